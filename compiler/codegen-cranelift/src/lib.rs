@@ -1,0 +1,1 @@
+//! WasmIR to WebAssembly through Cranelift's mid-end

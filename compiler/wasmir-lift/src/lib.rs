@@ -1,0 +1,1 @@
+//! Lifts WebAssembly modules and relocatable objects to WasmIR

@@ -1,0 +1,1 @@
+//! Whole-program contracts on WasmIR: effects, memory regions, component ABI

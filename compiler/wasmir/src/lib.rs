@@ -1,0 +1,1 @@
+//! WasmIR: WasmRust's intermediate form between front ends and code generation

@@ -1,0 +1,1 @@
+//! Memory controllers for guest and host over WebAssembly linear memory

@@ -1,0 +1,1 @@
+//! Run untrusted WebAssembly behind object-safe traits

@@ -1,0 +1,1 @@
+//! Guest API of WasmRust: exports, imports, resources and WIT on stable Rust

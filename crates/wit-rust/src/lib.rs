@@ -1,0 +1,1 @@
+//! Rust and WIT, both directions, and compatibility checks

@@ -1,0 +1,2 @@
+//! cargo wasm: build, run, test and inspect WebAssembly components
+fn main() {}

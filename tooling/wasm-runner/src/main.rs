@@ -1,0 +1,2 @@
+//! The `wasm-runner` command.
+fn main() {}

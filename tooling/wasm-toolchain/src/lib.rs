@@ -1,0 +1,1 @@
+//! Finds, builds and caches what WasmRust compiles with

@@ -1,0 +1,2 @@
+//! What a contributor runs: benchmarks, fetching of test data, fuzzing, checks of the tree
+fn main() {}
