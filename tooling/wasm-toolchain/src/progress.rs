@@ -1,0 +1,88 @@
+//! What the user sees while something takes long: a spinner with the current step on a terminal, plain lines elsewhere.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+/// Reports long steps on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    bars: bool,
+    quiet: bool,
+}
+
+impl Progress {
+    /// Bars on a terminal, lines elsewhere, nothing when `quiet`.
+    pub fn new(quiet: bool) -> Progress {
+        // The same convention as Cargo's: no moving bars in CI logs and on terminals that cannot move the cursor.
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb") || std::env::var_os("CI").is_some();
+        Progress { bars: std::io::stderr().is_terminal() && !dumb && !quiet, quiet }
+    }
+
+    /// Starts a step. `what` is a phrase such as "building std for wasm32-wasip1".
+    pub fn step(&self, what: impl Into<String>) -> Step {
+        let what = what.into();
+        let bar = if self.bars {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            bar.set_style(style);
+            bar.set_prefix(what.clone());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            Some(bar)
+        } else {
+            if !self.quiet {
+                line(&format!("{what} …"));
+            }
+            None
+        };
+        Step { what, bar, quiet: self.quiet, start: Instant::now() }
+    }
+
+    /// Says one line, between steps.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            line(text);
+        }
+    }
+}
+
+/// One running step; ends with [`Step::done`], or silently when dropped because of an error.
+#[derive(Debug)]
+pub struct Step {
+    what: String,
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    start: Instant,
+}
+
+impl Step {
+    /// Shows what is being worked on now (terminals only).
+    pub fn detail(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    /// Ends the step with a line that tells how long it took.
+    pub fn done(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            line(&format!("{}: done in {:.1} s", self.what, self.start.elapsed().as_secs_f64()));
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn line(text: &str) {
+    // A closed standard error is no reason to stop working.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

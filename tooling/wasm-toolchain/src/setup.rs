@@ -1,0 +1,173 @@
+//! Makes a machine ready: packages when allowed, then sysroots.
+//!
+//! What is missing is found first, so that one message (and one `apt-get install`) covers all of it. rustup's own
+//! targets, when they are there, make every package needless.
+
+use crate::binaryen;
+use crate::discover::{find_linker, find_rust, find_wasi_libc};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::target::Target;
+use crate::toolchain::Toolchain;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Brings everything on a machine whose rustup can download.
+pub(crate) const RUSTUP_COMMAND: &str =
+    "rustup toolchain install 1.96.0 --profile minimal -t wasm32-unknown-unknown -t wasm32-wasip1";
+/// Brings everything on Debian and what descends from it.
+pub(crate) const APT_COMMAND: &str = "apt-get update && apt-get install -y rustc-web rust-web-src wasi-libc";
+
+const APT_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "wasi-libc"];
+
+/// How far [`setup`] may go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SetupOptions {
+    /// Install missing packages instead of naming the command.
+    pub install: bool,
+    /// Also bring `wasm-opt`.
+    pub wasm_opt: bool,
+}
+
+/// Finds or brings the tools, then makes and checks the sysroots of all targets. Repeating it costs only the check.
+pub fn setup(env: &Environment, options: SetupOptions, progress: &Progress) -> Result<Toolchain, Error> {
+    let missing = missing(env);
+    if !missing.is_empty() {
+        let plan = Plan::of(env);
+        if !options.install {
+            let command = plan.map_or_else(|| RUSTUP_COMMAND.to_owned(), |plan| plan.command().to_owned());
+            return Err(Error::NotAllowed { missing, command });
+        }
+        install(env, progress)?;
+    }
+    let toolchain = Toolchain::with_check(env, &Target::ALL, progress, true)?;
+    if options.wasm_opt {
+        binaryen::bring_wasm_opt(env, progress)?;
+    }
+    Ok(toolchain)
+}
+
+/// What has to be installed before the sysroots can be made; empty when nothing.
+pub fn missing(env: &Environment) -> Vec<String> {
+    let mut missing = Vec::new();
+    let rust = match find_rust(env) {
+        Ok(rust) => rust,
+        Err(error) => {
+            missing.push(error.to_string());
+            return missing;
+        }
+    };
+    let lacks = |target: &Target| !rust.has_target(*target);
+    if Target::ALL.iter().any(lacks) {
+        if rust.library_source().is_none() {
+            missing.push(format!("the standard library's source for `{}`", rust.rustc.display()));
+        }
+        if lacks(&Target::WasiP1) && find_wasi_libc(env).is_none() {
+            missing.push("wasi-libc".into());
+        }
+    }
+    if find_linker(env, Some(&rust)).is_none() {
+        missing.push("a WebAssembly linker (`rust-lld` or `lld`)".into());
+    }
+    missing
+}
+
+/// A way to install what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    Apt,
+    Rustup,
+}
+
+impl Plan {
+    fn of(env: &Environment) -> Option<Plan> {
+        if env.which("apt-get").is_some() {
+            Some(Plan::Apt)
+        } else {
+            env.which("rustup").map(|_| Plan::Rustup)
+        }
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Plan::Apt => APT_COMMAND,
+            Plan::Rustup => RUSTUP_COMMAND,
+        }
+    }
+}
+
+fn install(env: &Environment, progress: &Progress) -> Result<(), Error> {
+    let rustup = env.which("rustup");
+    if let Some(apt) = env.which("apt-get") {
+        let result = apt_install(env, &apt, progress);
+        // A distribution without these packages is no dead end where rustup can download.
+        match (result, &rustup) {
+            (Ok(()), _) => return Ok(()),
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(_)) => progress.say(&format!("note: {error}\nnote: trying rustup instead")),
+        }
+    }
+    let Some(rustup) = rustup else {
+        return Err(Error::NotAllowed { missing: missing(env), command: RUSTUP_COMMAND.into() });
+    };
+    let mut command = Command::new(rustup);
+    command.args(RUSTUP_COMMAND.split(' ').skip(1)).args(["-c", "rust-src"]);
+    logged(env, command, "installing Rust 1.96.0 by rustup", "rustup.log", progress)
+}
+
+fn apt_install(env: &Environment, apt: &PathBuf, progress: &Progress) -> Result<(), Error> {
+    let command = |arguments: &[&str]| {
+        // Packages are the superuser's business.
+        let mut command = match env.which("sudo") {
+            Some(sudo) if !is_superuser() => {
+                let mut command = Command::new(sudo);
+                command.arg("DEBIAN_FRONTEND=noninteractive").arg(apt);
+                command
+            }
+            _ => Command::new(apt),
+        };
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        command
+    };
+    logged(env, command(&["update"]), "reading the distribution's package lists", "apt-update.log", progress)?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(APT_PACKAGES);
+    if find_linker(env, None).is_none() {
+        arguments.push("lld");
+    }
+    logged(env, command(&arguments), &format!("installing {}", arguments[3..].join(", ")), "apt-install.log", progress)
+}
+
+fn is_superuser() -> bool {
+    let output = Command::new("id").arg("-u").stdin(Stdio::null()).output();
+    output.is_ok_and(|o| o.stdout.trim_ascii() == b"0")
+}
+
+/// Runs `command` with its output in a log file that an error names.
+fn logged(env: &Environment, mut command: Command, what: &str, log: &str, progress: &Progress) -> Result<(), Error> {
+    let logs = env.wasmrust_home().ok_or(Error::NoHome)?.join("logs");
+    fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
+    let log = logs.join(log);
+    let file = File::create(&log).map_err(Error::io("create", &log))?;
+    let copy = file.try_clone().map_err(Error::io("create", &log))?;
+    let step = progress.step(what);
+    let line = command_line(&command);
+    // `sudo` may ask for a password on the terminal, which it opens itself.
+    let status = command.stdin(Stdio::null()).stdout(file).stderr(copy).status();
+    let status = status.map_err(|e| Error::Command { command: line.clone(), status: None, source: Some(e) })?;
+    if !status.success() {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(8)..].join("\n");
+        return Err(Error::Failed { what: what.into(), log, tail, hint: format!("repair what the log names, then repeat: `{line}`") });
+    }
+    step.done();
+    Ok(())
+}
+
+fn command_line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
