@@ -1,0 +1,176 @@
+//! The guest's half on `wasm32`: a controller over the global allocator, and what is exported of it.
+//!
+//! ```ignore
+//! wasm_memory::export_memory_abi!();
+//! wasm_memory::export_message!(shout, json, |text: &[u8]| text.to_ascii_uppercase());
+//! ```
+
+use alloc::alloc::{alloc_zeroed, dealloc};
+use core::alloc::Layout;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::message::pack;
+use crate::{Backing, Ledger, MemoryController, MemoryError, Region, Result};
+
+/// The module's global allocator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GlobalHeap;
+
+/// The layout of an allocation; a zero-length one takes a byte so that its pointer is unique.
+fn layout(len: u32, align: u32) -> Option<Layout> {
+    Layout::from_size_align(len.max(1) as usize, align as usize).ok()
+}
+
+impl Backing for GlobalHeap {
+    fn allocate(&mut self, len: u32, align: u32) -> Option<u32> {
+        let layout = layout(len, align)?;
+        // SAFETY: the layout's size is at least 1.
+        let ptr = unsafe { alloc_zeroed(layout) };
+        (!ptr.is_null()).then_some(ptr as u32)
+    }
+
+    fn release(&mut self, ptr: u32, len: u32, align: u32) {
+        if let Some(layout) = layout(len, align) {
+            // SAFETY: the caller's ledger says that `allocate` answered `ptr` for this layout and that
+            // it is still alive.
+            unsafe { dealloc(ptr as *mut u8, layout) }
+        }
+    }
+
+    fn bytes(&mut self, ptr: u32, len: u32) -> &mut [u8] {
+        // SAFETY: the caller's ledger says that the region lies within one live allocation, which was
+        // zeroed; the slice borrows the controller, the only way to it.
+        unsafe { core::slice::from_raw_parts_mut(ptr as *mut u8, len as usize) }
+    }
+}
+
+/// The module's one controller, behind a lock that also holds in a module with threads.
+struct Global {
+    busy: AtomicBool,
+    ledger: UnsafeCell<Ledger>,
+}
+
+// SAFETY: `with` gives out the ledger to one caller at a time.
+unsafe impl Sync for Global {}
+
+static GLOBAL: Global =
+    Global { busy: AtomicBool::new(false), ledger: UnsafeCell::new(Ledger::new(crate::tracked::DEFAULT_LIMIT)) };
+
+fn with<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
+    while GLOBAL.busy.swap(true, Ordering::Acquire) {
+        core::hint::spin_loop();
+    }
+    // SAFETY: `busy` was ours to set, so no other reference exists until it is cleared below; `f` is
+    // this module's own code and does not come back here.
+    let result = f(unsafe { &mut *GLOBAL.ledger.get() });
+    GLOBAL.busy.store(false, Ordering::Release);
+    result
+}
+
+/// The controller behind `__alloc` and `__free`; every value is a handle to the same one.
+///
+/// Zero-sized, so that a guest may make one wherever it needs it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GlobalController;
+
+impl MemoryController for GlobalController {
+    fn alloc(&mut self, len: u32, align: u32) -> Result<u32> {
+        with(|ledger| {
+            ledger.admit(align)?;
+            let ptr = GlobalHeap.allocate(len, align).ok_or(MemoryError::OutOfMemory { len, align })?;
+            ledger.record(Region { ptr, len }, align)?;
+            Ok(ptr)
+        })
+    }
+
+    fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
+        with(|ledger| {
+            let align = ledger.forget(Region { ptr, len })?;
+            GlobalHeap.release(ptr, len, align);
+            Ok(())
+        })
+    }
+
+    fn try_mut_mem(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
+        with(|ledger| ledger.covers(Region { ptr, len }))?;
+        // SAFETY: the region lies within one live allocation, which was zeroed.
+        Ok(unsafe { core::slice::from_raw_parts_mut(ptr as *mut u8, len as usize) })
+    }
+}
+
+/// What `__alloc` does.
+#[must_use]
+pub fn alloc(len: u32, align: u32) -> u32 {
+    GlobalController.alloc(len, align).unwrap_or(0)
+}
+
+/// What `__free` does.
+#[must_use]
+pub fn free(ptr: u32, len: u32) -> i32 {
+    GlobalController.free(ptr, len).err().map_or(0, |error| error.status())
+}
+
+/// What an exported message function does: hands the caller's bytes to `handler` and packs the answer.
+///
+/// A region that the caller did not allocate is answered with an empty message at address 0, which
+/// the host reports as a foreign pointer.
+pub fn answer(ptr: u32, len: u32, handler: impl FnOnce(&[u8]) -> alloc::vec::Vec<u8>) -> u64 {
+    let mut memory = GlobalController;
+    let Ok(message) = memory.try_mut_mem(ptr, len) else {
+        return 0;
+    };
+    let answer = handler(message);
+    let Ok(len) = u32::try_from(answer.len()) else {
+        return 0;
+    };
+    let Ok(ptr) = memory.alloc(len, 1) else {
+        return 0;
+    };
+    memory.mut_mem(ptr, len).copy_from_slice(&answer);
+    pack(Region { ptr, len })
+}
+
+/// Exports `__alloc` and `__free`; write it once, in the crate that becomes the module.
+#[macro_export]
+macro_rules! export_memory_abi {
+    () => {
+        const _: () = {
+            #[unsafe(export_name = "__alloc")]
+            extern "C" fn alloc(len: u32, align: u32) -> u32 {
+                $crate::guest::alloc(len, align)
+            }
+            #[unsafe(export_name = "__free")]
+            extern "C" fn free(ptr: u32, len: u32) -> i32 {
+                $crate::guest::free(ptr, len)
+            }
+        };
+    };
+}
+
+/// Exports a function that takes and returns messages, and lists it in the custom section.
+///
+/// The handler takes `&[u8]` and returns `Vec<u8>`; the codec is `json`, `msgpack` or `raw`.
+#[macro_export]
+macro_rules! export_message {
+    ($name:ident, $codec:ident, $handler:expr) => {
+        const _: () = {
+            #[unsafe(export_name = stringify!($name))]
+            extern "C" fn call(ptr: u32, len: u32) -> u64 {
+                $crate::guest::answer(ptr, len, $handler)
+            }
+            const LINE: &str = concat!(stringify!($name), "=", stringify!($codec), "\n");
+            #[unsafe(link_section = "wasm-memory.messages")]
+            #[used]
+            static ENTRY: [u8; LINE.len()] = {
+                let mut bytes = [0; LINE.len()];
+                let mut at = 0;
+                while at < bytes.len() {
+                    bytes[at] = LINE.as_bytes()[at];
+                    at += 1;
+                }
+                bytes
+            };
+        };
+    };
+}
