@@ -1,1 +1,62 @@
-//! Procedural macros of the wasm crate
+//! Procedural macros of the `wasm` crate; use them through it, where they are documented.
+
+mod attributes;
+mod derive;
+mod export;
+mod import;
+mod names;
+mod signature;
+
+use proc_macro::TokenStream;
+
+fn finish(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    result.unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// An attribute that fails keeps its item, so that one mistake does not make every use of the item an error as well.
+fn keep(item: TokenStream, result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    match result {
+        Ok(tokens) => tokens.into(),
+        Err(error) => {
+            let mut tokens: TokenStream = error.into_compile_error().into();
+            tokens.extend(item);
+            tokens
+        }
+    }
+}
+
+/// Exports a function, a module as an interface, or an `impl` block as a resource.
+#[proc_macro_attribute]
+pub fn export(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    keep(item.clone(), export::expand(arguments.into(), item.into()))
+}
+
+/// Imports a function, the functions of an `extern` block, or a module as an interface.
+#[proc_macro_attribute]
+pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(import::expand(arguments.into(), item.into()))
+}
+
+/// Makes a struct a WIT `record`.
+#[proc_macro_derive(Record)]
+pub fn record(input: TokenStream) -> TokenStream {
+    finish(derive::expand(derive::Shape::Record, input.into()))
+}
+
+/// Makes an enum a WIT `variant`.
+#[proc_macro_derive(Variant)]
+pub fn variant(input: TokenStream) -> TokenStream {
+    finish(derive::expand(derive::Shape::Variant, input.into()))
+}
+
+/// Makes an enum without payloads a WIT `enum`.
+#[proc_macro_derive(Enum)]
+pub fn enumeration(input: TokenStream) -> TokenStream {
+    finish(derive::expand(derive::Shape::Enum, input.into()))
+}
+
+/// Makes a struct of `bool`s a WIT `flags` type.
+#[proc_macro_derive(Flags)]
+pub fn flags(input: TokenStream) -> TokenStream {
+    finish(derive::expand(derive::Shape::Flags, input.into()))
+}
