@@ -1,1 +1,24 @@
 //! WasmIR: WasmRust's intermediate form between front ends and code generation
+//!
+//! Front ends and the lifter make a [`Module`]; passes change it; the back end emits it. WasmIR knows
+//! neither rustc nor Cranelift nor an engine, and does no input or output.
+mod body;
+mod builder;
+mod debug;
+mod entities;
+mod inst;
+mod module;
+mod op;
+mod symbol;
+mod types;
+
+pub use body::{BlockData, Body, Pool, StackSlotData};
+pub use builder::BodyBuilder;
+pub use cranelift_entity as entity;
+pub use debug::{DebugInfo, LineRow};
+pub use entities::*;
+pub use inst::*;
+pub use module::*;
+pub use op::{ImmKind, OpClass, OpInfo, Opcode, OperandTy, Traits, WASMIR_PREFIX};
+pub use symbol::{Import, Linkage, Reloc, RelocKind, RelocTarget, Symbol};
+pub use types::*;
