@@ -597,10 +597,10 @@ macro_rules! for_each_operator {
         BrOnNull                     "br_on_null"                       0x00 0xd5 form  label        (->) [];
         BrOnNonNull                  "br_on_non_null"                   0x00 0xd6 form  label        (->) [];
         // Wide arithmetic.
-        I64Add128                    "i64.add128"                       0x00 0xfc plain none         (i64 i64 i64 i64 -> i64 i64) [];
-        I64Sub128                    "i64.sub128"                       0x00 0xfc plain none         (i64 i64 i64 i64 -> i64 i64) [];
-        I64MulWideS                  "i64.mul_wide_s"                   0x00 0xfc plain none         (i64 i64 -> i64 i64) [];
-        I64MulWideU                  "i64.mul_wide_u"                   0x00 0xfc plain none         (i64 i64 -> i64 i64) [];
+        I64Add128                    "i64.add128"                       0xfc 0x13 plain none         (i64 i64 i64 i64 -> i64 i64) [];
+        I64Sub128                    "i64.sub128"                       0xfc 0x14 plain none         (i64 i64 i64 i64 -> i64 i64) [];
+        I64MulWideS                  "i64.mul_wide_s"                   0xfc 0x15 plain none         (i64 i64 -> i64 i64) [];
+        I64MulWideU                  "i64.mul_wide_u"                   0xfc 0x16 plain none         (i64 i64 -> i64 i64) [];
         // WasmIR's own: Rust's other integer widths, legalised before emission.
         I8Add                        "i8.add"                           0xff 0x00 plain none         (i8 i8 -> i8) [commutes];
         I8Sub                        "i8.sub"                           0xff 0x01 plain none         (i8 i8 -> i8) [];
