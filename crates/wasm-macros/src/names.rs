@@ -88,11 +88,11 @@ pub(crate) fn is_interface_id(text: &str) -> bool {
     [namespace, name, interface].into_iter().all(is_wit_name) && !version.is_empty() && version.chars().all(is_version_char)
 }
 
-/// Whether `text` is a WIT name: words of letters and digits joined by hyphens.
+/// Whether `text` is a WIT name: words of lower-case letters and digits joined by hyphens.
 pub(crate) fn is_wit_name(text: &str) -> bool {
     text.split('-').all(|word| {
         let mut bytes = word.bytes();
-        bytes.next().is_some_and(|b| b.is_ascii_alphabetic()) && bytes.all(|b| b.is_ascii_alphanumeric())
+        bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     })
 }
 
