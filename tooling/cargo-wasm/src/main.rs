@@ -1,2 +1,7 @@
-//! cargo wasm: build, run, test and inspect WebAssembly components
-fn main() {}
+//! The `cargo wasm` command; see the library for everything else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cargo_wasm::main(std::env::args_os())
+}

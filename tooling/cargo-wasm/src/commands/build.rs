@@ -1,0 +1,28 @@
+//! `cargo wasm build`.
+
+use crate::cli::Build;
+use crate::error::Result;
+use crate::plan::{self, Purpose};
+use crate::report;
+use crate::session::Session;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Compiles the selected packages and names each artefact.
+pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
+    let start = Instant::now();
+    let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.make.setup)?;
+    let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
+    let finished = session.build(&jobs, &arguments.make, &arguments.emit)?;
+    if session.options.quiet {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (artefact, fresh) in &finished {
+        let what = if artefact.component { "component" } else { "core module" };
+        report::artefact(&artefact.file, what, artefact.size, start.elapsed(), *fresh);
+    }
+    if finished.is_empty() {
+        report::warning("no artefact was made: the selected libraries export nothing (they have neither `#[wasm::export]` nor the crate type `cdylib`)");
+    }
+    Ok(ExitCode::SUCCESS)
+}

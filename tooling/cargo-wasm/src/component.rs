@@ -1,0 +1,166 @@
+//! Core module in, component out.
+//!
+//! What becomes of a module depends on what it says itself:
+//!
+//! | module | result |
+//! |---|---|
+//! | exports `_start` and imports WASI preview 1 | a `wasi:cli/command`, by the command adapter |
+//! | carries a WIT world | a component of that world; the reactor adapter stands in for WASI preview 1 if it is imported |
+//! | neither | stays a core module |
+//! | is a component already | is kept |
+//!
+//! Everything that leaves here has been validated.
+
+use crate::cli::AdapterChoice;
+use crate::error::{Error, Result};
+use std::path::Path;
+use wasi_preview1_component_adapter_provider as adapters;
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
+
+/// What a module became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// A component, with the WIT text that its author meant.
+    Component {
+        /// The component's bytes.
+        bytes: Vec<u8>,
+        /// The world as WIT, without what adapters add.
+        wit: Option<String>,
+    },
+    /// A core module that exports no world.
+    Core,
+}
+
+/// What can be learnt from a module's imports and exports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// It is a component, not a module.
+    pub(crate) component: bool,
+    /// It exports `_start`.
+    pub(crate) command: bool,
+    /// It imports WASI preview 1.
+    pub(crate) preview1: bool,
+    /// Other modules that it imports from.
+    pub(crate) others: Vec<String>,
+}
+
+/// Reads imports and exports; `file` is for the error message.
+pub(crate) fn shape(bytes: &[u8], file: &Path) -> Result<Shape> {
+    let mut shape = Shape::default();
+    let malformed = |e: wasmparser::BinaryReaderError| not_wasm(file, bytes, &e);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(malformed)? {
+            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+                shape.component = true;
+                return Ok(shape);
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let module = import.map_err(malformed)?.module;
+                    if module == adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME {
+                        shape.preview1 = true;
+                    } else if !shape.others.iter().any(|m| m == module) {
+                        shape.others.push(module.to_owned());
+                    }
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    shape.command |= export.map_err(malformed)?.name == "_start";
+                }
+            }
+            // Nothing of interest follows.
+            Payload::CodeSectionStart { .. } => break,
+            _ => {}
+        }
+    }
+    Ok(shape)
+}
+
+/// Encodes the core module `bytes`, read from `file`.
+pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) -> Result<Made> {
+    let shape = shape(bytes, file)?;
+    validate(bytes, file)?;
+    if shape.component {
+        return Ok(Made::Component { bytes: bytes.to_owned(), wit: None });
+    }
+    let (module, wit) = embedded(bytes, file)?;
+    let (_, bindgen) = wit_component::metadata::decode(&module).map_err(|e| wrong_world(file, &e))?;
+    let world = &bindgen.resolve.worlds[bindgen.world];
+    let has_world = !world.imports.is_empty() || !world.exports.is_empty();
+    if !(has_world || (shape.command && shape.preview1) || adapter.is_some()) {
+        return Ok(Made::Core);
+    }
+    let adapter = match adapter {
+        Some(AdapterChoice::Command) => adapters::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+        Some(AdapterChoice::Reactor) => adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        None if shape.command => adapters::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+        None => adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+    };
+    let mut encoder = ComponentEncoder::default();
+    let encoded = (|| {
+        encoder.module(&module)?;
+        if shape.preview1 {
+            encoder.adapter(adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
+        }
+        encoder.encode()
+    })();
+    let bytes = encoded.map_err(|e| wrong_world(file, &e))?;
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(&bytes)
+        .map_err(|e| Error::ours(format!("the component made of `{}` is not valid", file.display())).cause(e))?;
+    Ok(Made::Component { bytes, wit })
+}
+
+/// The module with its world in the form that the encoder reads, and that world as text.
+fn embedded(bytes: &[u8], _file: &Path) -> Result<(Vec<u8>, Option<String>)> {
+    Ok((bytes.to_owned(), None))
+}
+
+/// Checks that `bytes` are a valid module or component.
+pub(crate) fn validate(bytes: &[u8], file: &Path) -> Result<()> {
+    Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map(drop).map_err(|e| not_wasm(file, bytes, &e).into())
+}
+
+fn not_wasm(file: &Path, bytes: &[u8], error: &wasmparser::BinaryReaderError) -> Error {
+    let name = file.display();
+    if bytes.starts_with(b"\0asm") {
+        Error::user(format!("`{name}` is not a valid WebAssembly file")).cause(error).hint("it may be cut short or damaged; build it again")
+    } else {
+        Error::user(format!("`{name}` is not a WebAssembly file")).cause("it does not start with the bytes `\\0asm`").hint("give a .wasm file in binary form")
+    }
+}
+
+fn wrong_world(file: &Path, error: &anyhow::Error) -> Error {
+    let mut shown = Error::user(format!("`{}` cannot be made a component", file.display()));
+    for cause in error.chain() {
+        shown = shown.cause(cause);
+    }
+    let text = format!("{error:#}");
+    if text.contains("import") && text.contains("not") {
+        shown = shown.hint("a component imports by WIT: declare what the host provides with `#[wasm::import]` or `wasm::wit!`");
+    }
+    shown
+}
+
+/// The world of a component as WIT text, adapters' imports included.
+pub(crate) fn wit_of(component: &[u8], file: &Path) -> Result<String> {
+    let printed = (|| {
+        let decoded = wit_component::decode(component)?;
+        let main = decoded.package();
+        let resolve = match &decoded {
+            DecodedWasm::WitPackage(resolve, _) | DecodedWasm::Component(resolve, _) => resolve,
+        };
+        let nested: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
+        let mut printer = WitPrinter::default();
+        printer.print(resolve, main, &nested)?;
+        anyhow::Ok(String::from(printer.output))
+    })();
+    printed.map_err(|e| Error::user(format!("the WIT of `{}` cannot be read", file.display())).cause(format!("{e:#}")).into())
+}
+
+/// A module or component as text.
+pub(crate) fn wat_of(bytes: &[u8], file: &Path) -> Result<String> {
+    wasmprinter::print_bytes(bytes).map_err(|e| Error::user(format!("`{}` cannot be printed as text", file.display())).cause(format!("{e:#}")).into())
+}

@@ -1,0 +1,127 @@
+//! What every building command begins with: options settled, toolchain found, workspace read.
+
+use crate::cargo;
+use crate::cli::{Cargo, Make};
+use crate::error::{Error, Result};
+use crate::finish::{self, Finished};
+use crate::plan::{self, Job, Part};
+use crate::project::Project;
+use crate::report;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain, discover};
+
+/// The state of one command.
+pub(crate) struct Session {
+    pub(crate) env: Environment,
+    pub(crate) options: Cargo,
+    pub(crate) project: Project,
+    progress: Progress,
+}
+
+impl Session {
+    /// Settles `path` into the options, sets the machine up when told to, and reads the workspace.
+    pub(crate) fn begin(mut options: Cargo, path: Option<&Path>, setup: bool) -> Result<Session> {
+        report::set_color(options.color.as_deref());
+        if let Some(path) = path {
+            options.manifest_path = Some(manifest_in(path, options.manifest_path.as_deref())?);
+        }
+        let manifest = Project::manifest(options.manifest_path.as_deref())?;
+        let env = Environment::from_process();
+        let progress = Progress::new(options.quiet);
+        if setup {
+            wasm_toolchain::setup(&env, SetupOptions { install: true, wasm_opt: false }, &progress)?;
+        }
+        // Reading the workspace needs Cargo, but no target yet.
+        let toolchain = Toolchain::ready(&env, &[], &progress)?;
+        let project = Project::load(toolchain.cargo(&env), &options, manifest)?;
+        Ok(Session { env, options, project, progress })
+    }
+
+    /// The toolchain with these targets ready.
+    pub(crate) fn toolchain(&self, targets: &[Target]) -> Result<Toolchain> {
+        Ok(Toolchain::ready(&self.env, targets, &self.progress)?)
+    }
+
+    /// `cargo SUBCOMMAND` with the manifest given.
+    pub(crate) fn cargo(&self, toolchain: &Toolchain, subcommand: &str) -> Command {
+        let mut command = toolchain.cargo(&self.env);
+        command.arg(subcommand);
+        if let Some(path) = &self.options.manifest_path {
+            command.arg("--manifest-path").arg(path);
+        }
+        command
+    }
+
+    /// Compiles `jobs` and finishes what they make.
+    pub(crate) fn build(&self, jobs: &[Job], make: &Make, emit: &[crate::cli::Emit]) -> Result<Vec<(Finished, bool)>> {
+        let toolchain = self.toolchain(&plan::targets(jobs))?;
+        let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
+        for job in jobs {
+            let subcommand = if job.part == Part::LibraryAsCdylib { "rustc" } else { "build" };
+            let mut command = self.cargo(&toolchain, subcommand);
+            command.args(job.selection(&self.options)).args(self.options.compilation());
+            if job.part == Part::LibraryAsCdylib {
+                command.args(["--crate-type", "cdylib"]);
+            }
+            for artifact in cargo::build(command, &self.options)? {
+                if let Some(file) = finish::wasm_file(&artifact).filter(|_| self.wants(job, &artifact.manifest_path)) {
+                    made.push((file.to_owned(), artifact.manifest_path.clone(), job.part != Part::Programs));
+                }
+            }
+        }
+        let mut finished = Vec::new();
+        for (core, manifest, library) in &made {
+            let settings = match self.project.package_of(manifest) {
+                Some(package) => self.project.settings(package)?,
+                None => Default::default(),
+            };
+            let level = make.wasm_opt.clone().or_else(|| settings.wasm_opt.as_ref().and_then(|w| w.level()));
+            let options = finish::Options {
+                emit: if emit.is_empty() { settings.emit.clone() } else { emit.to_vec() },
+                wasm_opt: level.map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level))).transpose()?,
+            };
+            let clash = *library && made.iter().any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());
+            finished.push(finish::finish(core, *library, clash, &options)?);
+        }
+        Ok(finished)
+    }
+
+    /// Dependencies can be `cdylib`s too; only the selected packages' artefacts are finished.
+    fn wants(&self, job: &Job, manifest: &Path) -> bool {
+        self.project.package_of(manifest).is_some_and(|package| job.packages.iter().any(|name| *name == package.name.as_str()))
+    }
+
+    fn wasm_opt(&self) -> Result<PathBuf> {
+        let found = discover::find_wasm_opt(&self.env).map(|tool| tool.path);
+        found.ok_or_else(|| Error::user("`wasm-opt` was asked for, but is not installed").hint("run `cargo wasm setup --wasm-opt`, or install binaryen").into())
+    }
+
+    /// `--config` that makes Cargo run programs by ourselves, unless the user's environment names a runner.
+    pub(crate) fn runner(&self, target: &str, guest: &[OsString]) -> Result<Vec<OsString>> {
+        let variable = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
+        if self.env.var(&variable).is_some() {
+            return Ok(Vec::new());
+        }
+        let ourselves = std::env::current_exe().map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?;
+        let words = [ourselves.into_os_string(), "runner".into()].into_iter().chain(guest.iter().cloned());
+        let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
+        // JSON's strings are TOML's.
+        let list = serde_json::to_string(&words).map_err(|e| Error::ours("the runner cannot be named").because(&e))?;
+        Ok(vec!["--config".into(), format!("target.{target}.runner={list}").into()])
+    }
+}
+
+/// The manifest in the folder given as the first word.
+fn manifest_in(path: &Path, other: Option<&Path>) -> Result<PathBuf> {
+    if other.is_some() {
+        return Err(Error::usage(format!("both the folder `{}` and `--manifest-path` are given", path.display())).hint("leave one of them out").into());
+    }
+    let manifest = if path.is_dir() { path.join("Cargo.toml") } else { path.to_owned() };
+    if manifest.is_file() && manifest.file_name().is_some_and(|name| name == "Cargo.toml") {
+        return Ok(manifest);
+    }
+    let error = Error::user(format!("`{}` is not a folder with a `Cargo.toml`", path.display()));
+    Err(error.hint("the first word names a package's folder; a program's arguments come after `--`").into())
+}
