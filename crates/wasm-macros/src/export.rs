@@ -7,11 +7,11 @@
 
 use crate::attributes::{Arguments, docs, is};
 use crate::names::{Package, wit_name};
-use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, record};
+use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{ImplItem, Item, ItemFn, ItemImpl, ItemMod, Type, Visibility};
+use syn::{Ident, ImplItem, Item, ItemFn, ItemImpl, ItemMod, Type, Visibility};
 
 /// Prefixed to the core names of what the world itself exports, which would otherwise be symbols like `read` that a C library has too;
 /// `wit_rust::embed_world` takes it off.
@@ -112,17 +112,22 @@ fn exported_module(arguments: &Arguments, mut module: ItemMod) -> syn::Result<To
     })
 }
 
-fn resource_name(arguments: &Arguments, block: &ItemImpl) -> syn::Result<String> {
-    if let Some(name) = &arguments.name {
-        return Ok(name.value());
-    }
+/// The last word of the type that an `impl` block is about.
+fn type_name(block: &ItemImpl) -> syn::Result<Ident> {
     let last = match &*block.self_ty {
         Type::Path(path) => path.path.segments.last(),
         _ => None,
     };
     match last {
-        Some(segment) if segment.arguments.is_none() => wit_name(&segment.ident),
+        Some(segment) if segment.arguments.is_none() => Ok(segment.ident.clone()),
         _ => Err(syn::Error::new(block.self_ty.span(), "a resource is a struct or enum without generic parameters")),
+    }
+}
+
+fn resource_name(arguments: &Arguments, block: &ItemImpl) -> syn::Result<String> {
+    match &arguments.name {
+        Some(name) => Ok(name.value()),
+        None => wit_name(&type_name(block)?),
     }
 }
 
@@ -138,7 +143,8 @@ fn impl_block(arguments: &Arguments, block: &ItemImpl, home: &Home) -> syn::Resu
         return Err(syn::Error::new(block.generics.span(), "a resource cannot be generic\nhelp: name the type it is used with"));
     }
     let owner = Owner { ty: (*block.self_ty).clone(), wit: resource_name(arguments, block)? };
-    let mut shims = vec![resource(&owner, &docs(&block.attrs), home)];
+    let ident = type_name(block)?;
+    let mut shims = vec![resource(&owner, &ident, &docs(&block.attrs), home)];
     let mut errors = Vec::new();
     for item in &block.items {
         if let ImplItem::Fn(function) = item
@@ -154,15 +160,16 @@ fn impl_block(arguments: &Arguments, block: &ItemImpl, home: &Home) -> syn::Resu
     Ok(quote!(#(#shims)*))
 }
 
-fn resource(owner: &Owner, docs: &str, home: &Home) -> TokenStream {
+fn resource(owner: &Owner, ident: &Ident, docs: &str, home: &Home) -> TokenStream {
     let Owner { ty, wit } = owner;
+    let origin = origin(ident);
     let interface = home.tokens();
     let record = record(&quote! {
         ::wasm::abi::Item::Resource(::wasm::abi::ResourceItem {
             interface: #interface,
             name: #wit,
             docs: #docs,
-            origin: ::core::concat!(::core::module_path!(), " (", ::core::file!(), ":", ::core::line!(), ")"),
+            origin: #origin,
         })
     });
     let interface = &home.interface;

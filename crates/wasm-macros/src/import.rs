@@ -6,7 +6,7 @@
 
 use crate::attributes::{Arguments, docs};
 use crate::names::{Package, wit_name};
-use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, record};
+use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -111,14 +111,14 @@ fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
     if !item.generics.params.is_empty() {
         return Err(syn::Error::new(item.generics.span(), "a resource cannot be generic"));
     }
-    let docs = docs(attrs);
+    let (docs, origin) = (docs(attrs), origin(ident));
     let interface = home.tokens();
     let record = record(&quote! {
         ::wasm::abi::Item::Resource(::wasm::abi::ResourceItem {
             interface: #interface,
             name: #wit,
             docs: #docs,
-            origin: ::core::concat!(::core::module_path!(), " (", ::core::file!(), ":", ::core::line!(), ")"),
+            origin: #origin,
         })
     });
     let (module, interface) = (home.import_module(), &home.interface);

@@ -230,7 +230,7 @@ impl Function {
             let name = parameter.wit.as_ref()?;
             Some(quote!(::wasm::abi::Param { name: #name, ty: &<#ty as ::wasm::abi::Wit>::TYPE }))
         });
-        let ident = self.ident.to_string();
+        let origin = origin(&self.ident);
         let result = quote_spanned!(*result_span=> <#result as ::wasm::abi::Wit>::TYPE);
         quote! {
             const __WASM_FUNCTION: ::wasm::abi::Function = ::wasm::abi::Function {
@@ -239,9 +239,7 @@ impl Function {
                 resource: #resource,
                 name: #wit,
                 docs: #docs,
-                origin: ::core::concat!(
-                    ::core::module_path!(), "::", #ident, " (", ::core::file!(), ":", ::core::line!(), ")"
-                ),
+                origin: #origin,
                 params: &[#(#parameters),*],
                 result: &#result,
             };
@@ -315,6 +313,12 @@ pub(crate) fn core_parameters() -> (Vec<Ident>, TokenStream) {
 /// The core type of the result.
 pub(crate) fn core_result() -> TokenStream {
     quote!(<::wasm::abi::Slot<{ __WASM_SIGNATURE.result }> as ::wasm::abi::SlotType>::Core)
+}
+
+/// Where an item stands, for error messages and for the order in the WIT: `module::name (file:line)`.
+pub(crate) fn origin(ident: &Ident) -> TokenStream {
+    let (name, line) = (ident.to_string(), ident.span().unwrap().line().to_string());
+    quote!(::core::concat!(::core::module_path!(), "::", #name, " (", ::core::file!(), ":", #line, ")"))
 }
 
 /// The static that puts a record into the section.

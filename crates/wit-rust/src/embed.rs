@@ -52,7 +52,7 @@ pub fn embed_world(core: &[u8]) -> Result<Embedded, Error> {
     let Scan { items, mut module, foreign } = scan(core)?;
     let mut merged = None;
     if !items.is_empty() {
-        let (resolve, world) = resolve_items(&items)?;
+        let (resolve, world) = resolve_items(items)?;
         let data = metadata::encode(&resolve, world, StringEncoding::UTF8, None, false)
             .map_err(|error| Error::Merge(format!("{error:#}")))?;
         module.section(&CustomSection { name: "component-type:wasmrust".into(), data: data.into() });
@@ -66,8 +66,8 @@ pub fn embed_world(core: &[u8]) -> Result<Embedded, Error> {
 }
 
 /// The world that `items` describe.
-fn resolve_items(items: &[Item]) -> Result<(Resolve, WorldId), Error> {
-    let built = world::build(items)?;
+fn resolve_items(items: Vec<Item>) -> Result<(Resolve, WorldId), Error> {
+    let built = world::build(&in_source_order(items))?;
     let mut resolve = Resolve::new();
     let invalid = |resolve: &Resolve, error: &anyhow::Error| Error::Wit {
         message: resolve.render_error(error),
@@ -81,6 +81,20 @@ fn resolve_items(items: &[Item]) -> Result<(Resolve, WorldId), Error> {
         Ok(world) => Ok((resolve, world)),
         Err(error) => Err(invalid(&resolve, &error)),
     }
+}
+
+/// The linker's order depends on how the compiler split the crate up; the source's order does not.
+fn in_source_order(mut items: Vec<Item>) -> Vec<Item> {
+    items.sort_by_cached_key(|item| {
+        let origin = match item {
+            Item::Function(function) => &function.origin,
+            Item::Resource(resource) => &resource.origin,
+            Item::Docs(..) => return (1, String::new(), 0),
+        };
+        let (file, line) = origin.rsplit_once(" (").map_or(("", ""), |(_, at)| at.rsplit_once(':').unwrap_or((at, "")));
+        (0, file.to_owned(), line.trim_end_matches(')').parse::<u32>().unwrap_or(0))
+    });
+    items
 }
 
 /// Adds the world of one `component-type` section.
