@@ -2,6 +2,7 @@
 //!
 //! Front ends and the lifter make a [`Module`]; passes change it; the back end emits it. WasmIR knows
 //! neither rustc nor Cranelift nor an engine, and does no input or output.
+pub mod analysis;
 mod body;
 mod builder;
 mod debug;
@@ -10,10 +11,12 @@ mod inst;
 mod leb;
 mod module;
 mod op;
+pub mod passes;
 pub mod raw;
 pub mod reach;
 pub mod refs;
 mod symbol;
+mod text;
 mod types;
 
 pub use body::{BlockData, Body, Pool, StackSlotData};
@@ -26,4 +29,5 @@ pub use leb::Malformed;
 pub use module::*;
 pub use op::{ImmKind, OpClass, OpInfo, Opcode, OperandTy, Traits, WASMIR_PREFIX};
 pub use symbol::{Import, Linkage, Reloc, RelocKind, RelocTarget, Symbol};
+pub use text::{ModulePrinter, ParseError, TEXT_VERSION, parse_module, print_func, print_module};
 pub use types::*;

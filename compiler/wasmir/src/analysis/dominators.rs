@@ -220,21 +220,32 @@ mod tests {
     fn agrees_with_the_definition_on_random_graphs() {
         let mut state = 0x9e37_79b9_u64;
         let mut random = |n: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % n
         };
         for _ in 0..300 {
             let n = 1 + random(9);
             // No edge leads back to the entry.
             let lists: Vec<Vec<usize>> = (0..n)
-                .map(|_| (0..random(3)).filter(|_| n > 1).map(|_| 1 + random(n - 1)).collect())
+                .map(|_| {
+                    (0..random(3))
+                        .filter(|_| n > 1)
+                        .map(|_| 1 + random(n - 1))
+                        .collect()
+                })
                 .collect();
             let slices: Vec<&[usize]> = lists.iter().map(Vec::as_slice).collect();
             let (body, blocks) = graph(&slices);
             let tree = Dominators::of(&body);
             for &a in blocks.iter().filter(|&&a| tree.reaches(a)) {
                 for &b in &blocks {
-                    assert_eq!(tree.dominates(a, b), by_definition(&body, a, b), "{lists:?} {a} {b}");
+                    assert_eq!(
+                        tree.dominates(a, b),
+                        by_definition(&body, a, b),
+                        "{lists:?} {a} {b}"
+                    );
                 }
                 if let Some(parent) = tree.immediate(a) {
                     assert!(parent != a && tree.dominates(parent, a), "{lists:?} {a}");

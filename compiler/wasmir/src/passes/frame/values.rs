@@ -1,0 +1,615 @@
+//! The abstract interpretation: which locals are a known distance from a frame or a parameter.
+//!
+//! ```text
+//!                 Other                    may be anything
+//!      /      |          |       \
+//!  Const(k)  Ptr(sp, k)  Ptr(param, k)     exactly that
+//!      \      |          |       /
+//!                 Unset                    not assigned (yet)
+//! ```
+//!
+//! Each local and each promotable slot has one value for the whole body, the join of all that is
+//! assigned to it; the stack pointer has one value at each point. A pointer that is joined with
+//! anything else, or used by anything that is not followed here, escapes.
+
+use super::Context;
+use super::slots::Slots;
+use super::summary::{ParamUse, Summary};
+use crate::analysis::Dominators;
+use crate::body::{BlockData, Body, Pool};
+use crate::entities::{Block, Local, Memory};
+use crate::inst::{Access, Callee, Imm, Inst, Operands, Terminator};
+use crate::op::Opcode;
+use crate::types::Type;
+use cranelift_entity::{EntitySet, SecondaryMap};
+
+/// Rounds after which a body is left alone.
+const MAX_ROUNDS: usize = 12;
+
+/// What a pointer is relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// The stack pointer at entry.
+    Stack,
+    /// A parameter.
+    Param(u32),
+}
+
+/// An abstract value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Never assigned.
+    #[default]
+    Unset,
+    /// This `i32`.
+    Const(i32),
+    /// This distance from a base.
+    Ptr(Base, i32),
+    /// Anything.
+    Other,
+}
+
+/// A load or store whose address is in a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameAccess {
+    /// The first byte, relative to the stack pointer at entry.
+    pub(super) offset: i32,
+    /// The number of bytes.
+    pub(super) width: u32,
+}
+
+/// The finished interpretation of a body.
+#[derive(Debug)]
+pub(super) struct Analysis {
+    values: SecondaryMap<Local, Value>,
+    /// The stack pointer at the start of each block.
+    stack_in: SecondaryMap<Block, Value>,
+    /// The frame's bytes.
+    pub(super) slots: Slots,
+    params: Vec<ParamUse>,
+    returns: Value,
+    /// Something does not look like code of the convention.
+    foreign: bool,
+    changes: u64,
+}
+
+impl Analysis {
+    /// Interprets `body`; `None` if it does not settle or does not follow the convention.
+    pub(super) fn of(body: &Body, context: &Context<'_>) -> Option<Analysis> {
+        let mut analysis = Analysis {
+            values: SecondaryMap::new(),
+            stack_in: SecondaryMap::new(),
+            slots: Slots::default(),
+            params: vec![ParamUse::UNUSED; body.num_params as usize],
+            returns: Value::Unset,
+            foreign: false,
+            changes: 0,
+        };
+        for (i, param) in body.params().enumerate() {
+            analysis.values[param] = match body.locals[param] {
+                Type::I32 => Value::Ptr(Base::Param(i as u32), 0),
+                _ => Value::Other,
+            };
+        }
+        let dominators = Dominators::of(body);
+        for local in possibly_zero(body, &dominators).keys() {
+            analysis.values[local] = Value::Const(0);
+        }
+        analysis.stack_in[body.entry()?] = Value::Ptr(Base::Stack, 0);
+        let mut walker = Walker {
+            analysis: &mut analysis,
+            body,
+            context,
+        };
+        for _ in 0..MAX_ROUNDS {
+            let before = walker.total_changes();
+            for &block in dominators.reverse_postorder() {
+                walker.block(block);
+            }
+            if walker.total_changes() == before {
+                return (!analysis.foreign).then_some(analysis);
+            }
+        }
+        None
+    }
+
+    /// What is known of a local.
+    pub(super) fn value(&self, local: Local) -> Value {
+        self.values[local]
+    }
+
+    /// The frame bytes that a plain access of `width` bytes at `addr + offset` touches.
+    pub(super) fn frame_access(&self, addr: Local, offset: u64, width: u32) -> Option<FrameAccess> {
+        match self.values[addr] {
+            Value::Ptr(Base::Stack, base) => {
+                let offset = i32::try_from(i64::from(base) + i64::try_from(offset).ok()?).ok()?;
+                Some(FrameAccess { offset, width })
+            }
+            _ => None,
+        }
+    }
+
+    /// What the function does with its parameters.
+    pub(super) fn summary(&self) -> Summary {
+        let returns = match self.returns {
+            Value::Ptr(Base::Param(param), offset) => Some((param, offset)),
+            _ => None,
+        };
+        Summary {
+            params: self.params.clone(),
+            returns,
+        }
+    }
+
+    /// What the stack pointer is at the start of `block`.
+    pub(super) fn stack_at(&self, block: Block) -> Value {
+        self.stack_in[block]
+    }
+
+    fn escape(&mut self, value: Value) {
+        match value {
+            Value::Ptr(Base::Stack, offset) => self.slots.escape(offset),
+            Value::Ptr(Base::Param(param), _) => {
+                let entry = &mut self.params[param as usize];
+                self.changes += u64::from(*entry != ParamUse::Escapes);
+                *entry = ParamUse::Escapes;
+            }
+            Value::Unset | Value::Const(_) | Value::Other => {}
+        }
+    }
+
+    /// The join of two values; pointers that it forgets escape.
+    fn join(&mut self, a: Value, b: Value) -> Value {
+        match (a, b) {
+            (Value::Unset, v) | (v, Value::Unset) => v,
+            (a, b) if a == b => a,
+            (a, b) => {
+                self.escape(a);
+                self.escape(b);
+                Value::Other
+            }
+        }
+    }
+
+    fn assign(&mut self, local: Local, value: Value) {
+        let joined = self.join(self.values[local], value);
+        if self.values[local] != joined {
+            self.values[local] = joined;
+            self.changes += 1;
+        }
+    }
+
+    /// A pointer is used to access the bytes `low..high` around it.
+    fn touch(&mut self, pointer: Value, low: i64, high: i64) {
+        let Value::Ptr(base, offset) = pointer else {
+            return;
+        };
+        let (low, high) = (i64::from(offset) + low, i64::from(offset) + high);
+        let (Ok(low), Ok(high)) = (i32::try_from(low), i32::try_from(high)) else {
+            return self.escape(pointer);
+        };
+        match base {
+            Base::Stack => self.slots.reside(low, high),
+            Base::Param(param) => {
+                let old = self.params[param as usize];
+                self.params[param as usize].widen(low, high);
+                self.changes += u64::from(self.params[param as usize] != old);
+            }
+        }
+    }
+}
+
+/// Locals, parameters apart, of which a read is not known to come after a write. A local with one
+/// assignment that dominates its uses is known; nothing else is.
+fn possibly_zero(body: &Body, dominators: &Dominators) -> EntitySet<Local> {
+    const NONE: u32 = u32::MAX;
+    const MANY: u32 = u32::MAX - 1;
+    let mut place: SecondaryMap<Local, (Block, u32)> =
+        SecondaryMap::with_default((Block::from_u32(0), NONE));
+    let reachable = dominators.reverse_postorder();
+    for &block in reachable {
+        let data = &body.blocks[block];
+        let mut define = |local: Local, at: u32| {
+            let entry = &mut place[local];
+            *entry = (block, if entry.1 == NONE { at } else { MANY });
+        };
+        for (i, inst) in data.insts.iter().enumerate() {
+            inst.for_each_def(&body.pool, |local| define(local, i as u32));
+        }
+        // What a terminator assigns holds on some of its edges only.
+        data.term
+            .for_each_def(&body.pool, |local| define(local, MANY));
+    }
+    let mut zero = EntitySet::new();
+    for &block in reachable {
+        let data = &body.blocks[block];
+        let mut read = |local: Local, at: u32| {
+            let (home, defined) = place[local];
+            let known = match defined {
+                NONE | MANY => false,
+                defined if home == block => defined < at,
+                _ => dominators.dominates(home, block),
+            };
+            if !known && local.as_u32() >= body.num_params && body.locals[local] == Type::I32 {
+                zero.insert(local);
+            }
+        };
+        for (i, inst) in data.insts.iter().enumerate() {
+            inst.for_each_use(&body.pool, |local| read(local, i as u32));
+        }
+        data.term
+            .for_each_use(&body.pool, |local| read(local, MANY));
+    }
+    zero
+}
+
+/// One round's walk.
+struct Walker<'a, 'b> {
+    analysis: &'a mut Analysis,
+    body: &'a Body,
+    context: &'a Context<'b>,
+}
+
+impl Walker<'_, '_> {
+    fn total_changes(&self) -> u64 {
+        self.analysis.changes + self.analysis.slots.changes()
+    }
+
+    fn value(&self, local: Local) -> Value {
+        self.analysis.values[local]
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.body.pool
+    }
+
+    fn block(&mut self, block: Block) {
+        let data: &BlockData = &self.body.blocks[block];
+        let mut stack = self.analysis.stack_in[block];
+        for inst in &data.insts {
+            self.inst(inst, &mut stack);
+        }
+        self.terminator(&data.term);
+        self.body.for_each_successor(block, |to| {
+            let joined = match (self.analysis.stack_in[to], stack) {
+                (Value::Unset, v) | (v, Value::Unset) => v,
+                (a, b) if a == b => a,
+                _ => Value::Other,
+            };
+            if self.analysis.stack_in[to] != joined {
+                self.analysis.stack_in[to] = joined;
+                self.analysis.changes += 1;
+            }
+        });
+    }
+
+    fn inst(&mut self, inst: &Inst, stack: &mut Value) {
+        match *inst {
+            Inst::Const { dst, bits } => {
+                let value = match self.body.locals[dst] {
+                    Type::I32 => Value::Const(bits as i32),
+                    _ => Value::Other,
+                };
+                self.analysis.assign(dst, value);
+            }
+            Inst::Copy { dst, src } => self.analysis.assign(dst, self.value(src)),
+            Inst::GlobalGet { dst, global } if global == self.context.convention.stack_pointer => {
+                if let Value::Ptr(Base::Stack, offset) = *stack {
+                    self.analysis.slots.border(offset);
+                }
+                self.analysis.assign(dst, *stack);
+            }
+            Inst::GlobalSet { global, src } if global == self.context.convention.stack_pointer => {
+                *stack = match self.value(src) {
+                    value @ (Value::Ptr(Base::Stack, _) | Value::Unset) => value,
+                    value => {
+                        // A stack of a parameter's choosing: not what compilers make of a function.
+                        self.analysis.foreign |= matches!(value, Value::Ptr(..));
+                        Value::Other
+                    }
+                };
+            }
+            Inst::Binary { op, dst, args } => self.binary(op, dst, args),
+            Inst::Unary { op, dst, arg } => {
+                // Comparisons tell nothing about where a pointer leads.
+                if op != Opcode::I32Eqz {
+                    self.analysis.escape(self.value(arg));
+                }
+                self.analysis.assign(dst, Value::Other);
+            }
+            Inst::Ternary {
+                op: Opcode::Select,
+                dst,
+                args: [a, b, _],
+            } => {
+                let (a, b) = (self.value(a), self.value(b));
+                let value = self.analysis.join(a, b);
+                self.analysis.assign(dst, value);
+            }
+            Inst::Load {
+                op,
+                access,
+                dst,
+                addr,
+                memory,
+                offset,
+            } => {
+                let value = self.load(op, access, addr, memory, offset);
+                self.analysis.assign(dst, value);
+            }
+            Inst::Store {
+                op,
+                access,
+                addr,
+                value,
+                memory,
+                offset,
+            } => {
+                self.store(op, access, addr, value, memory, offset);
+            }
+            Inst::Op { op, imm, operands } => {
+                self.bulk(op, imm.expand().map(|i| self.pool().imms[i]), operands);
+            }
+            Inst::Call { callee, operands } => self.call(callee, operands),
+            Inst::ConstWide { .. }
+            | Inst::StackAddr { .. }
+            | Inst::SymAddr { .. }
+            | Inst::GlobalGet { .. } => {
+                self.define_unknown(inst);
+            }
+            Inst::Ternary { .. } | Inst::GlobalSet { .. } => {
+                inst.for_each_use(&self.body.pool, |local| {
+                    self.analysis.escape(self.analysis.values[local])
+                });
+                self.define_unknown(inst);
+            }
+        }
+    }
+
+    fn define_unknown(&mut self, inst: &Inst) {
+        inst.for_each_def(&self.body.pool, |local| {
+            self.analysis.assign(local, Value::Other)
+        });
+    }
+
+    fn binary(&mut self, op: Opcode, dst: Local, [a, b]: [Local; 2]) {
+        use Opcode::*;
+        let (x, y) = (self.value(a), self.value(b));
+        let result = match (op, x, y) {
+            (_, Value::Unset, _) | (_, _, Value::Unset) => return,
+            (I32Add, Value::Ptr(base, p), Value::Const(k))
+            | (I32Add, Value::Const(k), Value::Ptr(base, p)) => {
+                p.checked_add(k).map(|p| Value::Ptr(base, p))
+            }
+            (I32Sub, Value::Ptr(base, p), Value::Const(k)) => {
+                p.checked_sub(k).map(|p| Value::Ptr(base, p))
+            }
+            (I32Add, Value::Const(x), Value::Const(y)) => Some(Value::Const(x.wrapping_add(y))),
+            (I32Sub, Value::Const(x), Value::Const(y)) => Some(Value::Const(x.wrapping_sub(y))),
+            // A distance or an order is no way back to the memory.
+            (I32Sub, Value::Ptr(p, _), Value::Ptr(q, _)) if p == q => Some(Value::Other),
+            (
+                I32Eq | I32Ne | I32LtS | I32LtU | I32GtS | I32GtU | I32LeS | I32LeU | I32GeS
+                | I32GeU,
+                ..,
+            ) => Some(Value::Other),
+            _ => None,
+        };
+        let result = result.unwrap_or_else(|| {
+            self.analysis.escape(x);
+            self.analysis.escape(y);
+            Value::Other
+        });
+        self.analysis.assign(dst, result);
+    }
+
+    /// The frame bytes of an access that could become one of a local; every other access through a
+    /// pointer is recorded as touching memory.
+    fn plain(
+        &mut self,
+        op: Opcode,
+        access: Access,
+        addr: Local,
+        memory: Memory,
+        offset: u64,
+    ) -> Option<super::values::FrameAccess> {
+        let pointer = self.value(addr);
+        let width = op.access_width().unwrap_or(16);
+        if memory != self.context.convention.memory {
+            self.analysis.escape(pointer);
+            return None;
+        }
+        let Ok(start) = i64::try_from(offset) else {
+            self.analysis.escape(pointer);
+            return None;
+        };
+        match self.analysis.frame_access(addr, offset, width) {
+            Some(found) if found.offset.saturating_add(width as i32) > 0 => {
+                // Above the frame: the caller's memory, which no compiled function reaches this way.
+                self.analysis.foreign = true;
+                None
+            }
+            Some(found) if !access.is_volatile() && super::promote::is_plain(op) => Some(found),
+            _ => {
+                self.analysis
+                    .touch(pointer, start, start + i64::from(width));
+                None
+            }
+        }
+    }
+
+    fn load(
+        &mut self,
+        op: Opcode,
+        access: Access,
+        addr: Local,
+        memory: Memory,
+        offset: u64,
+    ) -> Value {
+        let Some(FrameAccess { offset, width }) = self.plain(op, access, addr, memory, offset)
+        else {
+            return Value::Other;
+        };
+        self.analysis
+            .slots
+            .access(offset, width, true, super::promote::is_float(op));
+        match op {
+            Opcode::I32Load if self.analysis.slots.promotable(offset, width) => {
+                self.analysis.slots.value(offset)
+            }
+            _ => Value::Other,
+        }
+    }
+
+    fn store(
+        &mut self,
+        op: Opcode,
+        access: Access,
+        addr: Local,
+        value: Local,
+        memory: Memory,
+        offset: u64,
+    ) {
+        let stored = self.value(value);
+        let Some(FrameAccess { offset, width }) = self.plain(op, access, addr, memory, offset)
+        else {
+            return self.analysis.escape(stored);
+        };
+        self.analysis
+            .slots
+            .access(offset, width, false, super::promote::is_float(op));
+        if op == Opcode::I32Store && self.analysis.slots.promotable(offset, width) {
+            let joined = self
+                .analysis
+                .join(self.analysis.slots.value(offset), stored);
+            self.analysis.slots.set_value(offset, joined);
+        } else {
+            // Also what the slot was thought to keep to itself until now.
+            self.analysis.escape(stored);
+            self.analysis.escape(self.analysis.slots.value(offset));
+            self.analysis.slots.set_value(offset, Value::Other);
+        }
+    }
+
+    /// Operators with lists of operands; copies and fills of known length touch known bytes.
+    fn bulk(&mut self, op: Opcode, imm: Option<Imm>, operands: Operands) {
+        let args = self.pool().args(operands).to_vec();
+        let here = self.context.convention.memory;
+        let pointers = match (op, imm) {
+            (Opcode::MemoryCopy, Some(Imm::MemoryMemory(a, b))) if a == here && b == here => 2,
+            (Opcode::MemoryFill, Some(Imm::Memory(a))) if a == here => 1,
+            _ => 0,
+        };
+        for (i, &arg) in args.iter().enumerate() {
+            let value = self.value(arg);
+            match args.last().map(|&length| self.value(length)) {
+                Some(Value::Unset) if i < pointers => {}
+                Some(Value::Const(length)) if i < pointers => {
+                    self.analysis.touch(value, 0, i64::from(length as u32));
+                }
+                _ => self.analysis.escape(value),
+            }
+        }
+        for i in 0..operands.num_results() {
+            let local = self.pool().results(operands)[i];
+            self.analysis.assign(local, Value::Other);
+        }
+    }
+
+    fn call(&mut self, callee: Callee, operands: Operands) {
+        let context = self.context;
+        let summary = match callee {
+            Callee::Direct(func) => context.summaries.get(func).and_then(Option::as_ref),
+            Callee::Indirect { .. } | Callee::Ref(_) => None,
+        };
+        for i in 0..operands.num_args() {
+            let value = self.value(self.pool().args(operands)[i]);
+            match summary.map_or(ParamUse::Escapes, |s| s.param(i)) {
+                ParamUse::Within { low, high } if low < high => {
+                    self.analysis.touch(value, i64::from(low), i64::from(high));
+                }
+                ParamUse::Within { .. } => {}
+                ParamUse::Escapes => self.analysis.escape(value),
+            }
+        }
+        for i in 0..operands.num_results() {
+            let local = self.pool().results(operands)[i];
+            let returned =
+                summary
+                    .and_then(|s| s.returns)
+                    .filter(|_| i == 0)
+                    .map(|(param, offset)| {
+                        let arg = self
+                            .pool()
+                            .args(operands)
+                            .get(param as usize)
+                            .map(|&arg| self.value(arg));
+                        match arg {
+                            Some(Value::Ptr(base, p)) => {
+                                p.checked_add(offset).map(|p| Value::Ptr(base, p))
+                            }
+                            Some(Value::Unset) => Some(Value::Unset),
+                            _ => Some(Value::Other),
+                        }
+                    });
+            let value = match returned {
+                Some(Some(value)) => value,
+                Some(None) => {
+                    // The sum does not fit; then it is no pointer into a frame we know of.
+                    self.analysis.foreign = true;
+                    Value::Other
+                }
+                None => Value::Other,
+            };
+            self.analysis.assign(local, value);
+        }
+    }
+
+    fn terminator(&mut self, term: &Terminator) {
+        match *term {
+            Terminator::Return(operands) => {
+                for i in 0..operands.num_args() {
+                    let value = self.value(self.pool().args(operands)[i]);
+                    if i == 0 && !matches!(value, Value::Ptr(Base::Stack, _)) {
+                        let joined = self.analysis.join(self.analysis.returns, value);
+                        self.analysis.changes += u64::from(joined != self.analysis.returns);
+                        self.analysis.returns = joined;
+                    } else {
+                        self.analysis.escape(value);
+                    }
+                }
+            }
+            Terminator::ReturnCall { callee, operands } => {
+                // The frame is gone when the callee runs; a pointer into it would dangle.
+                self.call(callee, operands);
+                let joined = self.analysis.join(self.analysis.returns, Value::Other);
+                self.analysis.changes += u64::from(joined != self.analysis.returns);
+                self.analysis.returns = joined;
+            }
+            Terminator::Invoke {
+                callee, operands, ..
+            } => self.call(callee, operands),
+            Terminator::Throw { operands, .. } => {
+                for i in 0..operands.num_args() {
+                    self.analysis
+                        .escape(self.value(self.pool().args(operands)[i]));
+                }
+            }
+            Terminator::Unreachable
+            | Terminator::Jump(_)
+            | Terminator::BrIf { .. }
+            | Terminator::BrTable { .. }
+            | Terminator::ThrowRef { .. } => {}
+        }
+        if let Some(handlers) = term.handlers() {
+            for handler in &self.body.pool.handlers[handlers] {
+                for &local in self.body.pool.results(handler.payload) {
+                    self.analysis.assign(local, Value::Other);
+                }
+                if let Some(local) = handler.exnref {
+                    self.analysis.assign(local, Value::Other);
+                }
+            }
+        }
+    }
+}
