@@ -310,6 +310,46 @@ pub enum SectionPlace {
     Data,
 }
 
+impl SectionPlace {
+    /// All places, in the order of a wasm file.
+    pub const ALL: [SectionPlace; 14] = [
+        SectionPlace::Start,
+        SectionPlace::Type,
+        SectionPlace::Import,
+        SectionPlace::Function,
+        SectionPlace::Table,
+        SectionPlace::Memory,
+        SectionPlace::Tag,
+        SectionPlace::Global,
+        SectionPlace::Export,
+        SectionPlace::StartFunction,
+        SectionPlace::Element,
+        SectionPlace::DataCount,
+        SectionPlace::Code,
+        SectionPlace::Data,
+    ];
+
+    /// The name in the text form.
+    pub fn name(self) -> &'static str {
+        match self {
+            SectionPlace::Start => "at_start",
+            SectionPlace::Type => "after_type",
+            SectionPlace::Import => "after_import",
+            SectionPlace::Function => "after_function",
+            SectionPlace::Table => "after_table",
+            SectionPlace::Memory => "after_memory",
+            SectionPlace::Tag => "after_tag",
+            SectionPlace::Global => "after_global",
+            SectionPlace::Export => "after_export",
+            SectionPlace::StartFunction => "after_start",
+            SectionPlace::Element => "after_element",
+            SectionPlace::DataCount => "after_data_count",
+            SectionPlace::Code => "after_code",
+            SectionPlace::Data => "after_data",
+        }
+    }
+}
+
 /// A custom section that WasmIR does not interpret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomSection {

@@ -1,0 +1,93 @@
+//! Runs the files under `tests/filetests`.
+//!
+//! A file is a module in text form. A line `; test: KIND` says what to do with it; lines that begin
+//! with `;=` at its end hold the expected outcome. `BLESS=1 cargo test -p wasmir` writes them anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use wasmir::{parse_module, print_module};
+
+/// What a file's test prints.
+fn outcome(kind: &str, text: &str) -> String {
+    let module = match parse_module(text) {
+        Ok(module) => module,
+        Err(error) => return format!("error: {error}\n"),
+    };
+    let printed = print_module(&module).to_string();
+    let again = parse_module(&printed).expect("what is printed can be parsed");
+    assert_eq!(
+        print_module(&again).to_string(),
+        printed,
+        "printing is stable"
+    );
+    match kind {
+        "print" => printed,
+        "error" => "no error\n".to_owned(),
+        _ => panic!("unknown kind of test `{kind}`"),
+    }
+}
+
+fn files(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("the folder of filetests can be read") {
+        let path = entry.expect("an entry can be read").path();
+        if path.is_dir() {
+            files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "wir") {
+            out.push(path);
+        }
+    }
+}
+
+#[test]
+fn filetests() {
+    let mut paths = Vec::new();
+    files(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/filetests")),
+        &mut paths,
+    );
+    paths.sort();
+    assert!(!paths.is_empty());
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut failures = String::new();
+    for path in paths {
+        let file = std::fs::read_to_string(&path).expect("a filetest can be read");
+        let input: String =
+            file.lines()
+                .filter(|l| !l.starts_with(";="))
+                .fold(String::new(), |mut all, line| {
+                    all.push_str(line);
+                    all.push('\n');
+                    all
+                });
+        let expected: Vec<&str> = file.lines().filter_map(|l| l.strip_prefix(";=")).collect();
+        let kind = input.lines().find_map(|l| l.strip_prefix("; test: "));
+        let kind = kind.unwrap_or_else(|| panic!("{} has no `; test:` line", path.display()));
+        let actual = outcome(kind.trim(), &input);
+        let lines: Vec<String> = actual
+            .lines()
+            .map(|l| {
+                if l.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {l}")
+                }
+            })
+            .collect();
+        if lines == expected {
+            continue;
+        }
+        if bless {
+            let mut text = input.clone();
+            for line in &lines {
+                writeln!(text, ";={line}").expect("writing to a string");
+            }
+            std::fs::write(&path, text).expect("a filetest can be written");
+        } else {
+            writeln!(failures, "{}:\n{actual}", path.display()).expect("writing to a string");
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "outcomes differ (BLESS=1 accepts them):\n{failures}"
+    );
+}
