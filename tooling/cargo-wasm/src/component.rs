@@ -114,8 +114,10 @@ pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) 
 }
 
 /// The module with its world in the form that the encoder reads, and that world as text.
-fn embedded(bytes: &[u8], _file: &Path) -> Result<(Vec<u8>, Option<String>)> {
-    Ok((bytes.to_owned(), None))
+fn embedded(bytes: &[u8], file: &Path) -> Result<(Vec<u8>, Option<String>)> {
+    let embedded = wit_rust::embed_world(bytes)
+        .map_err(|e| Error::user(format!("the WIT world of `{}` cannot be made", file.display())).because(&e))?;
+    Ok((embedded.module, embedded.wit))
 }
 
 /// Checks that `bytes` are a valid module or component.

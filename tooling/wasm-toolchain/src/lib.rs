@@ -29,6 +29,7 @@ mod sysroot;
 mod target;
 mod toolchain;
 mod version;
+mod wasi_libc;
 
 pub use binaryen::bring_wasm_opt;
 pub use cache::Integrity;

@@ -30,6 +30,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::{Progress, Step};
 use crate::target::Target;
+use crate::wasi_libc;
 use rustc_build_sysroot::{SysrootBuilder, SysrootConfig};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -38,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Changes whenever the way of building does, so that older folders are not reused.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// Lines of a log that an error repeats.
 const TAIL: usize = 12;
@@ -216,13 +217,9 @@ impl Composed {
             return Err(self.failed(target, &log, "no std was made"));
         }
         drop_duplicate_metadata(&made.join("lib"))?;
-        if target == Target::WasiP1 {
-            let contained = made.join("lib/self-contained");
-            fs::create_dir_all(&contained).map_err(Error::io("create", &contained))?;
-            for file in self.start_files() {
-                let to = contained.join(file.file_name().unwrap_or_default());
-                fs::copy(&file, &to).map_err(Error::io("write", to))?;
-            }
+        if let (Target::WasiP1, Some(libc)) = (target, &self.wasi_libc) {
+            let tools = wasi_libc::Tools { rustc: &self.rust.rustc, linker: &self.linker, sysroot: staging.path() };
+            wasi_libc::install(libc, &made.join("lib/self-contained"), &tools)?;
         }
         cache::install(&made, &self.target_folder(target), &key)?;
         step.done();
