@@ -6,6 +6,8 @@ mod export;
 mod import;
 mod names;
 mod signature;
+#[cfg(feature = "wit")]
+mod wit;
 
 use proc_macro::TokenStream;
 
@@ -59,4 +61,11 @@ pub fn enumeration(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Flags)]
 pub fn flags(input: TokenStream) -> TokenStream {
     finish(derive::expand(derive::Shape::Flags, input.into()))
+}
+
+/// Binds WIT written in WIT's own syntax.
+#[cfg(feature = "wit")]
+#[proc_macro]
+pub fn wit(input: TokenStream) -> TokenStream {
+    finish(wit::expand(input.into()))
 }
