@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use std::path::Path;
 use wasi_preview1_component_adapter_provider as adapters;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
-use wit_component::{ComponentEncoder, DecodedWasm, WitPrinter};
+use wit_component::{ComponentEncoder, WitPrinter};
 
 /// What a module became.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,15 +146,13 @@ fn wrong_world(file: &Path, error: &anyhow::Error) -> Error {
     shown
 }
 
-/// The world of a component as WIT text, adapters' imports included.
-pub(crate) fn wit_of(component: &[u8], file: &Path) -> Result<String> {
+/// The world of a component as WIT text; with `packages`, those that it uses (WASI's, say) follow it.
+pub(crate) fn wit_of(component: &[u8], file: &Path, packages: bool) -> Result<String> {
     let printed = (|| {
         let decoded = wit_component::decode(component)?;
         let main = decoded.package();
-        let resolve = match &decoded {
-            DecodedWasm::WitPackage(resolve, _) | DecodedWasm::Component(resolve, _) => resolve,
-        };
-        let nested: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| *id != main).collect();
+        let resolve = decoded.resolve();
+        let nested: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| packages && *id != main).collect();
         let mut printer = WitPrinter::default();
         printer.print(resolve, main, &nested)?;
         anyhow::Ok(String::from(printer.output))

@@ -137,7 +137,7 @@ fn make(core: &Path, base: &Path, options: &Options) -> Result<Finished> {
     if wants(Emit::Wit) {
         let text = match wit {
             Some(text) => text.to_owned(),
-            None => component::wit_of(main, core)?,
+            None => component::wit_of(main, core, true)?,
         };
         let path = emit("wit", text.as_bytes())?;
         file.get_or_insert(path);

@@ -7,7 +7,7 @@
 //! cargo wasm inspect              # imports, exports, WIT, sizes
 //! ```
 //!
-//! A command line becomes Cargo commands ([`plan`](self) in `plan.rs`); Cargo and the stock rustc of [`wasm_toolchain`] make core
+//! A command line becomes Cargo commands (`plan.rs`); Cargo and the stock rustc of [`wasm_toolchain`] make core
 //! modules; those become components (`component.rs`) and are written beside each other (`finish.rs`). Programs and tests
 //! run in [`wasm_runner`], which Cargo starts as its runner.
 //!
@@ -23,6 +23,7 @@ mod commands;
 mod component;
 mod error;
 mod finish;
+mod inspection;
 mod plan;
 mod project;
 mod report;

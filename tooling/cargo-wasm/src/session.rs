@@ -1,7 +1,7 @@
 //! What every building command begins with: options settled, toolchain found, workspace read.
 
 use crate::cargo;
-use crate::cli::{Cargo, Make};
+use crate::cli::{Cargo, Emit, Make};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::plan::{self, Job, Part};
@@ -10,13 +10,15 @@ use crate::report;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain, discover};
+use wasm_toolchain::discover::{self, Rust};
+use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain};
 
 /// The state of one command.
 pub(crate) struct Session {
     pub(crate) env: Environment,
     pub(crate) options: Cargo,
     pub(crate) project: Project,
+    rust: Rust,
     progress: Progress,
 }
 
@@ -34,14 +36,15 @@ impl Session {
             wasm_toolchain::setup(&env, SetupOptions { install: true, wasm_opt: false }, &progress)?;
         }
         // Reading the workspace needs Cargo, but no target yet.
-        let toolchain = Toolchain::ready(&env, &[], &progress)?;
+        let rust = discover::find_rust(&env)?;
+        let toolchain = Toolchain::complete(&env, rust.clone(), &[], &progress)?;
         let project = Project::load(toolchain.cargo(&env), &options, manifest)?;
-        Ok(Session { env, options, project, progress })
+        Ok(Session { env, options, project, rust, progress })
     }
 
     /// The toolchain with these targets ready.
     pub(crate) fn toolchain(&self, targets: &[Target]) -> Result<Toolchain> {
-        Ok(Toolchain::ready(&self.env, targets, &self.progress)?)
+        Ok(Toolchain::complete(&self.env, self.rust.clone(), targets, &self.progress)?)
     }
 
     /// `cargo SUBCOMMAND` with the manifest given.
@@ -54,8 +57,8 @@ impl Session {
         command
     }
 
-    /// Compiles `jobs` and finishes what they make.
-    pub(crate) fn build(&self, jobs: &[Job], make: &Make, emit: &[crate::cli::Emit]) -> Result<Vec<(Finished, bool)>> {
+    /// Compiles `jobs` and finishes what they make: the forms of `emit`, or those that each package's settings name.
+    pub(crate) fn build(&self, jobs: &[Job], make: &Make, emit: Option<&[Emit]>) -> Result<Vec<(Finished, bool)>> {
         let toolchain = self.toolchain(&plan::targets(jobs))?;
         let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
         for job in jobs {
@@ -79,7 +82,7 @@ impl Session {
             };
             let level = make.wasm_opt.clone().or_else(|| settings.wasm_opt.as_ref().and_then(|w| w.level()));
             let options = finish::Options {
-                emit: if emit.is_empty() { settings.emit.clone() } else { emit.to_vec() },
+                emit: emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec),
                 wasm_opt: level.map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level))).transpose()?,
             };
             let clash = *library && made.iter().any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());

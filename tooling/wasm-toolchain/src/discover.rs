@@ -9,12 +9,13 @@
 //!
 //! # Cost
 //!
-//! One `rustc -vV` per candidate whose folder name cannot exclude it (some 15 ms each; one on most machines).
+//! One `rustc -vV` per candidate whose folder name cannot exclude it (some 15 ms each), remembered from then on.
 
 use crate::environment::{Environment, program_in};
 use crate::error::Error;
 use crate::target::Target;
 use crate::version::{RUST_RELEASE, RustcVersion};
+use crate::version_cache::VersionCache;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -112,20 +113,29 @@ pub fn find_rust(env: &Environment) -> Result<Rust, Error> {
     let mut looked = Vec::new();
     let mut found: Vec<Rust> = Vec::new();
     let mut lacking = None;
+    let mut versions = VersionCache::load(env);
+    let mut complete_one = None;
     for candidate in rustup_candidates(env).into_iter().chain(system_candidates(env)) {
         let rustc = &candidate.path;
-        match RustcVersion::ask(rustc) {
+        match versions.version(rustc) {
             Err(reason) => looked.push(format!("`{}`: {reason}", rustc.display())),
             Ok(version) if version.release != RUST_RELEASE => {
                 looked.push(format!("`{}`: {}", rustc.display(), version.release));
             }
             Ok(version) if version.llvm.is_none() => looked.push(format!("`{}`: no LLVM", rustc.display())),
             Ok(version) => match complete(env, candidate.path, version, candidate.origin) {
-                Ok(rust) if Target::ALL.iter().all(|t| rust.has_target(*t)) => return Ok(rust),
+                Ok(rust) if Target::ALL.iter().all(|t| rust.has_target(*t)) => {
+                    complete_one = Some(rust);
+                    break;
+                }
                 Ok(rust) => found.push(rust),
                 Err(error) => lacking = Some(error),
             },
         }
+    }
+    versions.save();
+    if let Some(rust) = complete_one {
+        return Ok(rust);
     }
     // None is complete: the one that needs the least added. Ties keep the order of preference.
     let score = |rust: &Rust| {

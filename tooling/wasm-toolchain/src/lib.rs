@@ -29,6 +29,7 @@ mod sysroot;
 mod target;
 mod toolchain;
 mod version;
+mod version_cache;
 mod wasi_libc;
 
 pub use binaryen::bring_wasm_opt;

@@ -42,7 +42,7 @@ pub fn setup(env: &Environment, options: SetupOptions, progress: &Progress) -> R
         }
         install(env, progress)?;
     }
-    let toolchain = Toolchain::with_check(env, &Target::ALL, progress, true)?;
+    let toolchain = Toolchain::checked(env, find_rust(env)?, &Target::ALL, progress, true)?;
     if options.wasm_opt {
         binaryen::bring_wasm_opt(env, progress)?;
     }

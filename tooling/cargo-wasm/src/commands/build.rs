@@ -13,7 +13,8 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
     let start = Instant::now();
     let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.make.setup)?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
-    let finished = session.build(&jobs, &arguments.make, &arguments.emit)?;
+    let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
+    let finished = session.build(&jobs, &arguments.make, emit)?;
     if session.options.quiet {
         return Ok(ExitCode::SUCCESS);
     }

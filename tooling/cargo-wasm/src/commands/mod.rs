@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod componentize;
+mod inspect;
 mod new;
 mod run;
 mod setup;
@@ -32,6 +33,6 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Runner(arguments) => run::runner(arguments),
-        Command::Inspect(_) => Ok(ExitCode::SUCCESS),
+        Command::Inspect(arguments) => inspect::inspect(arguments),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
     jobs.retain(|job| job.part != Part::Programs || arguments.invoke.is_some());
     let mut guest = session.guest(&jobs.iter().flat_map(|job| job.packages.clone()).collect::<Vec<_>>())?;
     guest.extend(arguments.guest.arguments());
-    let finished = session.build(&jobs, &arguments.make, &[])?;
+    let finished = session.build(&jobs, &arguments.make, Some(&[]))?;
     match finished.as_slice() {
         [(artefact, _)] => call_with(artefact.file.clone(), guest, arguments.invoke, arguments.arguments),
         [] => Err(Error::user("there is nothing to run: the package has no program and exports no function")
