@@ -1,6 +1,10 @@
 //! Facts about bodies that passes share. An analysis reads a body, owns its result and is recomputed
 //! when the body changes.
 
+mod assigned;
+mod callgraph;
 mod dominators;
 
+pub use assigned::possibly_unassigned;
+pub use callgraph::{CallGraph, for_each_direct_callee};
 pub use dominators::Dominators;

@@ -1,3 +1,6 @@
 //! Passes: each is a file (or folder) with a `run` that changes a body or a module and says what it did.
 
+pub mod dce;
 pub mod frame;
+pub mod inline;
+pub mod pipeline;

@@ -56,11 +56,12 @@ mod tests;
 
 pub use summary::{ParamUse, Summary};
 
+use crate::analysis::CallGraph;
 use crate::body::Body;
 use crate::entities::{Func, Global, Memory};
 use crate::module::{FuncBody, Module};
 use crate::types::Type;
-use cranelift_entity::{EntityRef, SecondaryMap};
+use cranelift_entity::SecondaryMap;
 
 /// Where a module keeps its shadow stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,7 @@ pub fn run_on_module(module: &mut Module) -> Stats {
         return stats;
     };
     let mut summaries: SecondaryMap<Func, Option<Summary>> = SecondaryMap::new();
-    for func in callees_first(module) {
+    for &func in CallGraph::of(module).callees_first() {
         let FuncBody::Ir(body) = &mut module.funcs[func].body else {
             continue;
         };
@@ -156,40 +157,4 @@ pub fn run_on_module(module: &mut Module) -> Stats {
         summaries[func] = Some(summary);
     }
     stats
-}
-
-/// Every function, a callee before its callers wherever the call graph has no cycle: the postorder
-/// of a depth-first walk, in order of the functions' numbers.
-fn callees_first(module: &Module) -> Vec<Func> {
-    let callees = |func: Func| -> Vec<Func> {
-        let mut found = Vec::new();
-        if let FuncBody::Ir(body) = &module.funcs[func].body {
-            summary::for_each_direct_callee(body, |callee| found.push(callee));
-        }
-        found
-    };
-    let mut seen: SecondaryMap<Func, bool> = SecondaryMap::new();
-    let mut order = Vec::with_capacity(module.funcs.len());
-    let mut stack: Vec<(Func, Vec<Func>)> = Vec::new();
-    for root in module.funcs.keys() {
-        if std::mem::replace(&mut seen[root], true) {
-            continue;
-        }
-        stack.push((root, callees(root)));
-        while let Some((func, rest)) = stack.last_mut() {
-            match rest.pop() {
-                Some(next) if next.index() < module.funcs.len() => {
-                    if !std::mem::replace(&mut seen[next], true) {
-                        stack.push((next, callees(next)));
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    order.push(*func);
-                    stack.pop();
-                }
-            }
-        }
-    }
-    order
 }

@@ -1,9 +1,5 @@
 //! What a function does with the pointers it is given: what its callers' frames need to know.
 
-use crate::body::Body;
-use crate::entities::Func;
-use crate::inst::{Callee, Inst, Terminator};
-
 /// What happens to a pointer parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamUse {
@@ -47,32 +43,5 @@ impl Summary {
     /// What happens to parameter `index`.
     pub fn param(&self, index: usize) -> ParamUse {
         self.params.get(index).copied().unwrap_or(ParamUse::Escapes)
-    }
-}
-
-/// Calls `f` for the target of every direct call of `body`.
-pub(super) fn for_each_direct_callee(body: &Body, mut f: impl FnMut(Func)) {
-    for &block in &body.layout {
-        let data = &body.blocks[block];
-        for inst in &data.insts {
-            if let Inst::Call {
-                callee: Callee::Direct(func),
-                ..
-            } = *inst
-            {
-                f(func);
-            }
-        }
-        if let Terminator::Invoke {
-            callee: Callee::Direct(func),
-            ..
-        }
-        | Terminator::ReturnCall {
-            callee: Callee::Direct(func),
-            ..
-        } = data.term
-        {
-            f(func);
-        }
     }
 }

@@ -351,3 +351,16 @@ fn callees_come_first_and_recursion_is_taken_as_escape() {
     let stats = run_on_module(&mut module);
     assert_eq!(stats.slots, 1, "one in function 0, none in function 2");
 }
+
+#[test]
+fn parameters_stay_what_they_are_when_a_local_may_be_unassigned() {
+    let (_, convention) = module();
+    let mut f = Frame::new(convention, &[Type::I32], 16, false);
+    let (p, never) = (f.b.param(0), f.b.local(Type::I32));
+    let arg = f.arg(4);
+    let read = f.b.load(Opcode::I32Load, Type::I32, p, arg);
+    let sum = f.b.binary(Opcode::I32Add, Type::I32, read, never);
+    let mut body = f.finish(false, &[sum]);
+    let (_, summary) = run_alone(convention, &mut body);
+    assert_eq!(summary.params, [ParamUse::Within { low: 4, high: 8 }]);
+}

@@ -15,13 +15,13 @@
 use super::Context;
 use super::slots::Slots;
 use super::summary::{ParamUse, Summary};
-use crate::analysis::Dominators;
+use crate::analysis::{Dominators, possibly_unassigned};
 use crate::body::{BlockData, Body, Pool};
 use crate::entities::{Block, Local, Memory};
 use crate::inst::{Access, Callee, Imm, Inst, Operands, Terminator};
 use crate::op::Opcode;
 use crate::types::Type;
-use cranelift_entity::{EntitySet, SecondaryMap};
+use cranelift_entity::SecondaryMap;
 
 /// Rounds after which a body is left alone.
 const MAX_ROUNDS: usize = 12;
@@ -92,8 +92,11 @@ impl Analysis {
             };
         }
         let dominators = Dominators::of(body);
-        for local in possibly_zero(body, &dominators).keys() {
-            analysis.values[local] = Value::Const(0);
+        for local in possibly_unassigned(body, &dominators).iter() {
+            analysis.values[local] = match body.locals[local] {
+                Type::I32 => Value::Const(0),
+                _ => Value::Other,
+            };
         }
         analysis.stack_in[body.entry()?] = Value::Ptr(Base::Stack, 0);
         let mut walker = Walker {
@@ -197,50 +200,6 @@ impl Analysis {
             }
         }
     }
-}
-
-/// Locals, parameters apart, of which a read is not known to come after a write. A local with one
-/// assignment that dominates its uses is known; nothing else is.
-fn possibly_zero(body: &Body, dominators: &Dominators) -> EntitySet<Local> {
-    const NONE: u32 = u32::MAX;
-    const MANY: u32 = u32::MAX - 1;
-    let mut place: SecondaryMap<Local, (Block, u32)> =
-        SecondaryMap::with_default((Block::from_u32(0), NONE));
-    let reachable = dominators.reverse_postorder();
-    for &block in reachable {
-        let data = &body.blocks[block];
-        let mut define = |local: Local, at: u32| {
-            let entry = &mut place[local];
-            *entry = (block, if entry.1 == NONE { at } else { MANY });
-        };
-        for (i, inst) in data.insts.iter().enumerate() {
-            inst.for_each_def(&body.pool, |local| define(local, i as u32));
-        }
-        // What a terminator assigns holds on some of its edges only.
-        data.term
-            .for_each_def(&body.pool, |local| define(local, MANY));
-    }
-    let mut zero = EntitySet::new();
-    for &block in reachable {
-        let data = &body.blocks[block];
-        let mut read = |local: Local, at: u32| {
-            let (home, defined) = place[local];
-            let known = match defined {
-                NONE | MANY => false,
-                defined if home == block => defined < at,
-                _ => dominators.dominates(home, block),
-            };
-            if !known && local.as_u32() >= body.num_params && body.locals[local] == Type::I32 {
-                zero.insert(local);
-            }
-        };
-        for (i, inst) in data.insts.iter().enumerate() {
-            inst.for_each_use(&body.pool, |local| read(local, i as u32));
-        }
-        data.term
-            .for_each_use(&body.pool, |local| read(local, MANY));
-    }
-    zero
 }
 
 /// One round's walk.
@@ -412,7 +371,7 @@ impl Walker<'_, '_> {
         addr: Local,
         memory: Memory,
         offset: u64,
-    ) -> Option<super::values::FrameAccess> {
+    ) -> Option<FrameAccess> {
         let pointer = self.value(addr);
         let width = op.access_width().unwrap_or(16);
         if memory != self.context.convention.memory {

@@ -1,0 +1,490 @@
+//! Inlining of small functions and of functions with one caller.
+//!
+//! # Input, output
+//! One caller's body and finished bodies of its callees; the caller with some of its calls replaced
+//! by copies. The driver ([`super::pipeline`]) goes callees first, so that what is copied has been inlined into
+//! and shrunk before, and nothing that was copied is looked at again: each call site is decided once.
+//!
+//! # Cost model
+//! The weight of a body is the number of its instructions that cost bytes when emitted: copies and
+//! constants are free (they mostly vanish in stackification), everything else is one. A call costs itself and
+//! its arguments. A callee is copied when its weight does not exceed what the call costs plus
+//! [`Limits::slack`], or when this is the only mention of it in the program (it is then gone) and it
+//! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`].
+//!
+//! # Semantics
+//! * Locals of the callee that may be read before they are written are set to zero at the place of the
+//!   call: it may stand in a loop.
+//! * A callee with a tail call is not copied: the copy would keep the caller's frame.
+//! * A call with handlers is left alone. Stack slots of the callee are added to the caller's.
+//! * Source locations stay those of the callee.
+//!
+//! # Cost
+//! O(size of the result).
+
+use crate::analysis::{Dominators, possibly_unassigned};
+use crate::body::{BlockData, Body};
+use crate::entities::{Block, Func, Local, StackSlot};
+use crate::inst::*;
+use crate::types::Type;
+use cranelift_entity::{EntityRef, SecondaryMap};
+use std::mem;
+
+/// How eager inlining is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// By how much a copied body may be heavier than the call.
+    pub slack: usize,
+    /// The weight up to which a function with a single mention is copied.
+    pub single: usize,
+    /// The weight at which a caller stops growing.
+    pub caller: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            slack: 4,
+            single: 200,
+            caller: 4000,
+        }
+    }
+}
+
+/// What the driver knows of a possible callee.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Its body.
+    pub body: &'a Body,
+    /// Its weight.
+    pub weight: usize,
+    /// The call is the only mention of the function in the program.
+    pub single: bool,
+}
+
+/// What the pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Calls replaced.
+    pub calls: usize,
+}
+
+/// The weight of a body in the cost model.
+pub fn weight(body: &Body) -> usize {
+    let block = |&b: &Block| {
+        let data = &body.blocks[b];
+        let costly = |i: &&Inst| !matches!(i, Inst::Const { .. } | Inst::Copy { .. });
+        let term = usize::from(!matches!(
+            data.term,
+            Terminator::Jump(_) | Terminator::Return(_)
+        ));
+        data.insts.iter().filter(costly).count() + term
+    };
+    body.layout.iter().map(block).sum()
+}
+
+/// Whether a body can be copied at all.
+pub fn can_inline(body: &Body) -> bool {
+    !body.layout.is_empty()
+        && body
+            .layout
+            .iter()
+            .all(|&b| !matches!(body.blocks[b].term, Terminator::ReturnCall { .. }))
+}
+
+/// Runs the pass on `caller`; `candidate` says what is known of a callee, if it can be copied.
+pub fn run<'a>(
+    caller: &mut Body,
+    limits: &Limits,
+    mut candidate: impl FnMut(Func) -> Option<Candidate<'a>>,
+) -> Stats {
+    let mut stats = Stats::default();
+    let mut size = weight(caller);
+    let layout = mem::take(&mut caller.layout);
+    let mut new_layout = Vec::with_capacity(layout.len());
+    for block in layout {
+        new_layout.push(block);
+        let wanted = |inst: &Inst| {
+            matches!(
+                inst,
+                Inst::Call {
+                    callee: Callee::Direct(_),
+                    ..
+                }
+            )
+        };
+        if !caller.blocks[block].insts.iter().any(wanted) {
+            continue;
+        }
+        let old = mem::take(&mut caller.blocks[block]);
+        let mut site = Site {
+            caller,
+            current: block,
+            layout: &mut new_layout,
+        };
+        for (inst, loc) in old.insts.into_iter().zip(old.locs) {
+            if let Inst::Call {
+                callee: Callee::Direct(func),
+                operands,
+            } = inst
+                && let Some(found) = candidate(func)
+                && worthwhile(&found, operands, size, limits)
+            {
+                size += found.weight;
+                stats.calls += 1;
+                site.splice(found.body, operands, loc);
+            } else {
+                site.caller.blocks[site.current].push(inst, loc);
+            }
+        }
+        let last = &mut site.caller.blocks[site.current];
+        (last.term, last.term_loc) = (old.term, old.term_loc);
+    }
+    caller.layout = new_layout;
+    stats
+}
+
+fn worthwhile(found: &Candidate<'_>, operands: Operands, size: usize, limits: &Limits) -> bool {
+    let call = 1 + operands.num_args();
+    let bound = if found.single {
+        limits.single
+    } else {
+        call + limits.slack
+    };
+    found.weight <= bound && size + found.weight <= limits.caller
+}
+
+/// A place in the caller at which a body is copied in.
+struct Site<'a> {
+    caller: &'a mut Body,
+    /// The block that instructions are being added to.
+    current: Block,
+    layout: &'a mut Vec<Block>,
+}
+
+impl Site<'_> {
+    /// Copies `callee` in place of a call with these operands and goes on behind it.
+    fn splice(&mut self, callee: &Body, call: Operands, loc: SrcLoc) {
+        let results = self.caller.pool.results(call).to_vec();
+        let args = self.caller.pool.args(call).to_vec();
+        let locals: SecondaryMap<Local, Local> = {
+            let mut map = SecondaryMap::with_default(Local::from_u32(0));
+            for (local, &ty) in callee.locals.iter() {
+                map[local] = self.caller.locals.push(ty);
+            }
+            map
+        };
+        let first_slot = self.caller.slots.len();
+        for slot in callee.slots.values() {
+            self.caller.slots.push(*slot);
+        }
+        for (param, arg) in callee.params().zip(args) {
+            self.push(
+                Inst::Copy {
+                    dst: locals[param],
+                    src: arg,
+                },
+                loc,
+            );
+        }
+        let unassigned = possibly_unassigned(callee, &Dominators::of(callee));
+        for local in unassigned.iter() {
+            self.zero(locals[local], loc);
+        }
+        let entry = callee.layout[0];
+        // A single block that returns needs no control flow.
+        let straight = callee.layout.len() == 1;
+        let mut blocks = SecondaryMap::with_default(self.current);
+        for &block in &callee.layout[1..] {
+            blocks[block] = self.caller.blocks.push(BlockData::default());
+        }
+        blocks[entry] = self.current;
+        let behind = if straight {
+            None
+        } else {
+            Some(self.caller.blocks.push(BlockData::default()))
+        };
+        for &block in &callee.layout {
+            let data = &callee.blocks[block];
+            self.current = blocks[block];
+            if block != entry {
+                self.layout.push(self.current);
+            }
+            for (inst, &loc) in data.insts.iter().zip(&data.locs) {
+                let inst = self.translate(callee, *inst, &locals, first_slot);
+                self.push(inst, loc);
+            }
+            match (data.term, behind) {
+                (Terminator::Return(values), _) => {
+                    self.assign(&results, callee.pool.args(values), &locals, data.term_loc);
+                    if let Some(behind) = behind {
+                        self.terminate(Terminator::Jump(behind), data.term_loc);
+                    }
+                }
+                (Terminator::Unreachable, None) => {
+                    // What follows the call cannot be reached, but stays a block of its own.
+                    self.terminate(Terminator::Unreachable, data.term_loc);
+                    self.current = self.caller.blocks.push(BlockData::default());
+                    self.layout.push(self.current);
+                    return;
+                }
+                (term, _) => {
+                    let term = self.translate_term(callee, term, &locals, &blocks);
+                    self.terminate(term, data.term_loc);
+                    if behind.is_none() {
+                        self.current = self.caller.blocks.push(BlockData::default());
+                        self.layout.push(self.current);
+                        return;
+                    }
+                }
+            }
+        }
+        if let Some(behind) = behind {
+            self.layout.push(behind);
+            self.current = behind;
+        }
+    }
+
+    fn push(&mut self, inst: Inst, loc: SrcLoc) {
+        self.caller.blocks[self.current].push(inst, loc);
+    }
+
+    fn terminate(&mut self, term: Terminator, loc: SrcLoc) {
+        let data = &mut self.caller.blocks[self.current];
+        (data.term, data.term_loc) = (term, loc);
+    }
+
+    /// Gives a local the value it starts with.
+    fn zero(&mut self, dst: Local, loc: SrcLoc) {
+        let inst = match self.caller.locals[dst] {
+            Type::V128 | Type::I128 => Inst::ConstWide {
+                dst,
+                value: self.caller.pool.wides.push(0),
+            },
+            Type::Ref(ty) => {
+                // A reference that has no null is assigned before it is read: the validator sees to that.
+                if !ty.nullable {
+                    return;
+                }
+                let operands = self.caller.pool.operands(&[dst], &[]);
+                let imm = self.caller.pool.imms.push(Imm::Heap(ty.heap));
+                Inst::Op {
+                    op: crate::Opcode::RefNull,
+                    imm: imm.into(),
+                    operands,
+                }
+            }
+            _ => Inst::Const { dst, bits: 0 },
+        };
+        self.push(inst, loc);
+    }
+
+    /// Gives the call's results the returned values, all at once: a result may be an argument too.
+    fn assign(
+        &mut self,
+        results: &[Local],
+        values: &[Local],
+        locals: &SecondaryMap<Local, Local>,
+        loc: SrcLoc,
+    ) {
+        // The callee's locals are new here, so no assignment can overwrite a value still to be read.
+        for (&dst, &value) in results.iter().zip(values) {
+            self.push(
+                Inst::Copy {
+                    dst,
+                    src: locals[value],
+                },
+                loc,
+            );
+        }
+    }
+
+    fn operands(
+        &mut self,
+        callee: &Body,
+        operands: Operands,
+        locals: &SecondaryMap<Local, Local>,
+    ) -> Operands {
+        let map = |list: &[Local]| list.iter().map(|&l| locals[l]).collect::<Vec<_>>();
+        let (results, args) = (
+            map(callee.pool.results(operands)),
+            map(callee.pool.args(operands)),
+        );
+        self.caller.pool.operands(&results, &args)
+    }
+
+    fn translate(
+        &mut self,
+        callee: &Body,
+        mut inst: Inst,
+        locals: &SecondaryMap<Local, Local>,
+        first_slot: usize,
+    ) -> Inst {
+        match &mut inst {
+            Inst::Op { imm, operands, .. } => {
+                *operands = self.operands(callee, *operands, locals);
+                if let Some(id) = imm.expand() {
+                    *imm = self.caller.pool.imms.push(callee.pool.imms[id]).into();
+                }
+            }
+            Inst::Call { operands, .. } => *operands = self.operands(callee, *operands, locals),
+            other => {
+                if let Inst::ConstWide { value, .. } = other {
+                    *value = self.caller.pool.wides.push(callee.pool.wides[*value]);
+                }
+                if let Inst::StackAddr { slot, .. } = other {
+                    *slot = StackSlot::new(first_slot + slot.index());
+                }
+                // These forms hold their operands themselves and do not touch the pool.
+                other.map_uses(&mut self.caller.pool, |l| locals[l]);
+                other.map_defs(&mut self.caller.pool, |l| locals[l]);
+            }
+        }
+        inst
+    }
+
+    fn translate_term(
+        &mut self,
+        callee: &Body,
+        term: Terminator,
+        locals: &SecondaryMap<Local, Local>,
+        blocks: &SecondaryMap<Block, Block>,
+    ) -> Terminator {
+        match term {
+            Terminator::Unreachable => term,
+            Terminator::Jump(to) => Terminator::Jump(blocks[to]),
+            Terminator::BrIf {
+                cond,
+                then_to,
+                else_to,
+            } => Terminator::BrIf {
+                cond: locals[cond],
+                then_to: blocks[then_to],
+                else_to: blocks[else_to],
+            },
+            Terminator::BrTable {
+                index,
+                targets,
+                default,
+            } => {
+                let list: Vec<Block> = callee
+                    .pool
+                    .blocks(targets)
+                    .iter()
+                    .map(|&b| blocks[b])
+                    .collect();
+                let targets = self.caller.pool.block_list(&list);
+                Terminator::BrTable {
+                    index: locals[index],
+                    targets,
+                    default: blocks[default],
+                }
+            }
+            Terminator::Invoke {
+                callee: target,
+                operands,
+                normal,
+                handlers,
+            } => Terminator::Invoke {
+                callee: target,
+                operands: self.operands(callee, operands, locals),
+                normal: blocks[normal],
+                handlers: self.handlers(callee, handlers, locals, blocks),
+            },
+            Terminator::Throw {
+                tag,
+                operands,
+                handlers,
+            } => Terminator::Throw {
+                tag,
+                operands: self.operands(callee, operands, locals),
+                handlers: handlers
+                    .expand()
+                    .map(|h| self.handlers(callee, h, locals, blocks))
+                    .into(),
+            },
+            Terminator::ThrowRef { exn, handlers } => Terminator::ThrowRef {
+                exn: locals[exn],
+                handlers: handlers
+                    .expand()
+                    .map(|h| self.handlers(callee, h, locals, blocks))
+                    .into(),
+            },
+            Terminator::Return(_) | Terminator::ReturnCall { .. } => {
+                unreachable!("returns are replaced and bodies with tail calls are not copied")
+            }
+        }
+    }
+
+    fn handlers(
+        &mut self,
+        callee: &Body,
+        id: crate::HandlersId,
+        locals: &SecondaryMap<Local, Local>,
+        blocks: &SecondaryMap<Block, Block>,
+    ) -> crate::HandlersId {
+        let mut list = callee.pool.handlers[id].clone();
+        for handler in &mut list {
+            handler.payload = self.operands(callee, handler.payload, locals);
+            handler.exnref = handler.exnref.map(|l| locals[l]);
+            handler.target = blocks[handler.target];
+        }
+        self.caller.pool.handlers.push(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{parse_module, passes::pipeline, print_module};
+
+    /// Runs the pipeline over `.wir` text and gives the body of `%caller` without its header.
+    fn optimised(functions: &str) -> String {
+        let text = format!(
+            "wasmir 1\ntype type0 = func(i32) -> (i32)\ntype type1 = func(i32, i32) -> (i32)\n{functions}"
+        );
+        let mut module = parse_module(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        pipeline::run(&mut module, &pipeline::Options::default());
+        let printed = print_module(&module).to_string();
+        assert_eq!(
+            parse_module(&printed)
+                .expect("printed text parses")
+                .funcs
+                .len(),
+            module.funcs.len()
+        );
+        printed[printed.find("func %caller").expect("it is there")..].to_owned()
+    }
+
+    const BRANCHY: &str = "func %clamp type0 {\n  param l0: i32\n  local l1: i32\n  local l2: i32\nb0:\n  l1 = i32.const 7\n  l2 = i32.gt_s l0, l1\n  br_if l2, b1, b2\nb1:\n  return l1\nb2:\n  return l0\n}\n";
+
+    #[test]
+    fn a_small_callee_with_branches_is_copied_and_returns_to_the_rest_of_the_block() {
+        let text = optimised(&format!(
+            "{BRANCHY}func %caller type0 {{\n  param l0: i32\n  local l1: i32\n  local l2: i32\nb0:\n  l1 = call %clamp(l0)\n  l2 = i32.add l1, l0\n  return l2\n}}\n"
+        ));
+        assert!(!text.contains("call %"), "{text}");
+        assert!(
+            text.contains("i32.gt_s") && text.contains("i32.add"),
+            "{text}"
+        );
+        assert_eq!(text.matches("return").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_local_that_starts_as_zero_is_set_to_zero_in_the_copy() {
+        // The callee counts the bits of nothing: its local is read before it is written.
+        let text = optimised(
+            "func %fresh type0 {\n  param l0: i32\n  local l1: i32\nb0:\n  l1 = i32.add l1, l0\n  return l1\n}\nfunc %caller type0 {\n  param l0: i32\n  local l1: i32\n  local l2: i32\nb0:\n  jump b1\nb1:\n  l1 = call %fresh(l0)\n  l2 = i32.add l2, l1\n  br_if l2, b1, b2\nb2:\n  return l2\n}\n",
+        );
+        assert!(!text.contains("call %"), "{text}");
+        assert!(text.matches("const 0").count() == 1, "{text}");
+    }
+
+    #[test]
+    fn recursion_is_not_followed() {
+        let text = optimised(
+            "func %caller type0 {\n  param l0: i32\n  local l1: i32\nb0:\n  l1 = call %caller(l0)\n  return l1\n}\n",
+        );
+        assert_eq!(text.matches("call %caller").count(), 1, "{text}");
+    }
+}
