@@ -18,6 +18,7 @@ pub mod refs;
 mod symbol;
 mod text;
 mod types;
+mod verify;
 
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;
@@ -31,3 +32,4 @@ pub use op::{ImmKind, OpClass, OpInfo, Opcode, OperandTy, Traits, WASMIR_PREFIX}
 pub use symbol::{Import, Linkage, Reloc, RelocKind, RelocTarget, Symbol};
 pub use text::{ModulePrinter, ParseError, TEXT_VERSION, parse_module, print_func, print_module};
 pub use types::*;
+pub use verify::{Place, Subtyping, VerifyError, verify_body, verify_module};

@@ -1,6 +1,6 @@
 //! Every mention of an entity, in one place: what reachability follows and what renumbering rewrites.
 
-use crate::body::Body;
+use crate::body::{Body, Pool};
 use crate::entities::*;
 use crate::inst::*;
 use crate::module::{ConstOp, ElemItems};
@@ -141,6 +141,46 @@ pub fn visit_elem_items(items: &mut ElemItems, v: &mut dyn EntityVisitor) {
     }
 }
 
+/// Visits the entities in an instruction.
+pub fn visit_inst(inst: &mut Inst, pool: &mut Pool, v: &mut dyn EntityVisitor) {
+    match inst {
+        Inst::Op { imm, .. } => {
+            if let Some(id) = imm.expand() {
+                visit_imm(&mut pool.imms[id], v);
+            }
+        }
+        Inst::Load { memory, .. } | Inst::Store { memory, .. } => v.memory(memory),
+        Inst::SymAddr { item, .. } => v.item(item),
+        Inst::GlobalGet { global, .. } | Inst::GlobalSet { global, .. } => v.global(global),
+        Inst::Call { callee, .. } => visit_callee(callee, v),
+        Inst::Const { .. }
+        | Inst::ConstWide { .. }
+        | Inst::Copy { .. }
+        | Inst::Unary { .. }
+        | Inst::Binary { .. }
+        | Inst::Ternary { .. }
+        | Inst::StackAddr { .. } => {}
+    }
+}
+
+/// Visits the entities in a terminator.
+pub fn visit_terminator(term: &mut Terminator, pool: &mut Pool, v: &mut dyn EntityVisitor) {
+    match term {
+        Terminator::ReturnCall { callee, .. } | Terminator::Invoke { callee, .. } => {
+            visit_callee(callee, v);
+        }
+        Terminator::Throw { tag, .. } => v.tag(tag),
+        _ => {}
+    }
+    if let Some(id) = term.handlers() {
+        for handler in &mut pool.handlers[id] {
+            if let Some(tag) = &mut handler.tag {
+                v.tag(tag);
+            }
+        }
+    }
+}
+
 /// Visits the entities in a body, blocks outside the layout excepted.
 pub fn visit_body(body: &mut Body, v: &mut dyn EntityVisitor) {
     for ty in body.locals.values_mut() {
@@ -149,38 +189,8 @@ pub fn visit_body(body: &mut Body, v: &mut dyn EntityVisitor) {
     for &block in &body.layout {
         let data = &mut body.blocks[block];
         for inst in &mut data.insts {
-            match inst {
-                Inst::Op { imm, .. } => {
-                    if let Some(id) = imm.expand() {
-                        visit_imm(&mut body.pool.imms[id], v);
-                    }
-                }
-                Inst::Load { memory, .. } | Inst::Store { memory, .. } => v.memory(memory),
-                Inst::SymAddr { item, .. } => v.item(item),
-                Inst::GlobalGet { global, .. } | Inst::GlobalSet { global, .. } => v.global(global),
-                Inst::Call { callee, .. } => visit_callee(callee, v),
-                Inst::Const { .. }
-                | Inst::ConstWide { .. }
-                | Inst::Copy { .. }
-                | Inst::Unary { .. }
-                | Inst::Binary { .. }
-                | Inst::Ternary { .. }
-                | Inst::StackAddr { .. } => {}
-            }
+            visit_inst(inst, &mut body.pool, v);
         }
-        match &mut data.term {
-            Terminator::ReturnCall { callee, .. } | Terminator::Invoke { callee, .. } => {
-                visit_callee(callee, v);
-            }
-            Terminator::Throw { tag, .. } => v.tag(tag),
-            _ => {}
-        }
-        if let Some(id) = data.term.handlers() {
-            for handler in &mut body.pool.handlers[id] {
-                if let Some(tag) = &mut handler.tag {
-                    v.tag(tag);
-                }
-            }
-        }
+        visit_terminator(&mut data.term, &mut body.pool, v);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use wasmir::{parse_module, print_module};
+use wasmir::{parse_module, print_module, verify_module};
 
 /// What a file's test prints.
 fn outcome(kind: &str, text: &str) -> String {
@@ -22,6 +22,10 @@ fn outcome(kind: &str, text: &str) -> String {
     );
     match kind {
         "print" => printed,
+        "verify" => match verify_module(&module) {
+            Ok(()) => "valid\n".to_owned(),
+            Err(errors) => errors.iter().map(|e| format!("{e}\n")).collect(),
+        },
         "error" => "no error\n".to_owned(),
         _ => panic!("unknown kind of test `{kind}`"),
     }

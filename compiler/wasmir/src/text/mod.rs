@@ -29,6 +29,7 @@ mod printer;
 
 pub use parser::{ParseError, parse_module};
 pub use printer::{ModulePrinter, print_func, print_module};
+pub(crate) use printer::{print_at, spell_func};
 
 /// The version of the text form.
 pub const TEXT_VERSION: u32 = 1;

@@ -265,7 +265,12 @@ fn handlers(f: &mut Formatter<'_>, body: &Body, id: HandlersId, names: &Names<'_
     f.write_str("]")
 }
 
-fn terminator(f: &mut Formatter<'_>, body: &Body, term: &Terminator, names: &Names<'_>) -> Result {
+pub(super) fn terminator(
+    f: &mut Formatter<'_>,
+    body: &Body,
+    term: &Terminator,
+    names: &Names<'_>,
+) -> Result {
     match term {
         Terminator::Unreachable => f.write_str("unreachable")?,
         Terminator::Jump(b) => write!(f, "jump {b}")?,

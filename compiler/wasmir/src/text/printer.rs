@@ -144,6 +144,30 @@ impl Display for ModulePrinter<'_> {
     }
 }
 
+/// A function's spelling.
+pub(crate) fn spell_func(module: &Module, func: Func) -> String {
+    Names::new(module).func(func).to_string()
+}
+
+/// One instruction of a body; the terminator comes after the last.
+pub(crate) fn print_at(module: &Module, func: Func, block: Block, index: usize) -> String {
+    struct At<'a>(&'a Module, &'a crate::body::Body, Block, usize);
+    impl Display for At<'_> {
+        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+            let At(module, body, block, index) = *self;
+            let (names, data) = (Names::new(module), &body.blocks[block]);
+            match data.insts.get(index) {
+                Some(inst) => print_body::inst(f, body, inst, &names),
+                None => print_body::terminator(f, body, &data.term, &names),
+            }
+        }
+    }
+    match &module.funcs[func].body {
+        FuncBody::Ir(body) => At(module, body, block, index).to_string(),
+        _ => String::new(),
+    }
+}
+
 struct Printer<'a> {
     m: &'a Module,
     names: Names<'a>,
