@@ -6,9 +6,20 @@ use crate::support::{Output, Project, cargo_wasm, set_up, validated};
 fn new_build_run_test_and_check_work_in_a_row() {
     set_up();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    Output::of(cargo_wasm().args(["new", "greeter"]).current_dir(folder.path())).succeeded();
+    Output::of(
+        cargo_wasm()
+            .args(["new", "greeter"])
+            .current_dir(folder.path()),
+    )
+    .succeeded();
     let package = folder.path().join("greeter");
-    for command in [&["check"][..], &["build"], &["run"], &["test"], &["build", "--release"]] {
+    for command in [
+        &["check"][..],
+        &["build"],
+        &["run"],
+        &["test"],
+        &["build", "--release"],
+    ] {
         Output::of(cargo_wasm().args(command).current_dir(&package)).succeeded();
     }
 }
@@ -16,7 +27,11 @@ fn new_build_run_test_and_check_work_in_a_row() {
 #[test]
 fn the_guests_exit_code_is_ours() {
     set_up();
-    let project = Project::new("seven", "", &[("src/main.rs", "fn main() { std::process::exit(7) }\n")]);
+    let project = Project::new(
+        "seven",
+        "",
+        &[("src/main.rs", "fn main() { std::process::exit(7) }\n")],
+    );
     Output::of(&mut project.cargo_wasm(["run", "--quiet"])).exited(7);
 }
 
@@ -35,8 +50,17 @@ fn unit_tests_run_inside_wasm() {
     set_up();
     let source = "#[test]\nfn here() { assert!(cfg!(target_arch = \"wasm32\")); }\n#[test]\nfn there() { assert_eq!(size_of::<usize>(), 4); }\n";
     let good = Project::new("tested", "", &[("src/lib.rs", source)]);
-    Output::of(&mut good.cargo_wasm(["test"])).succeeded().prints(&["2 passed"]);
-    let bad = Project::new("untested", "", &[("src/lib.rs", "#[test]\nfn fails() { assert_eq!(1 + 1, 3) }\n")]);
+    Output::of(&mut good.cargo_wasm(["test"]))
+        .succeeded()
+        .prints(&["2 passed"]);
+    let bad = Project::new(
+        "untested",
+        "",
+        &[(
+            "src/lib.rs",
+            "#[test]\nfn fails() { assert_eq!(1 + 1, 3) }\n",
+        )],
+    );
     let output = Output::of(&mut bad.cargo_wasm(["test"]));
     assert_ne!(output.code, Some(0));
 }
@@ -44,16 +68,28 @@ fn unit_tests_run_inside_wasm() {
 #[test]
 fn a_member_of_a_workspace_is_chosen_as_cargo_chooses_it() {
     set_up();
-    let member = |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    let member = |name: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
+    };
     let project = Project::new("unused", "", &[]);
-    project.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"one\", \"two\"]\n");
+    project.write(
+        "Cargo.toml",
+        "[workspace]\nresolver = \"3\"\nmembers = [\"one\", \"two\"]\n",
+    );
     for name in ["one", "two"] {
         project.write(&format!("{name}/Cargo.toml"), &member(name));
-        project.write(&format!("{name}/src/main.rs"), &format!("fn main() {{ println!(\"I am {name}\"); }}\n"));
+        project.write(
+            &format!("{name}/src/main.rs"),
+            &format!("fn main() {{ println!(\"I am {name}\"); }}\n"),
+        );
     }
-    Output::of(&mut project.cargo_wasm(["run", "--quiet", "-p", "two"])).succeeded().prints(&["I am two"]);
+    Output::of(&mut project.cargo_wasm(["run", "--quiet", "-p", "two"]))
+        .succeeded()
+        .prints(&["I am two"]);
     let mut inside = cargo_wasm();
-    inside.args(["run", "--quiet"]).current_dir(project.path().join("one/src"));
+    inside
+        .args(["run", "--quiet"])
+        .current_dir(project.path().join("one/src"));
     Output::of(&mut inside).succeeded().prints(&["I am one"]);
     Output::of(&mut project.cargo_wasm(["build", "--workspace"])).succeeded();
     assert!(project.artefacts().len() >= 2);
@@ -65,8 +101,14 @@ fn the_last_line_names_artefact_size_and_time() {
     let project = Project::new("lines", "", &[("src/main.rs", "fn main() {}\n")]);
     let output = Output::of(&mut project.cargo_wasm(["build"])).succeeded();
     let last = output.stderr.lines().last().unwrap_or_default().to_owned();
-    assert!(last.contains("lines.wasm") && last.contains("KiB") && last.contains('s'), "{last}");
-    assert!(!output.stderr.contains('\u{1b}'), "no colour where NO_COLOR is set");
+    assert!(
+        last.contains("lines.wasm") && last.contains("KiB") && last.contains('s'),
+        "{last}"
+    );
+    assert!(
+        !output.stderr.contains('\u{1b}'),
+        "no colour where NO_COLOR is set"
+    );
 }
 
 #[test]
@@ -80,7 +122,12 @@ fn each_form_that_emit_names_is_written_and_valid() {
     for artefact in &artefacts {
         validated(artefact);
     }
-    let folder = artefacts[0].parent().expect("a folder").parent().expect("a folder").to_path_buf();
+    let folder = artefacts[0]
+        .parent()
+        .expect("a folder")
+        .parent()
+        .expect("a folder")
+        .to_path_buf();
     let mut wit = None;
     let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {
@@ -99,22 +146,39 @@ fn each_form_that_emit_names_is_written_and_valid() {
 #[test]
 fn inspect_shows_imports_exports_and_sizes() {
     set_up();
-    let project = Project::guest("looked-at", "#[wasm::export]\npub fn double(x: u32) -> u32 { x * 2 }\n");
+    let project = Project::guest(
+        "looked-at",
+        "#[wasm::export]\npub fn double(x: u32) -> u32 { x * 2 }\n",
+    );
     let built = Output::of(&mut project.cargo_wasm(["build"])).succeeded();
     drop(built);
-    Output::of(&mut project.cargo_wasm(["inspect"])).succeeded().prints(&["double"]);
-    let json = Output::of(&mut project.cargo_wasm(["inspect", "--json"])).succeeded().stdout;
+    Output::of(&mut project.cargo_wasm(["inspect"]))
+        .succeeded()
+        .prints(&["double"]);
+    let json = Output::of(&mut project.cargo_wasm(["inspect", "--json"]))
+        .succeeded()
+        .stdout;
     serde_json::from_str::<serde_json::Value>(&json).expect("inspect --json prints JSON");
 }
 
 #[test]
 fn wrong_usage_is_told_apart_from_a_wrong_program() {
-    Output::of(cargo_wasm().arg("--no-such-flag")).exited(2).says(&["--no-such-flag"]);
-    Output::of(cargo_wasm().arg("biuld")).exited(2).says(&["biuld"]);
+    Output::of(cargo_wasm().arg("--no-such-flag"))
+        .exited(2)
+        .says(&["--no-such-flag"]);
+    Output::of(cargo_wasm().arg("biuld"))
+        .exited(2)
+        .says(&["biuld"]);
     let empty = tempfile::tempdir().expect("a temporary folder");
-    Output::of(cargo_wasm().arg("build").current_dir(empty.path())).exited(1).says(&["Cargo.toml"]);
+    Output::of(cargo_wasm().arg("build").current_dir(empty.path()))
+        .exited(1)
+        .says(&["Cargo.toml"]);
     for shell in ["bash", "zsh", "fish"] {
-        Output::of(cargo_wasm().args(["completions", shell])).succeeded().prints(&["wasm"]);
+        Output::of(cargo_wasm().args(["completions", shell]))
+            .succeeded()
+            .prints(&["wasm"]);
     }
-    Output::of(cargo_wasm().arg("--version")).succeeded().prints(&[env!("CARGO_PKG_VERSION")]);
+    Output::of(cargo_wasm().arg("--version"))
+        .succeeded()
+        .prints(&[env!("CARGO_PKG_VERSION")]);
 }

@@ -11,13 +11,22 @@ use std::sync::OnceLock;
 /// The root of the source tree.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("cargo-wasm stands two folders below the root").to_path_buf()
+    here.ancestors()
+        .nth(2)
+        .expect("cargo-wasm stands two folders below the root")
+        .to_path_buf()
 }
 
 /// A fresh command line of the `cargo-wasm` under test, away from any colour or cache setting of the caller.
 pub fn cargo_wasm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-wasm"));
-    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTC"] {
+    for variable in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET",
+        "RUSTC",
+    ] {
         command.env_remove(variable);
     }
     command.env("NO_COLOR", "1").stdin(Stdio::null());
@@ -64,13 +73,17 @@ impl Output {
         if input.is_some() {
             command.stdin(Stdio::piped());
         }
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
         let writer = input.map(|bytes| {
             let (mut pipe, bytes) = (child.stdin.take().expect("piped"), bytes.to_vec());
             // A program that does not read its input to the end is not an error of the test.
             std::thread::spawn(move || drop(pipe.write_all(&bytes)))
         });
-        let output = child.wait_with_output().expect("the child can be waited for");
+        let output = child
+            .wait_with_output()
+            .expect("the child can be waited for");
         if let Some(writer) = writer {
             writer.join().expect("the writer does not panic");
         }
@@ -139,7 +152,9 @@ pub struct Project {
 impl Project {
     /// A package `name` with these files; `Cargo.toml` gets a standard head and `[dependencies]` from `dependencies`.
     pub fn new(name: &str, dependencies: &str, files: &[(&str, &str)]) -> Project {
-        let project = Project { folder: tempfile::tempdir().expect("a temporary folder") };
+        let project = Project {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        };
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n\n[workspace]\n"
         );
@@ -164,7 +179,8 @@ impl Project {
     /// Writes one file, making its folders.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
-        fs::create_dir_all(path.parent().expect("inside the project")).expect("folders can be made");
+        fs::create_dir_all(path.parent().expect("inside the project"))
+            .expect("folders can be made");
         fs::write(path, text).expect("files can be written");
     }
 
