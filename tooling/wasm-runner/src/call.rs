@@ -16,6 +16,17 @@ pub(crate) struct Call {
     pub(crate) arguments: Range<usize>,
 }
 
+/// The call expression when the words after a library's file are `--invoke CALL` or `--invoke=CALL`, as a user may well write it.
+///
+/// No function's name begins with a hyphen, so this hides none.
+pub(crate) fn in_words(words: &[String]) -> Option<&str> {
+    match words {
+        [flag, call] if flag == "--invoke" => Some(call),
+        [word] => word.strip_prefix("--invoke="),
+        _ => None,
+    }
+}
+
 /// How many calls a chain may have.
 const MAX_CALLS: usize = 1000;
 
@@ -179,6 +190,21 @@ mod tests {
             [("f", "(\"\"\"\n )\" \n\"\"\")")]
         );
         assert_eq!(cut("f(1 // )\n)"), [("f", "(1 // )\n)")]);
+    }
+
+    #[test]
+    fn expressions_after_the_file() {
+        let words = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(in_words(&words(&["--invoke", "f()"])), Some("f()"));
+        assert_eq!(in_words(&words(&["--invoke=f()"])), Some("f()"));
+        assert_eq!(in_words(&words(&["--invoke", "f()", "x"])), None);
+        assert_eq!(in_words(&words(&["f", "x"])), None);
+        assert_eq!(in_words(&[]), None);
     }
 
     #[test]

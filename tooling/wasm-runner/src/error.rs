@@ -7,7 +7,7 @@ use std::{fmt::Write, io, ops::Range, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::report::TrapReport;
+use crate::report::{self, TrapReport};
 
 /// Why a run failed.
 #[derive(Debug, Error)]
@@ -106,7 +106,7 @@ pub enum Error {
         signature: Option<String>,
     },
     /// The value that standard input should supply is unusable.
-    #[error("cannot take the parameter `{parameter}` from standard input: {reason}")]
+    #[error("cannot take {parameter} from standard input: {reason}")]
     Stdin {
         /// The parameter.
         parameter: String,
@@ -126,6 +126,8 @@ pub enum Error {
         path: PathBuf,
         /// The engine's words.
         detail: String,
+        /// The memory limit, when memory was refused because of it.
+        memory_refused: Option<u64>,
     },
     /// A feature of the component model that has no text form.
     #[error("{0}")]
@@ -184,11 +186,6 @@ impl Error {
     /// The process's exit code for this error; see the crate's documentation.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::NoFunction { .. }
-            | Error::UnknownFunction { .. }
-            | Error::AmbiguousFunction { .. }
-            | Error::ArgumentCount { .. }
-            | Error::Mount { .. } => 2,
             Error::Stopped(_) => 134,
             Error::Internal(_) => 101,
             _ => 1,
@@ -263,6 +260,11 @@ impl Error {
                 Found::Archive => "give the linked program, not a library of objects",
                 Found::Other => return None,
             },
+            Error::Invalid { .. } => "the file may be cut off or damaged; build the program again",
+            Error::Start {
+                memory_refused: Some(limit),
+                ..
+            } => return Some(report::more_memory(*limit)),
             Error::Imports { problems, .. }
                 if problems.iter().all(|problem| problem.needs.is_none()) =>
             {

@@ -36,8 +36,8 @@
 //! | code | meaning |
 //! |---|---|
 //! | the guest's | the guest ended by itself; as on Unix only the lowest eight bits count |
-//! | 1 | the program or its input is wrong: not WebAssembly, a missing import, an `err` result, a WAVE value of the wrong type |
-//! | 2 | wrong usage: an unknown option, an unknown function, wrong number of arguments |
+//! | 1 | the program or its input is wrong: not WebAssembly, a missing import, an unknown function, wrong arguments, an `err` result |
+//! | 2 | the command line cannot be understood: an unknown option, a malformed size |
 //! | 101 | a bug of the runner |
 //! | 134 | the guest was stopped: a trap (a Rust panic is one), out of fuel, out of time |
 //!

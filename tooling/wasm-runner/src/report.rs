@@ -49,9 +49,7 @@ impl TrapReport {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         if let Some(limit) = self.memory_refused {
-            return Some(format!(
-                "the guest was refused memory beyond `--max-memory` ({limit} bytes); allow more"
-            ));
+            return Some(more_memory(limit));
         }
         match &self.stop {
             Stop::OutOfFuel(_) => {
@@ -94,6 +92,11 @@ impl TrapReport {
         }
         out
     }
+}
+
+/// What to do when memory was refused.
+pub(crate) fn more_memory(limit: u64) -> String {
+    format!("the guest was refused memory beyond `--max-memory` ({limit} bytes); allow more")
 }
 
 /// The range of frames that belong to the user's program.

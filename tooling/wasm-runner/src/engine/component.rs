@@ -3,7 +3,8 @@
 use wasmtime::{
     Engine, Store,
     component::{
-        Component, ComponentExportIndex, Func, Instance, Linker, ResourceAny, Type, Val,
+        Component, ComponentExportIndex, Func, Instance, InstancePre, Linker, ResourceAny, Type,
+        Val,
         types::{ComponentFunc, ComponentItem},
     },
 };
@@ -48,41 +49,43 @@ pub(super) async fn run(
 ) -> Result<Outcome, Error> {
     let component = Component::from_binary(engine, bytes)
         .map_err(|error| super::invalid(&options.file, &error))?;
+    let mut linker = Linker::new(engine);
+    p2::add_to_linker_async(&mut linker).map_err(|error| Error::Internal(super::chain(&error)))?;
+    // A program that cannot be linked is told so before anything is said about its functions.
+    let pre = linker
+        .instantiate_pre(&component)
+        .map_err(|error| imports_error(&component, &error, options))?;
+
     let functions = Functions::of(&component);
     let (plan, arguments) = match &options.action {
         Action::Run(arguments) if is_command(&component) => (Plan::Start, arguments.as_slice()),
-        Action::Run(words) => (plan_words(&functions, words, options)?, [].as_slice()),
+        Action::Run(words) => match call::in_words(words) {
+            Some(text) => (plan_expression(&functions, text)?, [].as_slice()),
+            None => (plan_words(&functions, words, options)?, [].as_slice()),
+        },
         Action::Invoke(text) => (plan_expression(&functions, text)?, [].as_slice()),
     };
 
-    let mut linker = Linker::new(engine);
-    p2::add_to_linker_async(&mut linker).map_err(|error| Error::Internal(super::chain(&error)))?;
     let mut store = host::store(engine, options, arguments)?;
     let run = Run {
-        component: &component,
         functions: &functions,
-        linker: &linker,
         options,
+        pre,
     };
     within_time_limit(engine, options, run.execute(&mut store, plan)).await
 }
 
 struct Run<'a> {
-    component: &'a Component,
     functions: &'a Functions,
-    linker: &'a Linker<Host>,
     options: &'a Options,
+    pre: InstancePre<Host>,
 }
 
 impl Run<'_> {
     async fn execute(&self, store: &mut Store<Host>, plan: Plan<'_>) -> Result<Outcome, Error> {
-        let pre = self
-            .linker
-            .instantiate_pre(self.component)
-            .map_err(|error| imports_error(self.component, &error, self.options))?;
         match plan {
             Plan::Start => {
-                let pre = CommandPre::new(pre)
+                let pre = CommandPre::new(self.pre.clone())
                     .map_err(|error| super::invalid(&self.options.file, &error))?;
                 let command = match pre.instantiate_async(&mut *store).await {
                     Ok(command) => command,
@@ -99,7 +102,7 @@ impl Run<'_> {
                 methods: (text, calls),
                 bare,
             } => {
-                let instance = match pre.instantiate_async(&mut *store).await {
+                let instance = match self.pre.instantiate_async(&mut *store).await {
                     Ok(instance) => instance,
                     Err(error) => return super::start_failed(&error, store, self.options),
                 };
@@ -209,7 +212,10 @@ impl Chain<'_> {
                 text: text.to_owned(),
                 span: call.name.clone(),
                 expected: match &other {
-                    Some(value) => format!("the call before it returned `{}`", value::wave(value)?),
+                    Some(value) => format!(
+                        "the call before it returned `{}`",
+                        value::component_wave(value)?
+                    ),
                     None => "the call before it returned nothing".to_owned(),
                 },
                 signature: None,
@@ -232,7 +238,7 @@ impl Chain<'_> {
                 continue;
             }
             // Resource types are only distinct in an instance, so its types are asked, not the component's.
-            let Some(func) = self.instance.get_func(&mut *store, &function.index) else {
+            let Some(func) = self.instance.get_func(&mut *store, function.index) else {
                 continue;
             };
             let of_receiver = matches!(
@@ -274,9 +280,8 @@ fn guest_error(error: Option<&Val>) -> Error {
     Error::GuestError(match error {
         None => "`err` without a value".to_owned(),
         Some(Val::String(text)) => text.clone(),
-        Some(value) => {
-            value::wave(value).unwrap_or_else(|_| "a value without a text form".to_owned())
-        }
+        Some(value) => value::component_wave(value)
+            .unwrap_or_else(|_| "a value without a text form".to_owned()),
     })
 }
 
@@ -385,7 +390,8 @@ fn function(
     let parameters = func
         .params()
         .map(|(name, ty)| Parameter {
-            name: name.to_owned(),
+            name: format!("`{name}`"),
+            definition: names.definition(&ty),
             text: names.text(&ty),
             ty,
         })
@@ -457,6 +463,7 @@ fn imports_error(component: &Component, error: &wasmtime::Error, options: &Optio
         return Error::Start {
             path: options.file.clone(),
             detail: super::chain(error),
+            memory_refused: None,
         };
     }
     Error::Imports {

@@ -154,13 +154,13 @@ fn start_failed(
 ) -> Result<Outcome, Error> {
     let by_guest = error.is::<wasmtime_wasi::I32Exit>()
         || error.is::<wasmtime::Trap>()
-        || error.is::<wasmtime::WasmBacktrace>()
-        || store.data().memory.refused().is_some();
+        || error.is::<wasmtime::WasmBacktrace>();
     if by_guest {
         return trap::explain(error, store, options);
     }
     Err(Error::Start {
         path: options.file.clone(),
         detail: chain(error),
+        memory_refused: store.data().memory.refused(),
     })
 }

@@ -1,6 +1,8 @@
 //! Core modules: WASI 0.1 commands, and libraries whose exported functions take and return numbers.
 
-use wasmtime::{Engine, ExternType, Func, FuncType, Instance, Linker, Module, Store, Val, ValType};
+use wasmtime::{
+    Engine, ExternType, Func, FuncType, Instance, InstancePre, Linker, Module, Store, Val, ValType,
+};
 use wasmtime_wasi::p1;
 
 use super::{
@@ -31,39 +33,34 @@ pub(super) async fn run(
 ) -> Result<Outcome, Error> {
     let module = Module::from_binary(engine, bytes)
         .map_err(|error| super::invalid(&options.file, &error))?;
-    let is_command = matches!(module.get_export("_start"), Some(ExternType::Func(_)));
-    let (plan, arguments) = match &options.action {
-        Action::Run(arguments) if is_command => (Plan::Start, arguments.as_slice()),
-        Action::Run(words) => (plan_words(&module, words, options)?, [].as_slice()),
-        Action::Invoke(text) => (plan_expression(&module, text)?, [].as_slice()),
-    };
-
     let mut linker = Linker::new(engine);
     p1::add_to_linker_async(&mut linker, |host: &mut Host| &mut host.wasi)
         .map_err(|error| Error::Internal(super::chain(&error)))?;
+    // A program that cannot be linked is told so before anything is said about its functions.
+    let pre = linker
+        .instantiate_pre(&module)
+        .map_err(|error| imports_error(&module, &linker, &error, options))?;
+
+    let is_command = matches!(module.get_export("_start"), Some(ExternType::Func(_)));
+    let (plan, arguments) = match &options.action {
+        Action::Run(arguments) if is_command => (Plan::Start, arguments.as_slice()),
+        Action::Run(words) => match call::in_words(words) {
+            Some(text) => (plan_expression(&module, text)?, [].as_slice()),
+            None => (plan_words(&module, words, options)?, [].as_slice()),
+        },
+        Action::Invoke(text) => (plan_expression(&module, text)?, [].as_slice()),
+    };
+
     let mut store = host::store(engine, options, arguments)?;
-    check_imports(&module, &linker, &mut store, options)?;
-    within_time_limit(
-        engine,
-        options,
-        execute(&linker, &module, &mut store, plan, options),
-    )
-    .await
+    within_time_limit(engine, options, execute(&pre, &mut store, plan, options)).await
 }
 
 async fn execute(
-    linker: &Linker<Host>,
-    module: &Module,
+    pre: &InstancePre<Host>,
     store: &mut Store<Host>,
     plan: Plan,
     options: &Options,
 ) -> Result<Outcome, Error> {
-    let pre = linker
-        .instantiate_pre(module)
-        .map_err(|error| Error::Start {
-            path: options.file.clone(),
-            detail: super::chain(&error),
-        })?;
     let instance = match pre.instantiate_async(&mut *store).await {
         Ok(instance) => instance,
         Err(error) => return super::start_failed(&error, store, options),
@@ -104,6 +101,7 @@ async fn call(
     let start = |detail: &str| Error::Start {
         path: options.file.clone(),
         detail: detail.to_owned(),
+        memory_refused: None,
     };
     let func: Func = instance
         .get_func(&mut *store, name)
@@ -124,27 +122,36 @@ async fn call(
     }
 }
 
-fn check_imports(
+/// Which imports are missing; the engine's own words when it is not that.
+fn imports_error(
     module: &Module,
     linker: &Linker<Host>,
-    store: &mut Store<Host>,
+    error: &wasmtime::Error,
     options: &Options,
-) -> Result<(), Error> {
+) -> Error {
+    // Whether a definition exists can only be asked with a store; one without the user's grants will do.
+    let Ok(mut store) = host::store(module.engine(), &Options::new(&options.file), &[]) else {
+        return Error::Internal(super::chain(error));
+    };
     let problems: Vec<ImportProblem> = module
         .imports()
-        .filter(|import| linker.get_by_import(&mut *store, import).is_none())
+        .filter(|import| linker.get_by_import(&mut store, import).is_none())
         .map(|import| ImportProblem {
             name: format!("{}#{}", import.module(), import.name()),
             needs: provider(import.module()),
         })
         .collect();
     if problems.is_empty() {
-        return Ok(());
+        return Error::Start {
+            path: options.file.clone(),
+            detail: super::chain(error),
+            memory_refused: None,
+        };
     }
-    Err(Error::Imports {
+    Error::Imports {
         path: options.file.clone(),
         problems,
-    })
+    }
 }
 
 /// Who would provide a core import module.
@@ -268,7 +275,8 @@ fn parameters(ty: &FuncType) -> Vec<Parameter<ValType>> {
     ty.params()
         .enumerate()
         .map(|(index, ty)| Parameter {
-            name: format!("parameter {}", index + 1),
+            name: format!("argument {}", index + 1),
+            definition: ty.to_string(),
             text: ty.to_string(),
             ty,
         })
@@ -280,14 +288,13 @@ fn print(results: &[Val], format: Format) -> Result<Vec<u8>, Error> {
     let values = results
         .iter()
         .map(|value| match value {
-            Val::FuncRef(_)
-            | Val::ExternRef(_)
-            | Val::AnyRef(_)
-            | Val::ExnRef(_)
-            | Val::ContRef(_) => Err(Error::Unsupported(
+            // The text form knows numbers and vectors only.
+            number @ (Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_)) => {
+                value::wave(number)
+            }
+            _ => Err(Error::Unsupported(
                 "the result is a reference, which has no text form".to_owned(),
             )),
-            number => value::wave(number),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let quote = |value: &String| match (format, value.as_str()) {

@@ -40,6 +40,13 @@ impl Names {
         out
     }
 
+    /// A type written out, its parts by their names.
+    pub(super) fn definition(&self, ty: &Type) -> String {
+        let mut out = String::new();
+        self.write_out(ty, 0, &mut out);
+        out
+    }
+
     fn name_of(&self, ty: &Type) -> Option<&str> {
         let named = matches!(
             ty,
@@ -59,10 +66,13 @@ impl Names {
             out.push('…');
             return;
         }
-        if let Some(name) = self.name_of(ty) {
-            out.push_str(name);
-            return;
+        match self.name_of(ty) {
+            Some(name) => out.push_str(name),
+            None => self.write_out(ty, depth, out),
         }
+    }
+
+    fn write_out(&self, ty: &Type, depth: usize, out: &mut String) {
         let deeper = depth + 1;
         match ty {
             Type::Bool => out.push_str("bool"),

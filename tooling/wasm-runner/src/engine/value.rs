@@ -4,6 +4,7 @@
 //! against the function's types before the guest is instantiated, so that a mistake costs nothing.
 
 use std::{
+    error::Error as _,
     io::{IsTerminal, Read},
     ops::Range,
 };
@@ -14,7 +15,7 @@ use wasmtime::component::{
     wasm_wave::{
         self,
         ast::Node,
-        parser::ParserError,
+        parser::{ParserError, ParserErrorKind},
         untyped::UntypedFuncCall,
         wasm::{WasmType, WasmTypeKind, WasmValue},
     },
@@ -22,11 +23,15 @@ use wasmtime::component::{
 
 use crate::{error::Error, options::Format};
 
-/// A parameter: its name, its type and the type's text.
+/// A parameter.
 pub(super) struct Parameter<T> {
+    /// As an error refers to it.
     pub(super) name: String,
     pub(super) ty: T,
+    /// The type, by its name when it has one.
     pub(super) text: String,
+    /// The type written out.
+    pub(super) definition: String,
 }
 
 /// The function whose arguments are parsed, as errors show it.
@@ -67,10 +72,13 @@ impl<T: WasmType> Signature<'_, T> {
         given: usize,
     ) -> Result<Vec<V>, Error> {
         for parameter in &self.parameters[values.len().min(self.parameters.len())..] {
-            match V::make_option(&parameter.ty, None) {
-                Ok(none) if parameter.ty.kind() == WasmTypeKind::Option => values.push(none),
-                _ => return Err(self.count_error(given, None)),
+            // Values that have no options panic when asked for one, so the type is looked at first.
+            if parameter.ty.kind() != WasmTypeKind::Option {
+                return Err(self.count_error(given, None));
             }
+            let none = V::make_option(&parameter.ty, None)
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            values.push(none);
         }
         Ok(values)
     }
@@ -169,7 +177,7 @@ pub(super) fn parse_plain_words(
         let hint = || {
             index.map(|index| {
                 format!(
-                    "`{}` can also come from standard input: `< FILE`",
+                    "{} can also come from standard input: `< FILE`",
                     parameters[index].name
                 )
             })
@@ -218,7 +226,7 @@ fn stdin_parameter(parameters: &[Parameter<Type>]) -> Option<usize> {
     };
     let mut candidates = (0..parameters.len()).filter(|&index| takes_text(&parameters[index]));
     let first = candidates.next()?;
-    match candidates.last() {
+    match candidates.next_back() {
         None => Some(first),
         Some(last) => (last + 1 == parameters.len()).then_some(last),
     }
@@ -264,14 +272,32 @@ fn read_stdin(parameter: &Parameter<Type>) -> Result<Val, Error> {
 }
 
 fn expectation<T>(parameter: &Parameter<T>) -> String {
-    format!("expected `{}` for `{}`", parameter.text, parameter.name)
+    let Parameter {
+        name,
+        text,
+        definition,
+        ..
+    } = parameter;
+    if text == definition {
+        format!("expected `{text}` for {name}")
+    } else {
+        format!("expected `{text}` for {name}: `{definition}`")
+    }
 }
 
 /// The parser's words without its span, which is shown in the text itself.
 fn reason(error: &ParserError) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
+    let what = match error.kind() {
+        ParserErrorKind::InvalidType => "the value is of another type".to_owned(),
+        ParserErrorKind::InvalidValue | ParserErrorKind::WasmValueError => {
+            "the value does not fit its type".to_owned()
+        }
+        kind => kind.to_string(),
+    };
+    match (error.detail(), error.source()) {
+        (Some(detail), _) => format!("{what}: {detail}"),
+        (None, Some(source)) => format!("{what}: {source}"),
+        (None, None) => what,
     }
 }
 
@@ -281,7 +307,7 @@ fn ensure_text_form<T: WasmType>(parameter: &Parameter<T>) -> Result<(), Error> 
         return Ok(());
     }
     Err(Error::Unsupported(format!(
-        "the parameter `{}: {}` cannot be given as text",
+        "{} is of the type `{}`, which cannot be given as text",
         parameter.name, parameter.text
     )))
 }
@@ -310,9 +336,35 @@ fn has_text_form<T: WasmType>(ty: &T, depth: usize) -> bool {
     }
 }
 
-/// A value in WAVE.
+/// A value in WAVE, which must consist of what has a text form: the writer panics on other values.
 pub(super) fn wave<V: WasmValue>(value: &V) -> Result<String, Error> {
     wasm_wave::to_string(value).map_err(|_| no_text_form())
+}
+
+/// A component's value in WAVE.
+pub(super) fn component_wave(value: &Val) -> Result<String, Error> {
+    if is_text(value) {
+        wave(value)
+    } else {
+        Err(no_text_form())
+    }
+}
+
+/// Whether a value holds no resource, stream or the like.
+fn is_text(value: &Val) -> bool {
+    let all = |items: &[Val]| items.iter().all(is_text);
+    let payload = |value: &Option<Box<Val>>| value.as_deref().is_none_or(is_text);
+    match value {
+        Val::Resource(_) | Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) | Val::Map(_) => {
+            false
+        }
+        Val::List(items) | Val::FixedLengthList(items) | Val::Tuple(items) => all(items),
+        Val::Record(fields) => fields.iter().all(|(_, value)| is_text(value)),
+        Val::Variant(_, value) | Val::Option(value) | Val::Result(Ok(value) | Err(value)) => {
+            payload(value)
+        }
+        _ => true,
+    }
 }
 
 /// A result as the bytes to print. A bare call shows strings as they are unless a format is asked for.
@@ -333,7 +385,7 @@ pub(super) fn print(value: &Val, format: Format, bare: bool) -> Result<Vec<u8>, 
         }
         (Format::Auto, Val::String(text)) if bare => text.clone().into_bytes(),
         (Format::Json, _) => json(value)?.to_string().into_bytes(),
-        _ => wave(value)?.into_bytes(),
+        _ => component_wave(value)?.into_bytes(),
     };
     bytes.push(b'\n');
     Ok(bytes)

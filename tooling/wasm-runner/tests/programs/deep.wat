@@ -1,0 +1,2 @@
+;; Recursion without an end.
+(module (func $deeper (export "_start") (call $deeper)))

@@ -1,0 +1,2 @@
+;; Wants 64 MiB from the start.
+(module (memory (export "memory") 1024) (func (export "_start")))

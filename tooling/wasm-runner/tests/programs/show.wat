@@ -1,0 +1,32 @@
+;; Prints its arguments, then its variables, one per line, and ends with the number of both as exit code.
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 4)
+  ;; Prints $length bytes of NUL-terminated strings that stand at 65536.
+  (func $print (param $length i32)
+    (local $at i32)
+    (local.set $at (i32.const 65536))
+    (block $done
+      (loop $more
+        (br_if $done (i32.eq (local.get $at) (i32.add (i32.const 65536) (local.get $length))))
+        (if (i32.eqz (i32.load8_u (local.get $at))) (then (i32.store8 (local.get $at) (i32.const 10))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br $more)))
+    (i32.store (i32.const 8) (i32.const 65536))
+    (i32.store (i32.const 12) (local.get $length))
+    (if (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 16)) (then unreachable)))
+  (func (export "_start")
+    (local $count i32)
+    (drop (call $args_sizes (i32.const 0) (i32.const 4)))
+    (drop (call $args (i32.const 1024) (i32.const 65536)))
+    (local.set $count (i32.load (i32.const 0)))
+    (call $print (i32.load (i32.const 4)))
+    (drop (call $environ_sizes (i32.const 0) (i32.const 4)))
+    (drop (call $environ (i32.const 1024) (i32.const 65536)))
+    (call $print (i32.load (i32.const 4)))
+    (call $exit (i32.add (local.get $count) (i32.load (i32.const 0))))))

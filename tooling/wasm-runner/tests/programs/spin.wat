@@ -1,0 +1,2 @@
+;; Computes for ever.
+(module (func (export "_start") (loop $again (br $again))))
