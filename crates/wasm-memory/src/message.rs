@@ -101,3 +101,79 @@ pub fn pack(region: Region) -> u64 {
 pub fn unpack(answer: u64) -> Region {
     Region { ptr: (answer >> 32) as u32, len: answer as u32 }
 }
+
+/// Finds and reads the section in a core module, which the engine has validated or is about to.
+///
+/// A module without the section lists nothing; several sections count as one.
+///
+/// ```
+/// let empty_module = b"\0asm\x01\0\0\0";
+/// assert_eq!(wasm_memory::message::in_module(empty_module)?, []);
+/// # Ok::<(), wasm_memory::MemoryError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`MemoryError::BadMessage`] when the module's frame or the section is malformed.
+pub fn in_module(wasm: &[u8]) -> Result<Vec<(String, Codec)>> {
+    let mut content = Vec::new();
+    let mut reader = Reader { bytes: wasm, at: 8 };
+    while reader.at < wasm.len() {
+        let id = reader.byte()?;
+        let body = reader.block()?;
+        if id != 0 {
+            continue;
+        }
+        let mut section = Reader { bytes: body, at: 0 };
+        if section.block()? == SECTION.as_bytes() {
+            content.extend_from_slice(&body[section.at..]);
+        }
+    }
+    parse_section(&content)
+}
+
+/// Reads the frame of a binary module: ids, sizes and names.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn bad<T>(&self, reason: &'static str) -> Result<T> {
+        Err(MemoryError::BadMessage { offset: self.at, reason })
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        let Some(&byte) = self.bytes.get(self.at) else {
+            return self.bad("the module ends within a section");
+        };
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// An unsigned LEB128 number of at most 32 bits.
+    fn number(&mut self) -> Result<u32> {
+        let mut number = 0u64;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return match u32::try_from(number) {
+                    Ok(number) => Ok(number),
+                    Err(_) => self.bad("a number exceeds 32 bits"),
+                };
+            }
+        }
+        self.bad("a number has more than 5 bytes")
+    }
+
+    /// A size and as many bytes.
+    fn block(&mut self) -> Result<&'a [u8]> {
+        let len = self.number()? as usize;
+        let Some(block) = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)) else {
+            return self.bad("a section is longer than the module");
+        };
+        self.at += len;
+        Ok(block)
+    }
+}

@@ -1,0 +1,59 @@
+//! What an instance may use up.
+
+use std::time::Duration;
+
+/// The budgets of one instance. Every field is enforced; a limit that a runtime cannot enforce is
+/// refused when the instance is created.
+///
+/// ```
+/// use std::time::Duration;
+/// use wasm_sandbox::ResourceLimits;
+///
+/// let limits = ResourceLimits {
+///     memory_bytes: 1 << 20,
+///     deadline: Some(Duration::from_millis(50)),
+///     ..ResourceLimits::default()
+/// };
+/// assert!(limits.fuel.is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceLimits {
+    /// Bytes of linear memory, all memories of the instance together. Default 64 MiB.
+    pub memory_bytes: usize,
+    /// Elements of all tables together. Default 20,000.
+    pub table_elements: usize,
+    /// Instructions, over the instance's life; [`None`] is without measure. Needs
+    /// [`RuntimeConfig::fuel_metering`](crate::RuntimeConfig::fuel_metering).
+    pub fuel: Option<u64>,
+    /// Wall-clock time of one call, and of instantiation. Default 10 seconds. Kept within two of the
+    /// runtime's [ticks](crate::RuntimeConfig::tick).
+    pub deadline: Option<Duration>,
+    /// The guest's stack. The runtime fixes one size for all its instances
+    /// ([`RuntimeConfig::stack_bytes`](crate::RuntimeConfig::stack_bytes)); a smaller limit is refused.
+    pub stack_bytes: Option<usize>,
+    /// Bytes of captured standard output and error, each. Default 1 MiB.
+    pub output_bytes: usize,
+    /// Calls of host functions over the instance's life, those of WASI included.
+    pub host_calls: Option<u64>,
+    /// Bytes that one call may hand from the guest to the host: its result, or a host function's
+    /// arguments. Default 16 MiB.
+    pub value_bytes: usize,
+    /// Resource handles that the host may hold at a time. Default 1,024.
+    pub resources: usize,
+}
+
+impl Default for ResourceLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            table_elements: 20_000,
+            fuel: None,
+            deadline: Some(Duration::from_secs(10)),
+            stack_bytes: None,
+            output_bytes: 1 << 20,
+            host_calls: None,
+            value_bytes: 16 << 20,
+            resources: 1024,
+        }
+    }
+}

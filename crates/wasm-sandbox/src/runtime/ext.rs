@@ -1,0 +1,217 @@
+//! The extension traits: generic and asynchronous, for every core type.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_memory::message::Codec;
+
+use super::{FunctionInfo, WasmInstance, WasmModule, WasmRuntime, call_message};
+use crate::value::{arguments, result};
+use crate::{Capabilities, Error, ResourceLimits, Result};
+
+/// One instance of a batch.
+#[derive(Clone)]
+pub struct InstanceSpec {
+    /// The module.
+    pub module: Arc<dyn WasmModule>,
+    /// The limits.
+    pub resources: ResourceLimits,
+    /// The capabilities.
+    pub capabilities: Capabilities,
+}
+
+/// What every [`WasmRuntime`] can also do.
+pub trait WasmRuntimeExt: WasmRuntime {
+    /// Compiles a module without blocking the executor.
+    ///
+    /// # Errors
+    ///
+    /// As [`WasmRuntime::load_module`].
+    fn load_module_async(&self, wasm_bytes: &[u8]) -> impl Future<Output = Result<Box<dyn WasmModule>>> + Send {
+        async move { self.load_module_boxed(wasm_bytes).await }
+    }
+
+    /// Makes instances in order: all of them, or none and the first error.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wasm_sandbox::{
+    ///     Capabilities, InstanceSpec, ResourceLimits, RuntimeConfig, WasmModule, WasmRuntimeExt, create_runtime,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let module: Arc<dyn WasmModule> = runtime.load_module_async(&wat::parse_str("(module)")?).await?.into();
+    /// let spec = InstanceSpec {
+    ///     module,
+    ///     resources: ResourceLimits::default(),
+    ///     capabilities: Capabilities::minimal(),
+    /// };
+    /// let instances = runtime.create_instances_batch(std::iter::repeat_n(spec, 10)).await?;
+    /// assert_eq!(instances.len(), 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`WasmRuntime::create_instance`].
+    fn create_instances_batch<I>(
+        &self,
+        specs: I,
+    ) -> impl Future<Output = Result<Vec<Box<dyn WasmInstance>>>> + Send
+    where
+        I: IntoIterator<Item = InstanceSpec> + Send,
+        I::IntoIter: Send,
+    {
+        async move {
+            let mut instances = Vec::new();
+            for InstanceSpec { module, resources, capabilities } in specs {
+                instances.push(self.create_instance_boxed(&*module, resources, capabilities).await?);
+            }
+            Ok(instances)
+        }
+    }
+}
+
+impl<T: WasmRuntime + ?Sized> WasmRuntimeExt for T {}
+
+/// What every [`WasmInstance`] can also do.
+///
+/// Functions of components, and core functions of numbers, are called with values of their own types.
+/// A core function listed in the module's `wasm-memory.messages` section is called with one message in
+/// the encoding listed there.
+pub trait WasmInstanceExt: WasmInstance {
+    /// Calls a function with Rust values.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceExt, create_runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let wasm = wat::parse_str(r#"(module (func (export "half") (param f64) (result f64)
+    ///     (f64.div (local.get 0) (f64.const 2))))"#)?;
+    /// let module = runtime.load_module(&wasm)?;
+    /// let instance =
+    ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+    /// let half: f64 = instance.call_function("half", &5.0).await?;
+    /// assert_eq!(half, 2.5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is no such function, the values do not fit its type, or the guest fails.
+    fn call_function<P, R>(&self, function_name: &str, params: &P) -> impl Future<Output = Result<R>> + Send
+    where
+        P: Serialize + Sync + ?Sized,
+        R: DeserializeOwned + Send,
+    {
+        async move {
+            let caller = self.function_caller();
+            let FunctionInfo { signature, codec, .. } = caller.function(function_name)?;
+            match codec {
+                None => {
+                    let values = arguments(&signature, params)?;
+                    let results = caller.call(function_name, &values).await?;
+                    Ok(result(&signature, results)?)
+                }
+                Some(codec) => {
+                    let payload = encode(codec, params)?;
+                    decode(codec, &call_message(self, function_name, &payload).await?)
+                }
+            }
+        }
+    }
+
+    /// Calls a function with JSON and answers with JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`call_function`](Self::call_function), and when the JSON is malformed.
+    fn call_function_json_async(
+        &self,
+        function_name: &str,
+        params_json: &str,
+    ) -> impl Future<Output = Result<String>> + Send {
+        async move {
+            let params: serde_json::Value = decode(Codec::Json, params_json.as_bytes())?;
+            let answer: serde_json::Value = self.call_function(function_name, &params).await?;
+            Ok(answer.to_string())
+        }
+    }
+
+    /// Calls a function with MessagePack and answers with MessagePack.
+    ///
+    /// # Errors
+    ///
+    /// As [`call_function`](Self::call_function), and when the MessagePack is malformed.
+    fn call_function_msgpack_async(
+        &self,
+        function_name: &str,
+        params_msgpack: &[u8],
+    ) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        async move {
+            let params: serde_json::Value = decode(Codec::MessagePack, params_msgpack)?;
+            let answer: serde_json::Value = self.call_function(function_name, &params).await?;
+            encode(Codec::MessagePack, &answer)
+        }
+    }
+
+    /// Calls a core message function with bytes, whatever their encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signature`] when the function does not take messages; else as
+    /// [`call_function`](Self::call_function).
+    fn call_function_bytes_async(
+        &self,
+        function_name: &str,
+        payload: &[u8],
+    ) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        async move {
+            let info = self.function_caller().function(function_name)?;
+            if info.codec.is_none() {
+                return Err(Error::Signature {
+                    name: function_name.into(),
+                    reason: "it is not listed as a message function".into(),
+                });
+            }
+            call_message(self, function_name, payload).await
+        }
+    }
+}
+
+impl<T: WasmInstance + ?Sized> WasmInstanceExt for T {}
+
+fn codec_error(codec: Codec, reason: impl std::fmt::Display) -> Error {
+    Error::Codec { codec: codec.name(), reason: reason.to_string() }
+}
+
+/// The most containers within containers that a message may have.
+const MAX_DEPTH: usize = 128;
+
+fn encode<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Vec<u8>> {
+    match codec {
+        Codec::Json => serde_json::to_vec(value).map_err(|error| codec_error(codec, error)),
+        Codec::MessagePack => rmp_serde::to_vec_named(value).map_err(|error| codec_error(codec, error)),
+        _ => Err(codec_error(codec, "only `call_function_bytes_async` calls it")),
+    }
+}
+
+fn decode<T: DeserializeOwned>(codec: Codec, bytes: &[u8]) -> Result<T> {
+    match codec {
+        Codec::Json => serde_json::from_slice(bytes).map_err(|error| codec_error(codec, error)),
+        Codec::MessagePack => {
+            let mut reader = rmp_serde::Deserializer::new(bytes);
+            reader.set_max_depth(MAX_DEPTH);
+            let value = T::deserialize(&mut reader).map_err(|error| codec_error(codec, error))?;
+            if reader.into_inner().is_empty() { Ok(value) } else { Err(codec_error(codec, "bytes after the value")) }
+        }
+        _ => Err(codec_error(codec, "only `call_function_bytes_async` calls it")),
+    }
+}

@@ -1,0 +1,52 @@
+//! Calls of message functions through the memory ABI, the same for every runtime.
+
+use wasm_memory::host::{AsyncMemoryController, HostController};
+use wasm_memory::{MemoryError, message};
+
+use super::WasmInstance;
+use crate::{Error, Limit, Result};
+
+/// Calls a core function that takes and returns bytes: allocates, writes, calls, reads, frees.
+///
+/// # Errors
+///
+/// What the guest failed with, or how it broke the memory ABI.
+pub async fn call_message<I: WasmInstance + ?Sized>(instance: &I, name: &str, payload: &[u8]) -> Result<Vec<u8>> {
+    let session = instance.guest_session().await?;
+    let value_bytes = session.value_bytes();
+    let mut memory = HostController::new(session);
+    let outcome = exchange(&mut memory, name, payload, value_bytes).await;
+    match (outcome, memory.guest().take_error()) {
+        // The guest's own failure says more than the step of the exchange it happened in.
+        (Err(Error::Memory(MemoryError::GuestFailed { .. })), Some(error)) => Err(error),
+        (outcome, _) => outcome,
+    }
+}
+
+async fn exchange(
+    memory: &mut HostController<Box<dyn super::GuestSession + '_>>,
+    name: &str,
+    payload: &[u8],
+    value_bytes: usize,
+) -> Result<Vec<u8>> {
+    let too_long = |_| Error::Memory(MemoryError::OutOfMemory { len: u32::MAX, align: 1 });
+    let len = u32::try_from(payload.len()).map_err(too_long)?;
+    let ptr = memory.alloc(len, 1).await?;
+    memory.mut_mem(ptr, len)?.copy_from_slice(payload);
+    let answer = memory.guest().call_packed(name, ptr, len).await?;
+    // A guest may answer in place; the region is then freed once, as the answer.
+    let region = message::unpack(answer);
+    if region.len as usize > value_bytes {
+        return Err(Error::LimitExceeded { limit: Limit::ValueBytes });
+    }
+    if (region.ptr, region.len) == (ptr, len) {
+        let bytes = memory.mut_mem(ptr, len)?.to_vec();
+        memory.free(ptr, len).await?;
+        return Ok(bytes);
+    }
+    memory.free(ptr, len).await?;
+    memory.adopt(region)?;
+    let bytes = memory.mut_mem(region.ptr, region.len)?.to_vec();
+    memory.free(region.ptr, region.len).await?;
+    Ok(bytes)
+}

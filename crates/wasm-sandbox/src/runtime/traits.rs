@@ -1,0 +1,331 @@
+//! The dyn-compatible core traits.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use wasm_memory::host::GuestMemory;
+use wasm_memory::message::Codec;
+
+use crate::value::{ResourceHandle, Signature, Value};
+use crate::{Capabilities, Error, ResourceLimits, Result};
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The name of a loaded module within its runtime; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u64);
+
+impl fmt::Display for ModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// What kind of binary a module is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModuleKind {
+    /// A core module.
+    Core,
+    /// A component.
+    Component,
+}
+
+/// What a runtime can do; what is `false` here is refused, never ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuntimeCapabilities {
+    /// Loads components.
+    pub components: bool,
+    /// Measures fuel.
+    pub fuel: bool,
+    /// Keeps wall-clock deadlines.
+    pub deadlines: bool,
+    /// Counts calls of host functions.
+    pub host_call_budget: bool,
+    /// Grants directories.
+    pub directories: bool,
+    /// Grants network.
+    pub network: bool,
+    /// Asynchronous calls give the executor's thread back while the guest executes.
+    pub async_yield: bool,
+    /// Instances come from a pool.
+    pub pooling: bool,
+    /// The size of a guest's stack in bytes.
+    pub stack_bytes: usize,
+    /// The most memory an instance may have.
+    pub max_memory_bytes: usize,
+}
+
+impl RuntimeCapabilities {
+    /// A runtime that can do nothing: a start for a runtime from outside this crate.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            components: false,
+            fuel: false,
+            deadlines: false,
+            host_call_budget: false,
+            directories: false,
+            network: false,
+            async_yield: false,
+            pooling: false,
+            stack_bytes: 0,
+            max_memory_bytes: 0,
+        }
+    }
+}
+
+/// An engine that loads modules and makes instances of them.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmRuntime, create_runtime};
+///
+/// let runtime: Box<dyn WasmRuntime> = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(
+///     r#"(module (func (export "add") (param i32 i32) (result i32)
+///         (i32.add (local.get 0) (local.get 1))))"#,
+/// )?;
+/// let module = runtime.load_module(&wasm)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(instance.call_simple_function("add", &[5, 7])?, 12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait WasmRuntime: Send + Sync {
+    /// Compiles a module or component. The same bytes are the same module.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidModule`], [`Error::MissingImport`], or a limit of the runtime.
+    fn load_module(&self, wasm_bytes: &[u8]) -> Result<Box<dyn WasmModule>>;
+
+    /// Compiles without blocking an async executor. The default blocks.
+    fn load_module_boxed<'a>(&'a self, wasm_bytes: &'a [u8]) -> BoxFuture<'a, Result<Box<dyn WasmModule>>> {
+        Box::pin(async move { self.load_module(wasm_bytes) })
+    }
+
+    /// A module that was loaded before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModule`].
+    fn get_module(&self, id: ModuleId) -> Result<Box<dyn WasmModule>>;
+
+    /// Forgets a module; its instances live on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModule`].
+    fn unload_module(&self, id: ModuleId) -> Result<()>;
+
+    /// Makes an instance and runs its start function.
+    ///
+    /// # Errors
+    ///
+    /// When a limit or capability cannot be enforced, when a limit is exceeded, or when the guest's
+    /// start function fails.
+    fn create_instance(
+        &self,
+        module: &dyn WasmModule,
+        resources: ResourceLimits,
+        capabilities: Capabilities,
+    ) -> Result<Box<dyn WasmInstance>>;
+
+    /// Makes an instance without blocking an async executor while its start function executes. The
+    /// default blocks.
+    fn create_instance_boxed<'a>(
+        &'a self,
+        module: &'a dyn WasmModule,
+        resources: ResourceLimits,
+        capabilities: Capabilities,
+    ) -> BoxFuture<'a, Result<Box<dyn WasmInstance>>> {
+        Box::pin(async move { self.create_instance(module, resources, capabilities) })
+    }
+
+    /// The runtime's name.
+    fn runtime_type(&self) -> &'static str;
+
+    /// What the runtime can do.
+    fn capabilities(&self) -> RuntimeCapabilities;
+
+    /// The concrete runtime, for downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A module's import of a host function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportInfo {
+    /// The module or interface; empty for the world itself.
+    pub interface: String,
+    /// The function.
+    pub name: String,
+}
+
+/// A compiled module.
+pub trait WasmModule: Send + Sync {
+    /// Its name within its runtime.
+    fn id(&self) -> ModuleId;
+
+    /// What it is.
+    fn kind(&self) -> ModuleKind;
+
+    /// The exported functions: for a component, those of an exported interface are named
+    /// `interface#name`.
+    fn exports(&self) -> Vec<FunctionInfo>;
+
+    /// The host functions it imports, WASI aside.
+    fn imports(&self) -> Vec<ImportInfo>;
+
+    /// The number of bytes it was loaded from.
+    fn size(&self) -> usize;
+
+    /// The concrete module, for downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// An exported function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub signature: Arc<Signature>,
+    /// For a core function that takes and returns whole messages: their encoding.
+    pub codec: Option<Codec>,
+}
+
+/// What an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WasmInstanceState {
+    /// It can be called.
+    Ready,
+    /// A call is executing.
+    Running,
+    /// It can no longer be used.
+    Poisoned,
+}
+
+/// What a guest wrote to its captured streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// Whether one of them is full: the guest got an error for every further byte.
+    pub full: bool,
+}
+
+/// A running instance.
+///
+/// Every method may be called from any thread. Calls into the guest wait for one another; what
+/// poisons an instance is listed at [`Error`].
+pub trait WasmInstance: Send + Sync {
+    /// What the instance is doing.
+    fn state(&self) -> WasmInstanceState;
+
+    /// Bytes of linear memory in use, all memories together.
+    fn memory_usage(&self) -> usize;
+
+    /// Fuel used since the last [`reset_fuel`](Self::reset_fuel); [`None`] when it is not measured.
+    fn fuel_usage(&self) -> Option<u64>;
+
+    /// Sets the fuel back to the limit the instance was created with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] when fuel is not measured.
+    fn reset_fuel(&self) -> Result<()>;
+
+    /// Adds fuel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] when fuel is not measured.
+    fn add_fuel(&self, fuel: u64) -> Result<()>;
+
+    /// The address of the exported memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`].
+    ///
+    /// # Safety
+    ///
+    /// The pointer is valid for [`memory_size`](Self::memory_size) bytes until the instance is called,
+    /// its memory grows or it is dropped; the caller must not use it while anything else does.
+    /// [`guest_session`](Self::guest_session) reaches the same bytes safely.
+    unsafe fn memory_ptr(&self) -> Result<*mut u8>;
+
+    /// The size of the exported memory in bytes; 0 when there is none.
+    fn memory_size(&self) -> usize;
+
+    /// A handle that calls functions and may outlive this reference.
+    fn function_caller(&self) -> Box<dyn WasmFunctionCaller>;
+
+    /// Calls a function of integers, blocking. Missing results are 0.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such function, its type is another, or the guest fails.
+    fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32>;
+
+    /// Reaches the exported memory and the memory ABI, exclusively, for as long as the session lives.
+    fn guest_session(&self) -> BoxFuture<'_, Result<Box<dyn GuestSession + '_>>>;
+
+    /// What the guest wrote to captured streams so far.
+    fn output(&self) -> Output;
+
+    /// Drops a resource that the guest gave out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownResource`], or what the resource's destructor failed with.
+    fn drop_resource(&self, handle: ResourceHandle) -> Result<()>;
+
+    /// Stops the call in progress, if any, at the next tick, and refuses all later ones.
+    fn terminate(&self);
+
+    /// The concrete instance, for downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Calls an instance's functions by name.
+pub trait WasmFunctionCaller: Send + Sync {
+    /// What the instance exports under this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownFunction`].
+    fn function(&self, name: &str) -> Result<FunctionInfo>;
+
+    /// Calls, blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the arguments do not fit, or the guest fails.
+    fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>>;
+
+    /// Calls. Dropping the future stops the guest and poisons the instance.
+    fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>>;
+
+    /// The concrete caller, for downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Exclusive access to an instance's memory and memory ABI.
+///
+/// Wrap it in [`wasm_memory::host::HostController`] for checked allocation.
+pub trait GuestSession: GuestMemory {
+    /// Calls a message function of type `(i32, i32) -> i64` and returns its packed answer unchecked.
+    fn call_packed<'a>(&'a mut self, name: &'a str, ptr: u32, len: u32) -> BoxFuture<'a, Result<u64>>;
+
+    /// The most bytes that an answer may have.
+    fn value_bytes(&self) -> usize;
+
+    /// The full error behind the last [`GuestFailed`](wasm_memory::MemoryError::GuestFailed).
+    fn take_error(&mut self) -> Option<Error>;
+}

@@ -1,0 +1,64 @@
+//! Sorting wasmtime's errors into ours.
+
+use crate::{Error, Limit, Trap};
+
+/// Why one of our own callbacks ended the guest; travels through wasmtime as the error's cause.
+#[derive(Debug)]
+pub(super) struct Stop(pub(super) std::sync::Mutex<Option<Error>>);
+
+impl Stop {
+    pub(super) fn because(error: Error) -> wasmtime::Error {
+        wasmtime::Error::new(Self(std::sync::Mutex::new(Some(error))))
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped by the sandbox")
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// What ended a call.
+pub(super) fn classify(error: wasmtime::Error) -> Error {
+    use wasmtime::Trap as T;
+    if let Some(stop) = error.downcast_ref::<Stop>()
+        && let Some(reason) = stop.0.lock().ok().and_then(|mut slot| slot.take())
+    {
+        return reason;
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Error::Exit { status: exit.0 };
+    }
+    let limit = |limit| Error::LimitExceeded { limit };
+    let trap = match error.downcast_ref::<T>() {
+        Some(T::OutOfFuel) => return limit(Limit::Fuel),
+        Some(T::Interrupt) => return limit(Limit::Deadline),
+        Some(T::StackOverflow) => return limit(Limit::Stack),
+        Some(T::UnreachableCodeReached) => Trap::Unreachable,
+        Some(T::MemoryOutOfBounds | T::HeapMisaligned) => Trap::MemoryOutOfBounds,
+        Some(T::TableOutOfBounds | T::IndirectCallToNull) => Trap::TableOutOfBounds,
+        Some(T::BadSignature) => Trap::BadSignature,
+        Some(T::IntegerDivisionByZero) => Trap::DivisionByZero,
+        Some(T::IntegerOverflow | T::BadConversionToInteger) => Trap::IntegerOverflow,
+        Some(_) => Trap::Other,
+        // wasmtime keeps this error's type to itself.
+        None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
+            return limit(Limit::ValueBytes);
+        }
+        // What is neither a trap nor ours comes from lifting and lowering: the guest handed over a bad
+        // pointer, discriminant, character or handle.
+        None => Trap::InvalidValue,
+    };
+    Error::Trap { trap, message: format!("{error:#}") }
+}
+
+/// What ended an instantiation.
+pub(super) fn classify_instantiation(error: wasmtime::Error) -> Error {
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Error::LimitExceeded { limit: Limit::Instances };
+    }
+    let is_guests = error.is::<Stop>() || error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();
+    if is_guests { classify(error) } else { Error::Instantiation { reason: format!("{error:#}") } }
+}

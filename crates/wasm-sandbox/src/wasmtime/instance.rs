@@ -1,0 +1,299 @@
+//! Creating instances, and the instance as its users see it.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wasmtime::component::Instance as ComponentInstance;
+use wasmtime::{CallHook, Instance, Memory, Store};
+
+use super::call::{Simple, Target};
+use super::error::classify_instantiation;
+use super::module::{Code, Loaded};
+use super::runtime::{NAME, Shared};
+use super::session::Session;
+use super::state::{Budget, Handles, State};
+use super::wasi::Wasi;
+use crate::control::{Control, Gate, InstanceSlot, Ticker};
+use crate::host::import_name;
+use crate::value::{ResourceHandle, Value};
+use crate::{
+    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output, ResourceLimits, Result,
+    WasmFunctionCaller, WasmInstance, WasmInstanceState,
+};
+
+/// An instance of the wasmtime backend. Cheap to clone: clones are the same instance.
+#[derive(Clone, Debug)]
+pub struct WasmtimeInstance {
+    pub(super) gate: Arc<Gate<Inner>>,
+}
+
+/// What stands behind the gate.
+pub(super) struct Inner {
+    // Dropped first: the store gives its slot back before the count goes down.
+    pub(super) store: Store<State>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) limits: ResourceLimits,
+    pub(super) body: Body,
+    /// Calls must run on a fiber.
+    pub(super) on_fiber: bool,
+    pub(super) deadline_ticks: u64,
+    pub(super) poison: Option<String>,
+    /// The function that was called last.
+    pub(super) last: usize,
+    /// The functions as resolved so far.
+    pub(super) targets: Vec<Option<Target>>,
+    pub(super) simple: Vec<Option<Simple>>,
+    pub(super) _slot: InstanceSlot,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("loaded", &self.loaded).field("poison", &self.poison).finish_non_exhaustive()
+    }
+}
+
+pub(super) enum Body {
+    Core(Instance, Option<Memory>),
+    Component(ComponentInstance),
+}
+
+/// Refuses what this runtime cannot keep.
+fn check(shared: &Shared, loaded: &Loaded, limits: &ResourceLimits, capabilities: &Capabilities) -> Result<()> {
+    let refuse = |limit, help| Err(Error::LimitUnsupported { runtime: NAME, limit, help });
+    if limits.fuel.is_some() && !shared.config.fuel_metering {
+        return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
+    }
+    if limits.stack_bytes.is_some_and(|bytes| bytes < shared.config.stack_bytes) {
+        return refuse(Limit::Stack, "create it with a smaller `RuntimeConfig::stack_bytes`");
+    }
+    if limits.memory_bytes > shared.config.max_memory_bytes {
+        return refuse(Limit::Memory, "create it with a larger `RuntimeConfig::max_memory_bytes`");
+    }
+    capabilities.validate()?;
+    if let HostGrant::Only(granted) = &capabilities.host_functions {
+        for import in &loaded.imports {
+            let name = import_name(&import.interface, &import.name);
+            if !granted.contains(&name) {
+                return Err(Error::InvalidCapability {
+                    capability: format!("host function `{name}`"),
+                    reason: "the module imports it, but it is not granted".into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes an instance. `asynchronous` says whether the start function may yield to an executor.
+pub(super) async fn create(
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    limits: ResourceLimits,
+    capabilities: Capabilities,
+    asynchronous: bool,
+) -> Result<WasmtimeInstance> {
+    check(&shared, &loaded, &limits, &capabilities)?;
+    let slot = shared.count.enter()?;
+    let control = Control::new(limits.deadline);
+    let wasi = match loaded.wasi {
+        true => Some(Box::new(Wasi::new(&capabilities, limits.output_bytes, loaded.kind())?)),
+        false => {
+            // Without WASI no import can reach a directory, but a wrong grant is still a mistake.
+            for grant in &capabilities.directories {
+                std::fs::metadata(&grant.host).map_err(|error| Error::InvalidCapability {
+                    capability: format!("directory `{}`", grant.host.display()),
+                    reason: error.to_string(),
+                })?;
+            }
+            None
+        }
+    };
+    let ticker: Arc<Ticker> = Arc::clone(&shared.ticker);
+    let deadline_ticks = limits.deadline.map_or(u64::MAX, |deadline| ticker.ticks_in(deadline));
+    let state = State {
+        budget: Budget {
+            control: control.clone(),
+            memory_bytes: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            tables_used: 0,
+            instantiating: true,
+        },
+        control: control.clone(),
+        deadline: ticker.now().saturating_add(deadline_ticks),
+        ticker,
+        asynchronous,
+        wasi,
+        host_calls_left: limits.host_calls.unwrap_or(u64::MAX),
+        handles: Handles::new(limits.resources),
+    };
+    let mut store = Store::try_new(&shared.engine, state).map_err(classify_instantiation)?;
+    store.limiter(|state| &mut state.budget);
+    store.epoch_deadline_callback(|mut context| context.data_mut().tick());
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(limits.value_bytes);
+    if limits.host_calls.is_some() {
+        store.call_hook(|mut context, hook| match hook {
+            CallHook::CallingHost => context.data_mut().count_host_call(),
+            _ => Ok(()),
+        });
+    }
+    if shared.config.fuel_metering {
+        store.set_fuel(limits.fuel.unwrap_or(u64::MAX)).map_err(classify_instantiation)?;
+    }
+    let on_fiber = loaded.wasi;
+    let body = if on_fiber || asynchronous {
+        let worker = if on_fiber { Some(shared.worker()?) } else { None };
+        let start = async {
+            Ok(match &loaded.code {
+                Code::Core(pre) => Body::Core(pre.instantiate_async(&mut store).await?, None),
+                Code::Component(pre, _) => Body::Component(pre.instantiate_async(&mut store).await?),
+            })
+        };
+        super::call::driven(worker, limits.deadline, start).await.map_err(|error| match error {
+            super::call::Ended::Guest(error) => classify_instantiation(error),
+            super::call::Ended::Deadline => Error::LimitExceeded { limit: Limit::Deadline },
+        })
+    } else {
+        match &loaded.code {
+            Code::Core(pre) => pre.instantiate(&mut store).map(|instance| Body::Core(instance, None)),
+            Code::Component(pre, _) => pre.instantiate(&mut store).map(Body::Component),
+        }
+        .map_err(classify_instantiation)
+    };
+    let mut body = body?;
+    if let Body::Core(instance, memory) = &mut body {
+        *memory = instance.get_memory(&mut store, wasm_memory::MEMORY_EXPORT);
+    }
+    store.data_mut().budget.instantiating = false;
+    let functions = loaded.functions.len();
+    let inner = Inner {
+        store,
+        shared,
+        limits,
+        body,
+        on_fiber,
+        deadline_ticks,
+        poison: None,
+        last: 0,
+        targets: Vec::with_capacity(functions),
+        simple: Vec::new(),
+        loaded,
+        _slot: slot,
+    };
+    Ok(WasmtimeInstance { gate: Arc::new(Gate::new(inner, control)) })
+}
+
+const FUEL: Error = Error::Unsupported { runtime: NAME, operation: "fuel, unless `RuntimeConfig::fuel_metering` is set" };
+
+impl WasmtimeInstance {
+    fn fuel_limit(inner: &Inner) -> u64 {
+        inner.limits.fuel.unwrap_or(u64::MAX)
+    }
+}
+
+impl WasmInstance for WasmtimeInstance {
+    fn state(&self) -> WasmInstanceState {
+        self.gate.state()
+    }
+
+    fn memory_usage(&self) -> usize {
+        self.gate.control.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    fn fuel_usage(&self) -> Option<u64> {
+        let inner = self.gate.enter().ok()?;
+        let left = inner.store.get_fuel().ok()?;
+        Some(Self::fuel_limit(&inner).saturating_sub(left))
+    }
+
+    fn reset_fuel(&self) -> Result<()> {
+        let mut inner = self.gate.enter()?;
+        let limit = Self::fuel_limit(&inner);
+        inner.store.set_fuel(limit).map_err(|_| FUEL)
+    }
+
+    fn add_fuel(&self, fuel: u64) -> Result<()> {
+        let mut inner = self.gate.enter()?;
+        let left = inner.store.get_fuel().map_err(|_| FUEL)?;
+        // What is added is a new allowance: usage is counted against the larger limit.
+        if let Some(limit) = &mut inner.limits.fuel {
+            *limit = limit.saturating_add(fuel);
+        }
+        inner.store.set_fuel(left.saturating_add(fuel)).map_err(|_| FUEL)
+    }
+
+    unsafe fn memory_ptr(&self) -> Result<*mut u8> {
+        let inner = self.gate.enter()?;
+        match inner.body {
+            Body::Core(_, Some(memory)) => Ok(memory.data_ptr(&inner.store)),
+            _ => Err(Error::NoMemory),
+        }
+    }
+
+    fn memory_size(&self) -> usize {
+        match self.gate.enter().as_deref() {
+            Ok(Inner { body: Body::Core(_, Some(memory)), store, .. }) => memory.data_size(store),
+            _ => 0,
+        }
+    }
+
+    fn function_caller(&self) -> Box<dyn WasmFunctionCaller> {
+        Box::new(self.clone())
+    }
+
+    #[inline]
+    fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32> {
+        self.gate.enter()?.simple(function_name, params)
+    }
+
+    fn guest_session(&self) -> BoxFuture<'_, Result<Box<dyn GuestSession + '_>>> {
+        Box::pin(async move {
+            let inner = self.gate.enter_async().await?;
+            Ok(Box::new(Session::new(inner)?) as Box<dyn GuestSession + '_>)
+        })
+    }
+
+    fn output(&self) -> Output {
+        let Ok(inner) = self.gate.enter() else {
+            return Output::default();
+        };
+        inner.store.data().wasi.as_ref().map(|wasi| wasi.output()).unwrap_or_default()
+    }
+
+    fn drop_resource(&self, handle: ResourceHandle) -> Result<()> {
+        self.gate.enter()?.drop_resource(handle)
+    }
+
+    fn terminate(&self) {
+        self.gate.control.terminated.store(true, Ordering::Relaxed);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl WasmFunctionCaller for WasmtimeInstance {
+    fn function(&self, name: &str) -> Result<FunctionInfo> {
+        let inner = self.gate.enter()?;
+        let index = inner.loaded.find(name)?;
+        Ok(inner.loaded.functions[index].clone())
+    }
+
+    fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
+        self.gate.enter()?.call_blocking(name, params)
+    }
+
+    fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(async move {
+            let mut inner = self.gate.enter_async().await?;
+            inner.call(name, params).await
+        })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,309 @@
+//! Loading: from bytes to something whose instances cost microseconds.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use wasm_memory::message::{self, Codec};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre as ComponentPre, Val};
+use wasmtime::{Caller, ExternType, InstancePre, Module, UnknownImportError, Val as CoreVal};
+
+use super::convert::{self, Resources};
+use super::error::Stop;
+use super::runtime::Shared;
+use super::state::State;
+use crate::host::{HostFunction, import_name};
+use crate::value::{ResourceHandle, Signature, Value};
+use crate::{Error, FunctionInfo, ImportInfo, ModuleId, ModuleKind, Result, WasmModule};
+
+/// The interface of WASI preview 1.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// A module or component that the wasmtime backend compiled.
+#[derive(Clone, Debug)]
+pub struct WasmtimeModule {
+    pub(super) loaded: Arc<Loaded>,
+}
+
+/// A compiled module with its imports already linked.
+pub(super) struct Loaded {
+    pub(super) runtime: u64,
+    pub(super) id: ModuleId,
+    pub(super) size: usize,
+    /// Sorted by name.
+    pub(super) functions: Vec<FunctionInfo>,
+    pub(super) imports: Vec<ImportInfo>,
+    pub(super) wasi: bool,
+    pub(super) code: Code,
+}
+
+pub(super) enum Code {
+    Core(InstancePre<State>),
+    /// With the index of each function, in the order of `functions`.
+    Component(ComponentPre<State>, Vec<ComponentExportIndex>),
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("id", &self.id).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Loaded {
+    pub(super) fn kind(&self) -> ModuleKind {
+        match self.code {
+            Code::Core(_) => ModuleKind::Core,
+            Code::Component(..) => ModuleKind::Component,
+        }
+    }
+
+    /// The index of the function of this name.
+    pub(super) fn find(&self, name: &str) -> Result<usize> {
+        self.functions
+            .binary_search_by(|function| (*function.name).cmp(name))
+            .map_err(|_| Error::UnknownFunction { name: name.into() })
+    }
+}
+
+impl WasmModule for WasmtimeModule {
+    fn id(&self) -> ModuleId {
+        self.loaded.id
+    }
+
+    fn kind(&self) -> ModuleKind {
+        self.loaded.kind()
+    }
+
+    fn exports(&self) -> Vec<FunctionInfo> {
+        self.loaded.functions.clone()
+    }
+
+    fn imports(&self) -> Vec<ImportInfo> {
+        self.loaded.imports.clone()
+    }
+
+    fn size(&self) -> usize {
+        self.loaded.size
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn invalid(error: wasmtime::Error) -> Error {
+    match error.downcast_ref::<UnknownImportError>() {
+        Some(missing) => Error::MissingImport { import: import_name(missing.module(), missing.name()) },
+        None => Error::InvalidModule { reason: format!("{error:#}") },
+    }
+}
+
+/// Compiles and links `bytes`.
+pub(super) fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
+    // The four bytes after the magic number tell a module from a component.
+    match bytes {
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => load_core(shared, id, bytes),
+        [0, b'a', b's', b'm', _, 0, 1, 0, ..] => load_component(shared, id, bytes),
+        _ => Err(Error::InvalidModule { reason: "the bytes begin neither a module nor a component".into() }),
+    }
+}
+
+fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
+    let module = Module::from_binary(&shared.engine, bytes).map_err(invalid)?;
+    let wasi = module.imports().any(|import| import.module() == PREVIEW1);
+    let mut linker = if wasi { shared.core_wasi.clone() } else { shared.core.clone() };
+    let mut imports = Vec::new();
+    for import in module.imports().filter(|import| import.module() != PREVIEW1) {
+        let (interface, name) = (import.module(), import.name());
+        let missing = || Error::MissingImport { import: import_name(interface, name) };
+        let ExternType::Func(ty) = import.ty() else {
+            return Err(missing());
+        };
+        let function = shared.config.host_functions.get(interface, name).ok_or_else(missing)?.clone();
+        let signature = convert::core_signature(&ty);
+        let info = ImportInfo { interface: interface.into(), name: name.into() };
+        if imports.contains(&info) {
+            continue;
+        }
+        imports.push(info);
+        let label = import_name(interface, name);
+        linker
+            .func_new(interface, name, ty, move |caller, params, results| {
+                call_host_core(&function, &label, &signature, &caller, params, results).map_err(Stop::because)
+            })
+            .map_err(invalid)?;
+    }
+    let messages = message::in_module(bytes)?;
+    let mut functions: Vec<FunctionInfo> = module
+        .exports()
+        .filter_map(|export| match export.ty() {
+            ExternType::Func(ty) => Some((export.name().to_owned(), convert::core_signature(&ty))),
+            _ => None,
+        })
+        .map(|(name, signature)| {
+            let codec = messages.iter().find(|(listed, _)| *listed == name).map(|(_, codec)| *codec);
+            check_message(&name, &signature, codec)?;
+            Ok(FunctionInfo { name: name.into(), signature: signature.into(), codec })
+        })
+        .collect::<Result<_>>()?;
+    functions.sort_by(|a, b| a.name.cmp(&b.name));
+    let pre = linker.instantiate_pre(&module).map_err(invalid)?;
+    Ok(Loaded { runtime: shared.id, id, size: bytes.len(), functions, imports, wasi, code: Code::Core(pre) })
+}
+
+/// A function that is listed as taking messages must have their type.
+pub(crate) fn check_message(name: &str, signature: &Signature, codec: Option<Codec>) -> Result<()> {
+    use crate::value::Type;
+    let expected = Signature::new([Type::S32, Type::S32], [Type::S64]);
+    if codec.is_some() && *signature != expected {
+        return Err(Error::Signature {
+            name: name.into(),
+            reason: format!("it is listed as a message function, but is `{signature}` instead of `{expected}`"),
+        });
+    }
+    Ok(())
+}
+
+fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
+    let engine = &shared.engine;
+    let component = Component::from_binary(engine, bytes).map_err(invalid)?;
+    let ty = component.component_type();
+    let mut linker = shared.component.clone();
+    let mut imports = Vec::new();
+    let mut wasi = false;
+    for (name, import) in ty.imports(engine) {
+        match import.ty {
+            ComponentItem::ComponentFunc(_) => {
+                let function = registered(shared, "", name)?;
+                define(&mut linker.root(), &mut imports, "", name, function)?;
+            }
+            ComponentItem::ComponentInstance(instance) => {
+                let is_ours =
+                    instance.exports(engine).any(|(item, _)| shared.config.host_functions.get(name, item).is_some());
+                if name.starts_with("wasi:") && !is_ours {
+                    wasi = true;
+                    continue;
+                }
+                let mut definitions = linker.instance(name).map_err(invalid)?;
+                for (item, export) in instance.exports(engine) {
+                    match export.ty {
+                        ComponentItem::ComponentFunc(_) => {
+                            let function = registered(shared, name, item)?;
+                            define(&mut definitions, &mut imports, name, item, function)?;
+                        }
+                        ComponentItem::Type(_) => {}
+                        _ => return Err(Error::MissingImport { import: import_name(name, item) }),
+                    }
+                }
+            }
+            ComponentItem::Type(_) => {}
+            _ => return Err(Error::MissingImport { import: name.into() }),
+        }
+    }
+    let mut functions = Vec::new();
+    for (name, export) in ty.exports(engine) {
+        match export.ty {
+            ComponentItem::ComponentFunc(ty) => {
+                let index = component.get_export_index(None, name);
+                functions.extend(index.map(|index| (name.to_owned(), convert::component_signature(&ty), index)));
+            }
+            ComponentItem::ComponentInstance(instance) => {
+                let outer = component.get_export_index(None, name);
+                for (item, export) in instance.exports(engine) {
+                    if let ComponentItem::ComponentFunc(ty) = export.ty {
+                        let index = component.get_export_index(outer.as_ref(), item);
+                        let name = import_name(name, item);
+                        functions.extend(index.map(|index| (name, convert::component_signature(&ty), index)));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    functions.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    let (functions, indices) = functions
+        .into_iter()
+        .map(|(name, signature, index)| {
+            (FunctionInfo { name: name.into(), signature: signature.into(), codec: None }, index)
+        })
+        .unzip();
+    let pre = linker.instantiate_pre(&component).map_err(|error| Error::MissingImport {
+        import: format!("{error:#}"),
+    })?;
+    Ok(Loaded { runtime: shared.id, id, size: bytes.len(), functions, imports, wasi, code: Code::Component(pre, indices) })
+}
+
+fn registered(shared: &Shared, interface: &str, name: &str) -> Result<HostFunction> {
+    let function = shared.config.host_functions.get(interface, name);
+    function.cloned().ok_or_else(|| Error::MissingImport { import: import_name(interface, name) })
+}
+
+fn define(
+    linker: &mut wasmtime::component::LinkerInstance<'_, State>,
+    imports: &mut Vec<ImportInfo>,
+    interface: &str,
+    name: &str,
+    function: HostFunction,
+) -> Result<()> {
+    imports.push(ImportInfo { interface: interface.into(), name: name.into() });
+    let label = import_name(interface, name);
+    linker
+        .func_new(name, move |store, ty, params, results| {
+            let signature = convert::component_signature(&ty);
+            call_host_component(&function, &label, &signature, store.data(), params, results).map_err(Stop::because)
+        })
+        .map_err(invalid)
+}
+
+fn call_host_core(
+    function: &HostFunction,
+    name: &str,
+    signature: &Signature,
+    caller: &Caller<'_, State>,
+    params: &[CoreVal],
+    results: &mut [CoreVal],
+) -> Result<()> {
+    let unsupported =
+        || Error::Signature { name: name.into(), reason: format!("`{signature}` has values that cannot leave the guest") };
+    let values = params.iter().map(|value| convert::from_core(value).ok_or_else(unsupported)).collect::<Result<_>>()?;
+    let answers = function.call(caller.data().control.id, name, signature, values)?;
+    for (slot, answer) in results.iter_mut().zip(&answers) {
+        *slot = convert::to_core(answer).ok_or_else(unsupported)?;
+    }
+    Ok(())
+}
+
+fn call_host_component(
+    function: &HostFunction,
+    name: &str,
+    signature: &Signature,
+    state: &State,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let values = params.iter().zip(&signature.params);
+    let values: Vec<Value> = values
+        .map(|(value, param)| convert::from_val(value.clone(), &param.ty, &mut NoResources))
+        .collect::<Result<_>>()?;
+    let answers = function.call(state.control.id, name, signature, values)?;
+    for ((slot, answer), ty) in results.iter_mut().zip(&answers).zip(&signature.results) {
+        *slot = convert::to_val(answer, ty, &mut NoResources)?;
+    }
+    Ok(())
+}
+
+/// Host functions do not exchange resources: a handle would outlive the call that lent it.
+struct NoResources;
+
+const RESOURCES: Error =
+    Error::Unsupported { runtime: "wasmtime", operation: "resources as arguments or results of host functions" };
+
+impl Resources for NoResources {
+    fn lower(&mut self, _: ResourceHandle, _: bool) -> Result<wasmtime::component::ResourceAny> {
+        Err(RESOURCES)
+    }
+
+    fn lift(&mut self, _: wasmtime::component::ResourceAny) -> Result<ResourceHandle> {
+        Err(RESOURCES)
+    }
+}
