@@ -7,7 +7,7 @@
 
 use crate::attributes::{Arguments, docs, is};
 use crate::names::{Package, wit_name};
-use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record};
+use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record, ungrouped};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -342,7 +342,7 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
 
 /// Whether a type is spelled as one that owns no memory, so that no post-return function is needed.
 fn is_scalar(ty: &Type) -> bool {
-    match ty {
+    match ungrouped(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().all(is_scalar),
         Type::Path(path) => path.path.get_ident().is_some_and(|ident| {
             let ident = ident.to_string();

@@ -129,8 +129,17 @@ impl VisitMut for Outside<'_> {
     }
 }
 
+/// A type without the invisible groups that `macro_rules!` wraps around `$t:ty`, nor parentheses.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        ty => ty,
+    }
+}
+
 fn outside(ty: &Type, owner: Option<&Owner>) -> Type {
-    let mut ty = ty.clone();
+    let mut ty = ungrouped(ty).clone();
     Outside(owner.map(|owner| &owner.ty)).visit_type_mut(&mut ty);
     ty
 }
