@@ -4,30 +4,30 @@ use std::{
     collections::VecDeque,
     fs,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use tempfile::TempDir;
 
 /// A temporary folder that holds every program of `tests/programs`, some broken files, and a cache of its own.
-pub struct Workshop {
+pub(crate) struct Workshop {
     folder: TempDir,
 }
 
 /// What a run printed and how it ended.
-pub struct Ended {
+pub(crate) struct Ended {
     /// Standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
     /// The exit code; none when a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
 }
 
 impl Workshop {
     /// Assembles all programs.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
         for entry in fs::read_dir(programs).expect("the folder of programs") {
@@ -51,19 +51,19 @@ impl Workshop {
     }
 
     /// A path in the folder.
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file into the folder.
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
         fs::write(path, bytes).expect("a writable folder");
     }
 
     /// The command, ready to run in the folder.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wasm-runner"));
         command
             .current_dir(self.folder.path())
@@ -75,7 +75,7 @@ impl Workshop {
     }
 
     /// Runs `command` with `input` as its standard input.
-    pub fn run(&self, command: &mut Command, input: &[u8]) -> Ended {
+    pub(crate) fn run(&self, command: &mut Command, input: &[u8]) -> Ended {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -98,7 +98,7 @@ impl Workshop {
     }
 
     /// Runs a line of a transcript.
-    pub fn run_line(&self, line: &str) -> Ended {
+    pub(crate) fn run_line(&self, line: &str) -> Ended {
         let mut words = split(line);
         let mut command = self.command();
         while let Some((name, value)) = words.front().and_then(|word| word.split_once('=')) {
