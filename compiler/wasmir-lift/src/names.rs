@@ -1,0 +1,72 @@
+//! The `name` section: names of the module and of its entities.
+//!
+//! Names of variables, labels, types and fields have no place in WasmIR and are left out. A section that is malformed is
+//! no error, as the specification says of custom sections: the names read before the fault are kept.
+
+use wasmir::{Data, Elem, Func, Global, Memory, Module, Table, Tag};
+use wasmparser::{KnownCustom, Name, NameMap, NameSectionReader};
+
+pub(crate) fn read(module: &mut Module, section: &wasmparser::CustomSectionReader<'_>) {
+    let KnownCustom::Name(names) = section.as_known() else {
+        return;
+    };
+    read_sections(module, names);
+}
+
+fn read_sections(module: &mut Module, names: NameSectionReader<'_>) {
+    for section in names {
+        let Ok(section) = section else { return };
+        match section {
+            Name::Module { name, .. } => module.name = Some(name.to_owned()),
+            Name::Function(map) => each(map, |i, name| {
+                if let Some(func) = module.funcs.get_mut(Func::from_u32(i)) {
+                    func.symbol.name = Some(name);
+                }
+            }),
+            Name::Table(map) => each(map, |i, name| {
+                if let Some(table) = module.tables.get_mut(Table::from_u32(i)) {
+                    table.symbol.name = Some(name);
+                }
+            }),
+            Name::Memory(map) => each(map, |i, name| {
+                if let Some(memory) = module.memories.get_mut(Memory::from_u32(i)) {
+                    memory.symbol.name = Some(name);
+                }
+            }),
+            Name::Global(map) => each(map, |i, name| {
+                if let Some(global) = module.globals.get_mut(Global::from_u32(i)) {
+                    global.symbol.name = Some(name);
+                }
+            }),
+            Name::Element(map) => each(map, |i, name| {
+                if let Some(elem) = module.elems.get_mut(Elem::from_u32(i)) {
+                    elem.name = Some(name);
+                }
+            }),
+            Name::Data(map) => each(map, |i, name| {
+                if let Some(data) = module.datas.get_mut(Data::from_u32(i)) {
+                    data.symbol.name = Some(name);
+                }
+            }),
+            Name::Tag(map) => each(map, |i, name| {
+                if let Some(tag) = module.tags.get_mut(Tag::from_u32(i)) {
+                    tag.symbol.name = Some(name);
+                }
+            }),
+            Name::Local(_)
+            | Name::Label(_)
+            | Name::Type(_)
+            | Name::Field(_)
+            | Name::Parameter(_)
+            | Name::TagParameter(_)
+            | Name::Unknown { .. } => {}
+        }
+    }
+}
+
+fn each(map: NameMap<'_>, mut f: impl FnMut(u32, String)) {
+    for naming in map {
+        let Ok(naming) = naming else { return };
+        f(naming.index, naming.name.to_owned());
+    }
+}
