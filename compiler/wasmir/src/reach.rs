@@ -25,6 +25,7 @@ use crate::leb::Malformed;
 use crate::module::*;
 use crate::raw::{self, IndexSpace};
 use crate::refs::*;
+use crate::renumber::Renumber;
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntityRef, EntitySet, PrimaryMap, SecondaryMap};
 use std::mem;
@@ -317,35 +318,6 @@ fn in_bounds(offset: &[ConstOp], len: u64, size: u64) -> bool {
     start.checked_add(len).is_some_and(|end| end <= size)
 }
 
-/// Old to new numbers; none for what is removed.
-#[derive(Default)]
-struct Renumber {
-    funcs: SecondaryMap<Func, PackedOption<Func>>,
-    tables: SecondaryMap<Table, PackedOption<Table>>,
-    memories: SecondaryMap<Memory, PackedOption<Memory>>,
-    globals: SecondaryMap<Global, PackedOption<Global>>,
-    tags: SecondaryMap<Tag, PackedOption<Tag>>,
-    datas: SecondaryMap<Data, PackedOption<Data>>,
-    elems: SecondaryMap<Elem, PackedOption<Elem>>,
-}
-
-macro_rules! replace {
-    ($($method:ident $map:ident $ty:ty),*) => {$(
-        fn $method(&mut self, x: &mut $ty) {
-            // What is mentioned by something live is live; mentions from debug sections of removed
-            // entities are dropped before.
-            if let Some(new) = self.$map[*x].expand() {
-                *x = new;
-            }
-        }
-    )*};
-}
-
-impl EntityVisitor for Renumber {
-    replace!(func funcs Func, table tables Table, memory memories Memory, global globals Global,
-        tag tags Tag, data datas Data, elem elems Elem);
-}
-
 fn compact<K: EntityRef, V>(
     map: &mut PrimaryMap<K, V>,
     live: &EntitySet<K>,
@@ -387,83 +359,6 @@ pub fn shake(module: &mut Module, live: &Live) -> Stats {
     stats.others += compact(&mut module.tags, &live.tags, &mut n.tags);
     stats.others += compact(&mut module.elems, &live.elems, &mut n.elems);
 
-    for func in module.funcs.values_mut() {
-        match &mut func.body {
-            FuncBody::None => {}
-            FuncBody::Raw(raw) => visit_relocs(&mut raw.relocs, &mut n),
-            FuncBody::Ir(body) => visit_body(body, &mut n),
-        }
-    }
-    for table in module.tables.values_mut() {
-        table
-            .init
-            .iter_mut()
-            .for_each(|e| visit_const_expr(e, &mut n));
-    }
-    for global in module.globals.values_mut() {
-        global
-            .init
-            .iter_mut()
-            .for_each(|e| visit_const_expr(e, &mut n));
-    }
-    for data in module.datas.values_mut() {
-        if let DataKind::Active { memory, offset } = &mut data.kind {
-            n.memory(memory);
-            visit_const_expr(offset, &mut n);
-        }
-        visit_relocs(&mut data.relocs, &mut n);
-    }
-    for elem in module.elems.values_mut() {
-        if let ElemKind::Active { table, offset } = &mut elem.kind {
-            n.table(table);
-            visit_const_expr(offset, &mut n);
-        }
-        visit_elem_items(&mut elem.items, &mut n);
-    }
-    module
-        .exports
-        .iter_mut()
-        .for_each(|export| n.item(&mut export.item));
-    module.start.iter_mut().for_each(|f| n.func(f));
-    module.init_funcs.iter_mut().for_each(|(_, f)| n.func(f));
-    for custom in &mut module.customs {
-        custom.relocs.retain(|reloc| n.is_live(reloc.target));
-        visit_relocs(&mut custom.relocs, &mut n);
-    }
-    module.contracts = mem::take(&mut module.contracts)
-        .into_iter()
-        .filter_map(|(f, c)| Some((n.funcs[f].expand()?, c)))
-        .collect();
-    for unit in module.units.values_mut() {
-        fn remap<K: EntityRef + cranelift_entity::packed_option::ReservedValue>(
-            ids: &mut [PackedOption<K>],
-            map: &SecondaryMap<K, PackedOption<K>>,
-        ) {
-            ids.iter_mut()
-                .for_each(|id| *id = id.expand().and_then(|id| map[id].expand()).into());
-        }
-        remap(&mut unit.funcs, &n.funcs);
-        remap(&mut unit.tables, &n.tables);
-        remap(&mut unit.memories, &n.memories);
-        remap(&mut unit.globals, &n.globals);
-        remap(&mut unit.tags, &n.tags);
-        remap(&mut unit.datas, &n.datas);
-        remap(&mut unit.elems, &n.elems);
-    }
+    n.rewrite(module);
     stats
-}
-
-impl Renumber {
-    fn is_live(&self, target: crate::symbol::RelocTarget) -> bool {
-        use crate::symbol::RelocTarget;
-        match target {
-            RelocTarget::Item(Item::Func(x)) => self.funcs[x].is_some(),
-            RelocTarget::Item(Item::Table(x)) => self.tables[x].is_some(),
-            RelocTarget::Item(Item::Memory(x)) => self.memories[x].is_some(),
-            RelocTarget::Item(Item::Global(x)) => self.globals[x].is_some(),
-            RelocTarget::Item(Item::Tag(x)) => self.tags[x].is_some(),
-            RelocTarget::Item(Item::Data(x)) => self.datas[x].is_some(),
-            RelocTarget::Type(_) | RelocTarget::Section(_) => true,
-        }
-    }
 }

@@ -9,6 +9,9 @@ use wasmir::{parse_module, print_module, verify_module};
 
 /// What a file's test prints.
 fn outcome(kind: &str, text: &str) -> String {
+    if kind == "link" {
+        return link(text);
+    }
     let module = match parse_module(text) {
         Ok(module) => module,
         Err(error) => return format!("error: {error}\n"),
@@ -26,8 +29,30 @@ fn outcome(kind: &str, text: &str) -> String {
             Ok(()) => "valid\n".to_owned(),
             Err(errors) => errors.iter().map(|e| format!("{e}\n")).collect(),
         },
+        "reach" => {
+            let mut module = module;
+            let stats = wasmir::reach::run(&mut module).expect("raw bodies can be read");
+            format!("{stats:?}\n{}", print_module(&module))
+        }
         "error" => "no error\n".to_owned(),
         _ => panic!("unknown kind of test `{kind}`"),
+    }
+}
+
+/// Links the modules of a file, each of which begins with its `wasmir` line.
+fn link(text: &str) -> String {
+    let modules = text.split("wasmir 1\n").skip(1).map(|module| {
+        let module = parse_module(&format!("wasmir 1\n{module}")).expect("a module");
+        verify_module(&module).expect("a valid module");
+        module
+    });
+    match wasmir::link(modules.collect()) {
+        Ok(module) => {
+            let errors = verify_module(&module).err().unwrap_or_default();
+            let errors: String = errors.iter().map(|e| format!("invalid: {e}\n")).collect();
+            format!("{}{errors}", print_module(&module))
+        }
+        Err(errors) => errors.iter().map(|e| format!("error: {e}\n")).collect(),
     }
 }
 

@@ -439,8 +439,9 @@ impl Checker<'_, '_> {
 
     fn counts(&mut self, found: usize, want: usize, what: &str) -> bool {
         if found != want {
-            let plural = if want == 1 { "" } else { "s" };
-            self.error(format!("{found} values for {want} {what}{plural}"));
+            let plural = |n: usize| if n == 1 { "" } else { "s" };
+            let (values, whats) = (plural(found), plural(want));
+            self.error(format!("{found} value{values} for {want} {what}{whats}"));
         }
         found == want
     }
