@@ -43,6 +43,7 @@ mod control;
 mod error;
 pub mod host;
 mod limits;
+mod random;
 pub mod rpc;
 pub mod runtime;
 pub mod value;

@@ -22,6 +22,10 @@ mod session;
 mod state;
 mod wasi;
 
+#[cfg(feature = "wasmi")]
+pub(crate) use call::{simple_result, simple_values};
+#[cfg(feature = "wasmi")]
+pub(crate) use module::check_message;
 pub use instance::WasmtimeInstance;
 pub use module::WasmtimeModule;
 pub use runtime::WasmtimeRuntime;

@@ -15,6 +15,7 @@ use wasmtime_wasi::{
 
 use super::state::State;
 use crate::capabilities::permits;
+use crate::random::split_mix;
 use crate::{Access, Capabilities, Clocks, Error, ModuleKind, Output, Random, Result, Stdio};
 
 /// An instance's WASI.
@@ -142,19 +143,9 @@ impl HostMonotonicClock for Frozen {
 /// The period of the seeded sequence.
 const SEEDED_BYTES: usize = 4096;
 
-/// SplitMix64, the usual generator for seeding others.
-pub(crate) fn seeded_bytes(seed: u64) -> Vec<u8> {
+fn seeded_bytes(seed: u64) -> Vec<u8> {
     let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)).to_le_bytes()
-    })
-    .flatten()
-    .take(SEEDED_BYTES)
-    .collect()
+    std::iter::repeat_with(|| split_mix(&mut state).to_le_bytes()).flatten().take(SEEDED_BYTES).collect()
 }
 
 fn network(builder: &mut WasiCtxBuilder, capabilities: &Capabilities) {
