@@ -1,1 +1,53 @@
-//! WasmIR to WebAssembly through Cranelift's mid-end
+//! WasmIR to WebAssembly through Cranelift's mid-end.
+//!
+//! The heart is [`Emitter`]: it takes a Cranelift function, runs the target-independent mid-end on it, and emits
+//! the body of a WebAssembly function. Cranelift offers no WebAssembly target; everything after the mid-end is here:
+//! [selection](select) with legalisation, [tree building](stackify), [structured control flow](flow),
+//! [locals](locals) and [encoding](encode).
+//!
+//! # Example
+//!
+//! ```
+//! use codegen_cranelift::{Emitter, env::Standalone};
+//! use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, types};
+//! use cranelift_codegen::isa::CallConv;
+//! use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+//!
+//! let mut func = Function::new();
+//! func.signature = Signature::new(CallConv::SystemV);
+//! func.signature.params.push(AbiParam::new(types::I32));
+//! func.signature.returns.push(AbiParam::new(types::I32));
+//! let mut fb_ctx = FunctionBuilderContext::new();
+//! let mut b = FunctionBuilder::new(&mut func, &mut fb_ctx);
+//! let entry = b.create_block();
+//! b.append_block_params_for_function_params(entry);
+//! b.switch_to_block(entry);
+//! let x = b.block_params(entry)[0];
+//! let two = b.ins().iconst(types::I32, 2);
+//! let y = b.ins().imul(x, two);
+//! b.ins().return_(&[y]);
+//! b.seal_all_blocks();
+//! b.finalize();
+//!
+//! let body = Emitter::new().emit(func, &Standalone::default()).unwrap();
+//! // No locals; local.get 0; i32.const 1; i32.shl; end
+//! assert_eq!(body.bytes, [0, 0x20, 0, 0x41, 1, 0x74, 0x0b]);
+//! ```
+
+pub mod emit;
+pub mod encode;
+pub mod env;
+pub mod error;
+pub mod flow;
+pub mod irreducible;
+pub mod leb;
+pub mod lir;
+pub mod locals;
+pub mod ops;
+pub mod optimize;
+pub mod select;
+pub mod stackify;
+
+pub use emit::{EmitStats, Emitter};
+pub use encode::FunctionBody;
+pub use error::{Error, ErrorKind};

@@ -1,0 +1,126 @@
+//! The pipeline for one function, with memory that is reused from function to function.
+
+use crate::encode::{Encoder, FunctionBody};
+use crate::env::Environment;
+use crate::error::{Error, ErrorKind};
+use crate::flow::{self, Flow, Graph};
+use crate::irreducible;
+use crate::lir::Lir;
+use crate::locals::{self, Abi};
+use crate::optimize;
+use crate::select;
+use crate::stackify::{self, Code};
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::settings::Flags;
+
+/// What happened in a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmitStats {
+    /// Dispatch blocks made for irreducible control flow.
+    pub dispatch_blocks: usize,
+    /// Declared locals.
+    pub locals: u32,
+}
+
+/// Emits functions one after the other. One per thread.
+pub struct Emitter {
+    ctx: Context,
+    flags: Flags,
+    lir: Lir,
+    select: select::Scratch,
+    stackify: stackify::Scratch,
+    code: Code,
+    graph: Graph,
+    flow: Flow,
+    /// Run the mid-end's optimisations (on by default).
+    pub optimize: bool,
+    /// What happened in the last function.
+    pub stats: EmitStats,
+}
+
+impl Default for Emitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Emitter {
+    /// A new emitter.
+    pub fn new() -> Self {
+        Emitter {
+            ctx: Context::new(),
+            flags: optimize::flags(),
+            lir: Lir::default(),
+            select: select::Scratch::default(),
+            stackify: stackify::Scratch::default(),
+            code: Code::default(),
+            graph: Graph::default(),
+            flow: Flow::default(),
+            optimize: true,
+            stats: EmitStats::default(),
+        }
+    }
+
+    /// The function being emitted, to be filled before [`Emitter::emit_current`]; empty at first.
+    pub fn function(&mut self) -> &mut Function {
+        &mut self.ctx.func
+    }
+
+    /// Emits `func`.
+    pub fn emit(&mut self, func: Function, env: &dyn Environment) -> Result<FunctionBody, Error> {
+        self.ctx.clear();
+        self.ctx.func = func;
+        let count = select::abi_types(&self.ctx.func.signature.params).map_err(|kind| self.error(kind))?.len();
+        let abi = Abi { count: count as u32, ..Abi::default() };
+        self.emit_current(env, &abi)
+    }
+
+    /// Empties the function for the next one.
+    pub fn clear(&mut self) {
+        self.ctx.clear();
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error { function: self.ctx.func.name.to_string(), kind }
+    }
+
+    /// Emits the function of [`Emitter::function`], with `abi` as the relation of its parameters to the wasm ones.
+    pub fn emit_current(&mut self, env: &dyn Environment, abi: &Abi) -> Result<FunctionBody, Error> {
+        if self.optimize {
+            optimize::optimize(&mut self.ctx, &self.flags);
+        } else {
+            optimize::prepare(&mut self.ctx, &self.flags);
+        }
+        self.lower(env, abi).map_err(|kind| self.error(kind))
+    }
+
+    /// The function after the mid-end, as text.
+    pub fn clif(&self) -> String {
+        self.ctx.func.display().to_string()
+    }
+
+    fn lower(&mut self, env: &dyn Environment, abi: &Abi) -> Result<FunctionBody, ErrorKind> {
+        let func = &self.ctx.func;
+        let results = select::abi_types(&func.signature.returns)?;
+        select::select(func, &self.ctx.domtree, env, &mut self.lir, &mut self.select)?;
+        self.graph.compute(&self.lir);
+        self.stats.dispatch_blocks = irreducible::make_reducible(&mut self.lir, &mut self.graph);
+        irreducible::split_switch_edges(&mut self.lir);
+        self.graph.compute(&self.lir);
+        stackify::stackify(&mut self.lir, &mut self.code, &mut self.stackify);
+        flow::structure(&self.lir, &self.graph, &mut self.flow);
+        self.flow.number_labels();
+        let locals = locals::allocate(&self.lir, &self.code, &self.graph, &self.flow.steps, abi)?;
+        self.stats.locals = locals.runs.iter().map(|r| r.0).sum();
+        let encoder = Encoder {
+            lir: &self.lir,
+            code: &self.code,
+            flow: &self.flow,
+            locals: &locals,
+            env,
+            results: &results,
+        };
+        encoder.encode()
+    }
+}

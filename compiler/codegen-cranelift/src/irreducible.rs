@@ -1,0 +1,228 @@
+//! Makes every loop single-entry, so that [`crate::flow`] can structure the graph.
+//!
+//! # Algorithm
+//! While a retreating edge goes to a block that does not dominate its source: take the strongly connected regions of
+//! the graph, and in each with two or more entries route every edge to an entry through one dispatch block, which
+//! switches on a number that the edge supplies. Regions are then searched again without their dispatch block. Regions
+//! nested deeper than [`MAX_ROUNDS`] make every one of their blocks an entry, which ends the search.
+//! # Soundness
+//! Each path executes the same blocks in the same order. A definition may no longer dominate its uses on paths that
+//! never happen; values become locals, which always hold something, so that is harmless.
+//! # Cost
+//! O(rounds · (blocks + edges)), at most one dispatch block per region and round: linear.
+
+use crate::flow::Graph;
+use crate::lir::{Blk, BlockData, Def, Edge, Imm, Lir, Term, Ty, Val};
+use crate::ops::{Effects, Op};
+use cranelift_codegen::ir::SourceLoc;
+use cranelift_entity::{EntityRef, SecondaryMap};
+
+/// How often regions are searched again inside regions.
+const MAX_ROUNDS: usize = 6;
+
+/// Rewrites `lir` until it is reducible, keeping `graph` up to date. Returns the number of dispatch blocks made.
+pub fn make_reducible(lir: &mut Lir, graph: &mut Graph) -> usize {
+    let mut made = 0;
+    let mut dispatchers = vec![false; lir.blocks.len()];
+    for round in 0..=MAX_ROUNDS {
+        if is_reducible(graph) {
+            break;
+        }
+        let regions = regions(lir, graph, &dispatchers);
+        for region in &regions {
+            made += usize::from(dispatch(lir, graph, region, round == MAX_ROUNDS));
+        }
+        dispatchers.resize(lir.blocks.len(), true);
+        graph.compute(lir);
+    }
+    made
+}
+
+/// True when every retreating edge goes to a block that dominates its source.
+fn is_reducible(graph: &Graph) -> bool {
+    (0..graph.rpo.len()).all(|i| {
+        graph.preds(i).iter().all(|&p| (p as usize) < i || graph.dominates(i, p as usize))
+    })
+}
+
+/// The strongly connected regions with a cycle, dispatch blocks and proper loop headers left out (Tarjan).
+fn regions(lir: &Lir, graph: &Graph, dispatchers: &[bool]) -> Vec<Vec<Blk>> {
+    let n = graph.rpo.len();
+    // Headers that dominate all their retreating sources are entries of good loops: cutting them
+    // exposes what is irreducible inside.
+    let skip: Vec<bool> = (0..n)
+        .map(|i| {
+            let mut back = graph.preds(i).iter().filter(|&&p| p as usize >= i).peekable();
+            let good = back.peek().is_some() && back.all(|&p| graph.dominates(i, p as usize));
+            good || dispatchers.get(graph.rpo[i].index()).copied().unwrap_or(true)
+        })
+        .collect();
+    let succ: Vec<Vec<u32>> = (0..n)
+        .map(|i| {
+            let mut out = Vec::new();
+            lir.for_each_edge(graph.rpo[i], |e| {
+                let t = graph.place(e.to);
+                if !skip[t] {
+                    out.push(t as u32);
+                }
+            });
+            out
+        })
+        .collect();
+    let mut index = vec![0u32; n];
+    let mut low = vec![0u32; n];
+    let mut on = vec![false; n];
+    let mut stack = Vec::new();
+    let mut out = Vec::new();
+    let mut next = 1;
+    for root in 0..n {
+        if index[root] != 0 || skip[root] {
+            continue;
+        }
+        let mut work = vec![(root, 0)];
+        while let Some(&mut (v, ref mut edge)) = work.last_mut() {
+            if *edge == 0 {
+                index[v] = next;
+                low[v] = next;
+                next += 1;
+                stack.push(v);
+                on[v] = true;
+            }
+            if let Some(&w) = succ[v].get(*edge) {
+                *edge += 1;
+                let w = w as usize;
+                if index[w] == 0 {
+                    work.push((w, 0));
+                } else if on[w] {
+                    low[v] = low[v].min(index[w]);
+                }
+                // A node without edges left must not be entered twice.
+                continue;
+            }
+            work.pop();
+            if let Some(&(parent, _)) = work.last() {
+                low[parent] = low[parent].min(low[v]);
+            }
+            if low[v] == index[v] {
+                let mut region = Vec::new();
+                while let Some(w) = stack.pop() {
+                    on[w] = false;
+                    region.push(graph.rpo[w]);
+                    if w == v {
+                        break;
+                    }
+                }
+                if region.len() > 1 {
+                    region.sort_unstable();
+                    out.push(region);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Routes the entries of a region through a new block. With `all`, every block counts as an entry.
+fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
+    let mut inside: SecondaryMap<Blk, bool> = SecondaryMap::new();
+    for &b in region {
+        inside[b] = true;
+    }
+    let entries: Vec<Blk> = region
+        .iter()
+        .copied()
+        .filter(|&b| all || graph.preds(graph.place(b)).iter().any(|&p| !inside[graph.rpo[p as usize]]))
+        .collect();
+    if entries.len() < 2 {
+        return false;
+    }
+    let d = lir.blocks.push(BlockData {
+        params: Vec::new(),
+        insts: Vec::new(),
+        term: Term::Diverge,
+        loc: SourceLoc::default(),
+        cold: false,
+    });
+    // The dispatcher's parameters: the selector, then those of every entry.
+    let selector = lir.new_val(Ty::I32, Def::Param(d));
+    let mut params = vec![selector];
+    let mut first_param: SecondaryMap<Blk, u32> = SecondaryMap::new();
+    let mut number: SecondaryMap<Blk, u32> = SecondaryMap::new();
+    for (k, &e) in entries.iter().enumerate() {
+        number[e] = k as u32 + 1;
+        first_param[e] = params.len() as u32;
+        for p in lir.blocks[e].params.clone() {
+            let ty = lir.vals[p].ty;
+            params.push(lir.new_val(ty, Def::Param(d)));
+        }
+    }
+    let selectors: Vec<Val> = (0..entries.len())
+        .map(|k| {
+            let inst = lir.new_inst(
+                Op::I32_CONST,
+                Effects::NONE,
+                Imm::Const(k as i64),
+                &[],
+                &[Ty::I32],
+                SourceLoc::default(),
+            );
+            lir.insts[inst].first
+        })
+        .collect();
+    lir.blocks[d].params = params.clone();
+    for &block in &graph.rpo {
+        let mut edges = Vec::new();
+        lir.for_each_edge(block, |e| edges.push(e));
+        if !edges.iter().any(|e| number[e.to] != 0) {
+            continue;
+        }
+        let rerouted: Vec<Edge> = edges
+            .into_iter()
+            .map(|e| match number[e.to] {
+                0 => e,
+                k => {
+                    let mut args = vec![Lir::undef(); params.len()];
+                    args[0] = selectors[k as usize - 1];
+                    let first = first_param[e.to] as usize;
+                    for (i, &v) in lir.edge_args(e).to_vec().iter().enumerate() {
+                        args[first + i] = v;
+                    }
+                    lir.edge(d, &args)
+                }
+            })
+            .collect();
+        let mut it = rerouted.into_iter();
+        lir.for_each_edge_mut(block, |e| {
+            if let Some(new) = it.next() {
+                *e = new;
+            }
+        });
+    }
+    let start = lir.edges.len() as u32;
+    for &e in &entries {
+        let first = first_param[e] as usize;
+        let count = lir.blocks[e].params.len();
+        let args = params[first..first + count].to_vec();
+        let edge = lir.edge(e, &args);
+        lir.edges.push(edge);
+    }
+    lir.blocks[d].term = Term::Switch { index: selector, start, len: entries.len() as u32 };
+    true
+}
+
+/// Gives every switch edge with arguments a block of its own, which makes the copies.
+pub fn split_switch_edges(lir: &mut Lir) {
+    for block in lir.blocks.keys().collect::<Vec<_>>() {
+        let Term::Switch { start, len, .. } = lir.blocks[block].term else { continue };
+        for k in start..start + len {
+            let e = lir.edges[k as usize];
+            if lir.edge_args(e).is_empty() {
+                continue;
+            }
+            let data = &lir.blocks[block];
+            let (loc, cold) = (data.loc, data.cold);
+            let forward = lir.blocks.push(BlockData { params: Vec::new(), insts: Vec::new(), term: Term::Jump(e), loc, cold });
+            lir.edges[k as usize] = lir.edge(forward, &[]);
+        }
+    }
+}

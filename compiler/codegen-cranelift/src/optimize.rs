@@ -1,0 +1,91 @@
+//! Cranelift's mid-end without a target: the passes that prepare CLIF for selection.
+//!
+//! Unreachable blocks and constant parameters go, then the egraph pass does constant folding, common subexpressions,
+//! loop-invariant code, redundant loads and dead stores. Divisors are hidden from it first: its expansion of a
+//! division by a constant multiplies for the upper half of a product, which WebAssembly lacks; engines do that
+//! rewriting themselves, where it is cheap.
+
+use crate::env::NS_CONST;
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName, types};
+use cranelift_codegen::settings::{self, Flags};
+
+/// Runs the mid-end on `ctx.func`. Afterwards `ctx.domtree` is up to date.
+pub fn optimize(ctx: &mut Context, flags: &Flags) {
+    let ok = "without a target the passes only fail in the verifier, which is off";
+    ctx.compute_cfg();
+    ctx.compute_domtree();
+    ctx.eliminate_unreachable_code(flags).expect(ok);
+    ctx.remove_constant_phis(flags).expect(ok);
+    ctx.func.dfg.resolve_all_aliases();
+    hide_divisors(ctx);
+    ctx.egraph_pass(flags, &mut ControlPlane::default()).expect(ok);
+    // Branches that the pass decided leave blocks unreachable and parameters constant.
+    ctx.eliminate_unreachable_code(flags).expect(ok);
+    ctx.compute_cfg();
+    ctx.compute_domtree();
+    ctx.remove_constant_phis(flags).expect(ok);
+    ctx.func.dfg.resolve_all_aliases();
+}
+
+/// Prepares a function for selection without optimising it.
+pub fn prepare(ctx: &mut Context, flags: &Flags) {
+    let ok = "without a target the passes only fail in the verifier, which is off";
+    ctx.compute_cfg();
+    ctx.compute_domtree();
+    ctx.eliminate_unreachable_code(flags).expect(ok);
+    ctx.func.dfg.resolve_all_aliases();
+}
+
+/// The settings that the passes run under.
+pub fn flags() -> Flags {
+    let mut builder = settings::builder();
+    let set = cranelift_codegen::settings::Configurable::set(&mut builder, "enable_verifier", "false");
+    debug_assert!(set.is_ok());
+    Flags::new(builder)
+}
+
+/// Replaces constant divisors by values that the rewrite rules cannot see through; selection can.
+fn hide_divisors(ctx: &mut Context) {
+    let func = &mut ctx.func;
+    let mut pos = FuncCursor::new(func);
+    while pos.next_block().is_some() {
+        while let Some(inst) = pos.next_inst() {
+            let InstructionData::Binary { opcode, args: [a, b] } = pos.func.dfg.insts[inst] else { continue };
+            if !matches!(opcode, Opcode::Udiv | Opcode::Sdiv | Opcode::Urem | Opcode::Srem) {
+                continue;
+            }
+            let ty = pos.func.dfg.value_type(b);
+            if ty != types::I32 && ty != types::I64 {
+                continue;
+            }
+            let constant = |v| {
+                let def = pos.func.dfg.value_def(v).inst()?;
+                match pos.func.dfg.insts[def] {
+                    InstructionData::UnaryImm { imm, .. } => Some(imm),
+                    _ => None,
+                }
+            };
+            let Some(imm) = constant(b) else { continue };
+            // What folds away or becomes a shift stays visible.
+            let unsigned = matches!(opcode, Opcode::Udiv | Opcode::Urem);
+            let bits = if ty == types::I32 { imm.bits() & 0xffff_ffff } else { imm.bits() };
+            if constant(a).is_some() || bits == 0 || imm.bits() == 1 || (unsigned && (bits as u64).is_power_of_two()) {
+                continue;
+            }
+            let name = pos.func.declare_imported_user_function(UserExternalName::new(NS_CONST, 0));
+            let gv = pos.func.create_global_value(GlobalValueData::Symbol {
+                name: ExternalName::user(name),
+                offset: imm,
+                colocated: true,
+                tls: false,
+            });
+            let hidden = pos.ins().symbol_value(ty, gv);
+            if let InstructionData::Binary { args, .. } = &mut pos.func.dfg.insts[inst] {
+                args[1] = hidden;
+            }
+        }
+    }
+}
