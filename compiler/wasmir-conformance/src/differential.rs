@@ -18,8 +18,8 @@
 use std::fmt::Write as _;
 
 use wasmtime::{
-    AsContextMut, Extern, ExternType, Func, FuncType, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder,
-    ThrownException, Trap, Val, ValType,
+    AsContextMut, Extern, ExternType, Func, FuncType, Instance, Linker, Module, Store, StoreLimits,
+    StoreLimitsBuilder, ThrownException, Trap, Val, ValType,
 };
 
 use crate::generate::Stream;
@@ -91,7 +91,8 @@ pub fn compare(wasm: &[u8], seed: u64, transform: &Transform<'_>) -> Result<Verd
         Err(error) => return Ok(Verdict::Inconclusive(format!("{error:#}"))),
     };
     let output = transform(wasm).map_err(Difference::Refused)?;
-    let transformed = Module::new(engine, &output).map_err(|error| Difference::Invalid(format!("{error:#}")))?;
+    let transformed =
+        Module::new(engine, &output).map_err(|error| Difference::Invalid(format!("{error:#}")))?;
     shape(&original, &transformed)?;
 
     let functions: Vec<String> = original
@@ -118,11 +119,18 @@ pub fn compare(wasm: &[u8], seed: u64, transform: &Transform<'_>) -> Result<Verd
         };
         for round in 0..2 {
             let call = format!("{name:?} #{round}");
-            let Some(func) = a.instance.get_func(&mut a.store, &name) else { continue };
-            let Some(args) = arguments(&func.ty(&a.store), &mut stream) else { break };
+            let Some(func) = a.instance.get_func(&mut a.store, &name) else {
+                continue;
+            };
+            let Some(args) = arguments(&func.ty(&a.store), &mut stream) else {
+                break;
+            };
             let left = invoke(&mut a, &name, &args);
             let right = invoke(&mut b, &name, &args);
-            if [&left, &right].iter().any(|outcome| outcome.as_str() == format!("trap: {}", Trap::StackOverflow)) {
+            if [&left, &right]
+                .iter()
+                .any(|outcome| outcome.as_str() == format!("trap: {}", Trap::StackOverflow))
+            {
                 break;
             }
             same(&call, "the outcome", &left, &right)?;
@@ -146,7 +154,12 @@ fn shape(original: &Module, transformed: &Module) -> Result<(), Difference> {
         }
         text
     };
-    same("instantiation", "the list of imports and exports", &describe(original), &describe(transformed))
+    same(
+        "instantiation",
+        "the list of imports and exports",
+        &describe(original),
+        &describe(transformed),
+    )
 }
 
 fn same(call: &str, what: &str, original: &str, transformed: &str) -> Result<(), Difference> {
@@ -163,36 +176,61 @@ fn same(call: &str, what: &str, original: &str, transformed: &str) -> Result<(),
 
 fn same_start(original: Option<String>, transformed: Option<String>) -> Result<(), Difference> {
     let overflow = format!("trap: {}", Trap::StackOverflow);
-    if [&original, &transformed].iter().any(|e| e.as_deref() == Some(overflow.as_str())) {
+    if [&original, &transformed]
+        .iter()
+        .any(|e| e.as_deref() == Some(overflow.as_str()))
+    {
         return Ok(());
     }
     let text = |error: Option<String>| error.unwrap_or_else(|| "succeeded".to_owned());
-    same("instantiation", "the outcome", &text(original), &text(transformed))
+    same(
+        "instantiation",
+        "the outcome",
+        &text(original),
+        &text(transformed),
+    )
 }
 
 /// Instantiates `module` with imports that answer with default values and write down how they were called.
 fn start(module: &Module) -> Result<Side, String> {
-    let limits = StoreLimitsBuilder::new().memory_size(MEMORY_LIMIT).table_elements(100_000).build();
-    let mut store = Store::new(engine::fuelled(), Host { limits, log: Vec::new() });
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(MEMORY_LIMIT)
+        .table_elements(100_000)
+        .build();
+    let mut store = Store::new(
+        engine::fuelled(),
+        Host {
+            limits,
+            log: Vec::new(),
+        },
+    );
     store.limiter(|host| &mut host.limits);
     set_fuel(&mut store);
     let mut linker = Linker::new(module.engine());
     linker.allow_shadowing(true);
     for import in module.imports() {
-        let ExternType::Func(ty) = import.ty() else { continue };
+        let ExternType::Func(ty) = import.ty() else {
+            continue;
+        };
         let name = format!("{}.{}", import.module(), import.name());
         let func = recorder(&mut store, name, ty);
-        linker.define(&mut store, import.module(), import.name(), func).map_err(|error| describe_error(&error))?;
+        linker
+            .define(&mut store, import.module(), import.name(), func)
+            .map_err(|error| describe_error(&error))?;
     }
     linker
         .define_unknown_imports_as_default_values(&mut store, module)
         .map_err(|error| format!("no default import: {error:#}"))?;
-    let instance = linker.instantiate(&mut store, module).map_err(|error| describe_error(&error))?;
+    let instance = linker
+        .instantiate(&mut store, module)
+        .map_err(|error| describe_error(&error))?;
     Ok(Side { store, instance })
 }
 
 fn set_fuel(store: &mut Store<Host>) {
-    store.set_fuel(FUEL).expect("the engine was configured to consume fuel");
+    store
+        .set_fuel(FUEL)
+        .expect("the engine was configured to consume fuel");
 }
 
 /// A host function that logs its call and answers with zeros and nulls.
@@ -205,7 +243,9 @@ fn recorder(store: &mut Store<Host>, name: String, ty: FuncType) -> Func {
         }
         caller.data_mut().log.push(line);
         for (slot, ty) in results.iter_mut().zip(ty.results()) {
-            *slot = ty.default_value().ok_or_else(|| wasmtime::Error::msg("no default value"))?;
+            *slot = ty
+                .default_value()
+                .ok_or_else(|| wasmtime::Error::msg("no default value"))?;
         }
         Ok(())
     })
@@ -216,7 +256,14 @@ fn arguments(ty: &FuncType, stream: &mut Stream) -> Option<Vec<Val>> {
     // Small numbers, boundaries and noise.
     let mut number = || match stream.next_u64() % 4 {
         0 => stream.next_u64() % 64,
-        1 => [0, 1, u64::MAX, i32::MIN as u64, i64::MIN as u64, 0x7fff_ffff][(stream.next_u64() % 6) as usize],
+        1 => [
+            0,
+            1,
+            u64::MAX,
+            i32::MIN as u64,
+            i64::MIN as u64,
+            0x7fff_ffff,
+        ][(stream.next_u64() % 6) as usize],
         _ => stream.next_u64(),
     };
     ty.params()
@@ -226,7 +273,9 @@ fn arguments(ty: &FuncType, stream: &mut Stream) -> Option<Vec<Val>> {
                 ValType::I64 => Val::I64(number() as i64),
                 ValType::F32 => Val::F32(canonical32(number() as u32)),
                 ValType::F64 => Val::F64(canonical64(number())),
-                ValType::V128 => Val::V128((u128::from(number()) << 64 | u128::from(number())).into()),
+                ValType::V128 => {
+                    Val::V128((u128::from(number()) << 64 | u128::from(number())).into())
+                }
                 other => other.default_value()?,
             })
         })
@@ -235,15 +284,25 @@ fn arguments(ty: &FuncType, stream: &mut Stream) -> Option<Vec<Val>> {
 
 /// NaNs enter as the canonical one, because payloads need not survive arithmetic.
 fn canonical32(bits: u32) -> u32 {
-    if f32::from_bits(bits).is_nan() { 0x7fc0_0000 } else { bits }
+    if f32::from_bits(bits).is_nan() {
+        0x7fc0_0000
+    } else {
+        bits
+    }
 }
 
 fn canonical64(bits: u64) -> u64 {
-    if f64::from_bits(bits).is_nan() { 0x7ff8_0000_0000_0000 } else { bits }
+    if f64::from_bits(bits).is_nan() {
+        0x7ff8_0000_0000_0000
+    } else {
+        bits
+    }
 }
 
 fn invoke(side: &mut Side, name: &str, args: &[Val]) -> String {
-    let Some(func) = side.instance.get_func(&mut side.store, name) else { return "no such export".to_owned() };
+    let Some(func) = side.instance.get_func(&mut side.store, name) else {
+        return "no such export".to_owned();
+    };
     set_fuel(&mut side.store);
     let mut results = vec![Val::I32(0); func.ty(&side.store).results().len()];
     match func.call(&mut side.store, args, &mut results) {
@@ -284,7 +343,9 @@ fn show(mut store: wasmtime::StoreContextMut<'_, Host>, value: &Val, out: &mut S
             Ok(Some(i31)) => write!(out, "i31:{}", i31.get_u32()),
             _ => write!(out, "anyref"),
         },
-        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => write!(out, "null"),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            write!(out, "null")
+        }
         Val::FuncRef(Some(_)) => write!(out, "funcref"),
         Val::ExternRef(Some(_)) => write!(out, "externref"),
         Val::ExnRef(Some(_)) => write!(out, "exnref"),
@@ -294,13 +355,23 @@ fn show(mut store: wasmtime::StoreContextMut<'_, Host>, value: &Val, out: &mut S
 
 /// Compares the call log and every exported memory, global and table.
 fn same_state(call: &str, a: &mut Side, b: &mut Side) -> Result<(), Difference> {
-    same(call, "the log of imports called", &a.store.data().log.join("\n"), &b.store.data().log.join("\n"))?;
-    let names: Vec<String> = a.instance.exports(&mut a.store).map(|export| export.name().to_owned()).collect();
+    same(
+        call,
+        "the log of imports called",
+        &a.store.data().log.join("\n"),
+        &b.store.data().log.join("\n"),
+    )?;
+    let names: Vec<String> = a
+        .instance
+        .exports(&mut a.store)
+        .map(|export| export.name().to_owned())
+        .collect();
     for name in names {
         let left = a.instance.get_export(&mut a.store, &name);
         let right = b.instance.get_export(&mut b.store, &name);
         match (left, right) {
-            (Some(Extern::Func(_)), Some(Extern::Func(_))) | (Some(Extern::Tag(_)), Some(Extern::Tag(_))) => {}
+            (Some(Extern::Func(_)), Some(Extern::Func(_)))
+            | (Some(Extern::Tag(_)), Some(Extern::Tag(_))) => {}
             (Some(Extern::Global(x)), Some(Extern::Global(y))) => {
                 let (mut left, mut right) = (String::new(), String::new());
                 let value = x.get(&mut a.store);
@@ -323,7 +394,8 @@ fn same_state(call: &str, a: &mut Side, b: &mut Side) -> Result<(), Difference> 
                 same(call, &format!("table {name:?}"), &left, &right)?;
             }
             (left, right) => {
-                let text = |e: Option<Extern>| format!("{:?}", e.map(|e| std::mem::discriminant(&e)));
+                let text =
+                    |e: Option<Extern>| format!("{:?}", e.map(|e| std::mem::discriminant(&e)));
                 same(call, &format!("export {name:?}"), &text(left), &text(right))?;
             }
         }
@@ -342,10 +414,20 @@ unsafe fn bytes_of(cells: &[std::cell::UnsafeCell<u8>]) -> &[u8] {
 }
 
 fn same_bytes(call: &str, name: &str, a: &[u8], b: &[u8]) -> Result<(), Difference> {
-    same(call, &format!("the size of memory {name:?}"), &a.len().to_string(), &b.len().to_string())?;
+    same(
+        call,
+        &format!("the size of memory {name:?}"),
+        &a.len().to_string(),
+        &b.len().to_string(),
+    )?;
     match a.iter().zip(b).position(|(x, y)| x != y) {
         None => Ok(()),
-        Some(at) => same(call, &format!("memory {name:?} at {at:#x}"), &a[at].to_string(), &b[at].to_string()),
+        Some(at) => same(
+            call,
+            &format!("memory {name:?} at {at:#x}"),
+            &a[at].to_string(),
+            &b[at].to_string(),
+        ),
     }
 }
 
@@ -374,13 +456,22 @@ mod tests {
                 i32.const 8 i32.const 7 i32.store8
                 local.get 0 i32.const 77 i32.add))"#;
         let buffer = wast::parser::ParseBuffer::new(text).unwrap();
-        wast::parser::parse::<wast::Wat<'_>>(&buffer).unwrap().encode().unwrap()
+        wast::parser::parse::<wast::Wat<'_>>(&buffer)
+            .unwrap()
+            .encode()
+            .unwrap()
     }
 
-    fn planted(from: &'static [u8], to: &'static [u8]) -> impl Fn(&[u8]) -> Result<Vec<u8>, String> {
+    fn planted(
+        from: &'static [u8],
+        to: &'static [u8],
+    ) -> impl Fn(&[u8]) -> Result<Vec<u8>, String> {
         move |wasm| {
             let mut out = wasm.to_vec();
-            let at = out.windows(from.len()).rposition(|w| w == from).ok_or("pattern not found")?;
+            let at = out
+                .windows(from.len())
+                .rposition(|w| w == from)
+                .ok_or("pattern not found")?;
             out[at..at + from.len()].copy_from_slice(to);
             Ok(out)
         }
@@ -388,15 +479,29 @@ mod tests {
 
     #[test]
     fn a_module_equals_itself() {
-        assert_eq!(compare(&sample(), 1, &refuse_invalid), Ok(Verdict::Same { calls: 2, returned: 2 }));
+        assert_eq!(
+            compare(&sample(), 1, &refuse_invalid),
+            Ok(Verdict::Same {
+                calls: 2,
+                returned: 2
+            })
+        );
     }
 
     #[test]
     fn planted_faults_are_found() {
         // A wrong constant changes the result; a wrong address changes the memory; a wrong operator traps.
         for (from, to, what) in [
-            (&[0x41, 0xcd, 0x00][..], &[0x41, 0xce, 0x00][..], "the outcome"),
-            (&[0x41, 8, 0x41, 7][..], &[0x41, 9, 0x41, 7][..], "memory \"m\" at 0x8"),
+            (
+                &[0x41, 0xcd, 0x00][..],
+                &[0x41, 0xce, 0x00][..],
+                "the outcome",
+            ),
+            (
+                &[0x41, 8, 0x41, 7][..],
+                &[0x41, 9, 0x41, 7][..],
+                "memory \"m\" at 0x8",
+            ),
         ] {
             match compare(&sample(), 1, &planted(from, to)) {
                 Err(Difference::Behaviour { what: found, .. }) => assert_eq!(found, what),
@@ -408,6 +513,9 @@ mod tests {
     #[test]
     fn a_refused_module_is_a_difference() {
         let refuse = |_: &[u8]| Err("no".to_owned());
-        assert_eq!(compare(&sample(), 1, &refuse), Err(Difference::Refused("no".to_owned())));
+        assert_eq!(
+            compare(&sample(), 1, &refuse),
+            Err(Difference::Refused("no".to_owned()))
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wasmtime::{
-    Config, Engine, Func, Global, GlobalType, Linker, Memory, MemoryType, Mutability, OptLevel, RefType, SharedMemory,
-    Store, StoreContextMut, Table, TableType, Val, ValType,
+    Config, Engine, Func, Global, GlobalType, Linker, Memory, MemoryType, Mutability, OptLevel,
+    RefType, SharedMemory, Store, StoreContextMut, Table, TableType, Val, ValType,
 };
 
 /// Ticks of the epoch clock that one call may take; a tick is [`TICK`].
@@ -45,7 +45,8 @@ fn config() -> Config {
 pub fn ticking() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        let engine = Engine::new(config().epoch_interruption(true)).expect("the configuration is supported on this host");
+        let engine = Engine::new(config().epoch_interruption(true))
+            .expect("the configuration is supported on this host");
         let weak = engine.weak();
         std::thread::spawn(move || {
             while let Some(engine) = weak.upgrade() {
@@ -61,8 +62,12 @@ pub fn ticking() -> &'static Engine {
 pub fn fuelled() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        Engine::new(config().consume_fuel(true).cranelift_nan_canonicalization(true))
-            .expect("the configuration is supported on this host")
+        Engine::new(
+            config()
+                .consume_fuel(true)
+                .cranelift_nan_canonicalization(true),
+        )
+        .expect("the configuration is supported on this host")
     })
 }
 
@@ -101,10 +106,20 @@ pub fn define_spectest(linker: &mut Linker<()>, store: &mut Store<()>) -> wasmti
         linker.define(&mut *store, MODULE, name, global)?;
     }
 
-    let null = Val::null_func_ref().ref_().expect("a null function reference is a reference");
-    let table = Table::new(&mut *store, TableType::new(RefType::FUNCREF, 10, Some(20)), null.clone())?;
+    let null = Val::null_func_ref()
+        .ref_()
+        .expect("a null function reference is a reference");
+    let table = Table::new(
+        &mut *store,
+        TableType::new(RefType::FUNCREF, 10, Some(20)),
+        null.clone(),
+    )?;
     linker.define(&mut *store, MODULE, "table", table)?;
-    let table = Table::new(&mut *store, TableType::new64(RefType::FUNCREF, 10, Some(20)), null)?;
+    let table = Table::new(
+        &mut *store,
+        TableType::new64(RefType::FUNCREF, 10, Some(20)),
+        null,
+    )?;
     linker.define(&mut *store, MODULE, "table64", table)?;
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, MODULE, "memory", memory)?;
@@ -118,7 +133,11 @@ pub fn define_spectest(linker: &mut Linker<()>, store: &mut Store<()>) -> wasmti
 /// # Errors
 ///
 /// The trap, or the mismatch between arguments and signature.
-pub fn call(mut store: StoreContextMut<'_, ()>, func: Func, args: &[Val]) -> wasmtime::Result<Vec<Val>> {
+pub fn call(
+    mut store: StoreContextMut<'_, ()>,
+    func: Func,
+    args: &[Val],
+) -> wasmtime::Result<Vec<Val>> {
     store.set_epoch_deadline(DEADLINE_TICKS);
     let mut results = vec![Val::I32(0); func.ty(&store).results().len()];
     func.call(&mut store, args, &mut results)?;

