@@ -82,6 +82,28 @@ pub fn for_each_opcode(body: &[u8], mut f: impl FnMut(Opcode)) -> Result<()> {
     scan(body, &mut |_| {}, &mut f)
 }
 
+/// What a walk over a raw body meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An operator; the indices among its immediates follow.
+    Op(Opcode),
+    /// An index: of the local declarations before the first operator, of the last operator after it.
+    Index(RawIndex),
+}
+
+/// Calls `f` for every operator and every index in a body, in order.
+///
+/// # Errors
+/// If the bytes are not a sequence of known operators.
+pub fn walk(body: &[u8], f: impl FnMut(Event)) -> Result<()> {
+    let f = std::cell::RefCell::new(f);
+    scan(
+        body,
+        &mut |index| f.borrow_mut()(Event::Index(index)),
+        &mut |op| f.borrow_mut()(Event::Op(op)),
+    )
+}
+
 /// Appends `body` to `out` with every index replaced by what `map` says.
 ///
 /// # Errors
