@@ -1,2 +1,91 @@
-//! What a contributor runs: benchmarks, fetching of test data, fuzzing, checks of the tree
-fn main() {}
+//! The `cargo xtask` command: `bench` and `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use xtask::{bench, tidy};
+
+/// What a contributor runs and a user never does
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Arguments {
+    #[command(flatten)]
+    Task(Task),
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measure against the peers, as ratios within one run
+    Bench(Bench),
+    /// Check the source tree against the rules of the house
+    Tidy,
+}
+
+#[derive(Debug, clap::Args)]
+struct Bench {
+    /// List the benchmarks and stop
+    #[arg(long)]
+    list: bool,
+    /// Run only the benchmarks whose names contain this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// How often each side is measured
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: u32,
+    /// Print JSON, with every sample
+    #[arg(long)]
+    json: bool,
+    /// Put the tables into docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// The `cargo-wasm` to measure (default: built now, in the profile of this command)
+    #[arg(long, value_name = "PATH")]
+    cargo_wasm: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse() {
+        Arguments::Task(Task::Bench(options)) => measure(options),
+        Arguments::Task(Task::Tidy) => check(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: Bench) -> anyhow::Result<bool> {
+    if options.list {
+        for bench in bench::all() {
+            println!("{:<12} {}", bench.name(), bench.about());
+        }
+        return Ok(true);
+    }
+    let report = bench::run(&bench::Options {
+        only: options.only,
+        runs: options.runs,
+        cargo_wasm: options.cargo_wasm,
+    })?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.markdown());
+    }
+    if options.write {
+        report.write(&xtask::root().join("docs/benchmarks.md"))?;
+    }
+    Ok(report.holds())
+}
+
+fn check() -> anyhow::Result<bool> {
+    let complaints = tidy::check(&xtask::root())?;
+    for complaint in &complaints {
+        println!("{complaint}");
+    }
+    println!("{} complaints", complaints.len());
+    Ok(complaints.is_empty())
+}

@@ -1,0 +1,156 @@
+//! Tables of results, and their place in the documentation.
+//!
+//! A section of the page stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; writing replaces what is between, adds
+//! sections the page lacks, and touches nothing else.
+
+use std::{fmt::Write, fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use super::{Limit, Measure, Row};
+
+/// The results of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The machine it ran on.
+    pub machine: String,
+    /// The Cargo profile of what was measured.
+    pub profile: &'static str,
+    /// One per benchmark.
+    pub sections: Vec<Section>,
+}
+
+/// The results of one benchmark.
+#[derive(Debug, Serialize)]
+pub struct Section {
+    /// The benchmark's name.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+    /// The results.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// Whether every limit holds.
+    pub fn holds(&self) -> bool {
+        self.sections
+            .iter()
+            .flat_map(|section| &section.rows)
+            .all(Row::holds)
+    }
+
+    /// All tables.
+    pub fn markdown(&self) -> String {
+        self.sections
+            .iter()
+            .map(|section| self.section(section))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn section(&self, section: &Section) -> String {
+        let mut out = format!("## {}\n\n{}\n\n", section.name, section.about);
+        out.push_str(
+            "| what | measured | ours | peer | compared (lowest – highest) | limit | holds |\n",
+        );
+        out.push_str("|---|---|---|---|---|---|---|\n");
+        for row in &section.rows {
+            let (lowest, median, highest) = row.compared();
+            let measure = match row.measure {
+                Measure::Wall => "wall",
+                Measure::Cpu => "CPU",
+            };
+            let (compared, limit) = match row.limit {
+                Limit::Ratio(limit) => (
+                    format!("{median:.3} ({lowest:.3} – {highest:.3})"),
+                    format!("≤ {limit}"),
+                ),
+                Limit::Extra(limit) => (
+                    format!("{} ({} – {})", extra(median), extra(lowest), extra(highest)),
+                    format!("≤ +{:.0} ms", limit.as_secs_f64() * 1e3),
+                ),
+            };
+            let holds = if row.holds() { "yes" } else { "**no**" };
+            let _ = writeln!(
+                out,
+                "| {} | {measure} | {} | {} | {compared} | {limit} | {holds} |",
+                row.what,
+                time(row.ours()),
+                time(row.theirs()),
+            );
+        }
+        let pairs = section
+            .rows
+            .iter()
+            .map(|row| row.subject.len())
+            .max()
+            .unwrap_or(0);
+        let _ = writeln!(
+            out,
+            "\nMedians of {pairs} pairs; {}; our tools built with `{}`.",
+            self.machine, self.profile
+        );
+        out
+    }
+
+    /// Puts the tables into the page at `path`.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut page = fs::read_to_string(path)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
+        for section in &self.sections {
+            page = replace(&page, section.name, &self.section(section))?;
+        }
+        let temporary = path.with_extension("md.new");
+        fs::write(&temporary, page)
+            .with_context(|| format!("cannot write `{}`", temporary.display()))?;
+        fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+    }
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+fn extra(seconds: f64) -> String {
+    format!("{:+.0} ms", seconds * 1e3)
+}
+
+/// The page with the section `name` replaced, or added at the end.
+fn replace(page: &str, name: &str, text: &str) -> Result<String> {
+    let (open, close) = (
+        format!("<!-- bench:{name} -->"),
+        format!("<!-- /bench:{name} -->"),
+    );
+    match (page.find(&open), page.find(&close)) {
+        (Some(start), Some(end)) if start + open.len() <= end => {
+            Ok(format!("{}{open}\n{text}{}", &page[..start], &page[end..]))
+        }
+        (None, None) => Ok(format!("{}\n\n{open}\n{text}{close}\n", page.trim_end())),
+        _ => bail!("the marks of the section `{name}` do not match in the page"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_are_replaced_in_place() {
+        let page = replace("# Page\n", "a", "one\n").unwrap();
+        assert_eq!(page, "# Page\n\n<!-- bench:a -->\none\n<!-- /bench:a -->\n");
+        let page = replace(&page, "b", "two\n").unwrap();
+        let page = replace(&page, "a", "three\n").unwrap();
+        assert_eq!(
+            page,
+            "# Page\n\n<!-- bench:a -->\nthree\n<!-- /bench:a -->\n\n<!-- bench:b -->\ntwo\n<!-- /bench:b -->\n"
+        );
+        assert!(replace("<!-- /bench:a --> <!-- bench:a -->", "a", "").is_err());
+        assert!(replace("<!-- bench:a -->", "a", "").is_err());
+    }
+}

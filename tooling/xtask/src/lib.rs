@@ -1,0 +1,26 @@
+//! What a contributor runs and a user never does: benchmarks and checks of the source tree.
+//!
+//! ```text
+//! cargo xtask tidy                      # the rules of the house, also checked by `cargo test`
+//! cargo xtask bench --list
+//! cargo xtask bench --only build --runs 3
+//! cargo run --release -p xtask -- bench --write    # release builds on both sides, tables into docs/benchmarks.md
+//! ```
+//!
+//! A benchmark is one file in `src/bench/`, with one type that implements [`bench::Bench`] and one line in [`bench::all`].
+
+use std::path::{Path, PathBuf};
+
+pub mod bench;
+pub mod tidy;
+
+/// The root of the source tree.
+///
+/// ```
+/// assert!(xtask::root().join("tooling/xtask/Cargo.toml").is_file());
+/// ```
+pub fn root() -> PathBuf {
+    // Two folders above this crate; the path is fixed when the crate is compiled, as for every tool that runs from the tree.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
