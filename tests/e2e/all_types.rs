@@ -40,6 +40,20 @@ fn guest() -> &'static (Engine, Component) {
     })
 }
 
+/// A value as text, for NaN equals no NaN, with flags in one order, for WAVE's parser has none.
+fn comparable(value: &Val) -> String {
+    let sorted = match value {
+        Val::Flags(flags) => {
+            let mut flags = flags.clone();
+            flags.sort();
+            Val::Flags(flags)
+        }
+        Val::List(items) => return format!("[{}]", items.iter().map(comparable).collect::<Vec<_>>().join(", ")),
+        other => other.clone(),
+    };
+    wasm_wave::to_string(&sorted).expect("a value that WAVE can write")
+}
+
 /// What the host keeps for a token.
 struct Token(u32);
 
@@ -130,11 +144,7 @@ impl Running {
                 let results = self
                     .call("echo", name, std::slice::from_ref(&value))
                     .unwrap_or_else(|e| panic!("{name}({text}): {e}"));
-                assert_eq!(
-                    wasm_wave::to_string(&results[0]).unwrap(),
-                    wasm_wave::to_string(&value).unwrap(),
-                    "{name}"
-                );
+                assert_eq!(comparable(&results[0]), comparable(&value), "{name}");
             }
         }
     }

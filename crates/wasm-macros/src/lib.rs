@@ -69,3 +69,11 @@ pub fn flags(input: TokenStream) -> TokenStream {
 pub fn wit(input: TokenStream) -> TokenStream {
     finish(wit::expand(input.into()))
 }
+
+/// Says how to get the macro.
+#[cfg(not(feature = "wit"))]
+#[proc_macro]
+pub fn wit(_: TokenStream) -> TokenStream {
+    let message = "`wasm::wit!` is not compiled in\nhelp: in Cargo.toml, write `wasm = { …, features = [\"wit\"] }`";
+    syn::Error::new(proc_macro2::Span::call_site(), message).into_compile_error().into()
+}

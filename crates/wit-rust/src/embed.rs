@@ -100,16 +100,20 @@ fn in_source_order(mut items: Vec<Item>) -> Vec<Item> {
 /// Adds the world of one `component-type` section.
 fn merge(merged: Option<(Resolve, WorldId)>, data: &[u8]) -> Result<(Resolve, WorldId), Error> {
     let failed = |error: anyhow::Error| Error::Merge(format!("{error:#}"));
-    // The decoder reads modules: wrap the section in one.
-    let mut wrapper = Module::new();
-    wrapper.section(&CustomSection { name: COMPONENT_TYPE.into(), data: data.into() });
-    let (_, decoded) = metadata::decode(&wrapper.finish()).map_err(failed)?;
+    let (decoded, decoded_world) = wit_parser::decoding::decode_world(data).map_err(failed)?;
     let Some((mut resolve, world)) = merged else {
-        return Ok((decoded.resolve, decoded.world));
+        return Ok((decoded, decoded_world));
     };
-    let remap = resolve.merge(decoded.resolve).map_err(failed)?;
-    let from = remap.map_world(decoded.world, wit_parser::Span::default()).map_err(|error| Error::Merge(error.to_string()))?;
+    let remap = resolve.merge(decoded).map_err(failed)?;
+    let from = remap.map_world(decoded_world, wit_parser::Span::default()).map_err(|error| Error::Merge(error.to_string()))?;
     resolve.merge_worlds(from, world, &mut CloneMaps::default()).map_err(failed)?;
+    // The merged world says all that this one said.
+    if let Some(package) = resolve.worlds[from].package
+        && from != world
+    {
+        let name = resolve.worlds[from].name.clone();
+        resolve.packages[package].worlds.shift_remove(&name);
+    }
     Ok((resolve, world))
 }
 
