@@ -3,6 +3,7 @@
 //! Front ends and the lifter make a [`Module`]; passes change it; the back end emits it. WasmIR knows
 //! neither rustc nor Cranelift nor an engine, and does no input or output.
 pub mod analysis;
+mod binary;
 mod body;
 mod builder;
 mod debug;
@@ -22,6 +23,7 @@ mod text;
 mod types;
 mod verify;
 
+pub use binary::{BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_module};
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;
 pub use cranelift_entity as entity;

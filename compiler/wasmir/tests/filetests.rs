@@ -23,6 +23,14 @@ fn outcome(kind: &str, text: &str) -> String {
         printed,
         "printing is stable"
     );
+    if verify_module(&module).is_ok() {
+        let bytes = wasmir::encode_module(&module);
+        assert_eq!(
+            wasmir::decode_module(&bytes).as_ref(),
+            Ok(&module),
+            "the binary form agrees"
+        );
+    }
     match kind {
         "print" => printed,
         "verify" => match verify_module(&module) {
