@@ -12,10 +12,16 @@ pub(crate) fn docs(attributes: &[Attribute]) -> String {
     for attribute in attributes {
         if let Meta::NameValue(pair) = &attribute.meta
             && attribute.path().is_ident("doc")
-            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value
+            && let Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) = &pair.value
         {
             let text = text.value();
-            lines.extend(text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()));
+            lines.extend(
+                text.lines()
+                    .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()),
+            );
         }
     }
     lines.join("\n").trim().to_owned()
@@ -48,7 +54,9 @@ impl Parse for Arguments {
                     "interface" => &mut arguments.interface,
                     "name" => &mut arguments.name,
                     _ => {
-                        let message = format!("unknown argument `{key}`\nhelp: write `interface = \"…\"` or `name = \"…\"`");
+                        let message = format!(
+                            "unknown argument `{key}`\nhelp: write `interface = \"…\"` or `name = \"…\"`"
+                        );
                         return Err(syn::Error::new(key.span(), message));
                     }
                 };
@@ -62,7 +70,10 @@ impl Parse for Arguments {
         if let Some(name) = &arguments.name
             && !is_wit_name(&name.value())
         {
-            let message = format!("`{}` is no WIT name\nhelp: write words joined by hyphens, as in `key-pair`", name.value());
+            let message = format!(
+                "`{}` is no WIT name\nhelp: write words joined by hyphens, as in `key-pair`",
+                name.value()
+            );
             return Err(syn::Error::new(name.span(), message));
         }
         Ok(arguments)
@@ -75,7 +86,10 @@ impl Arguments {
         match &attribute.meta {
             Meta::Path(_) => Ok(Self::default()),
             Meta::List(list) => list.parse_args(),
-            Meta::NameValue(pair) => Err(syn::Error::new(pair.span(), "expected arguments in parentheses")),
+            Meta::NameValue(pair) => Err(syn::Error::new(
+                pair.span(),
+                "expected arguments in parentheses",
+            )),
         }
     }
 
@@ -85,15 +99,18 @@ impl Arguments {
 
     /// The full id of the interface that was named, if any.
     pub(crate) fn interface(&self, package: &Package) -> syn::Result<Option<String>> {
-        let Some(literal) = &self.interface else { return Ok(None) };
+        let Some(literal) = &self.interface else {
+            return Ok(None);
+        };
         let text = literal.value();
         if is_interface_id(&text) {
             Ok(Some(text))
         } else if is_wit_name(&text) {
             Ok(Some(package.interface(&text)))
         } else {
-            let message =
-                format!("`{text}` is no interface\nhelp: write a name, as in `orders`, or a full id, as in `acme:shop/orders@1.0.0`");
+            let message = format!(
+                "`{text}` is no interface\nhelp: write a name, as in `orders`, or a full id, as in `acme:shop/orders@1.0.0`"
+            );
             Err(syn::Error::new(literal.span(), message))
         }
     }

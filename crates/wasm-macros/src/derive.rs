@@ -56,7 +56,10 @@ pub(crate) fn expand(shape: Shape, input: TokenStream) -> syn::Result<TokenStrea
         ));
     }
     if let Some(constant) = input.generics.const_params().next() {
-        return Err(syn::Error::new(constant.span(), "WIT types have no constants as parameters\nhelp: use a type parameter or none"));
+        return Err(syn::Error::new(
+            constant.span(),
+            "WIT types have no constants as parameters\nhelp: use a type parameter or none",
+        ));
     }
     let members = members(shape, &input)?;
     let bodies = match shape {
@@ -71,20 +74,31 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
     let wrong = |message: &str| Err(syn::Error::new(input.ident.span(), message));
     let mut errors = Vec::new();
     let mut members = Vec::new();
-    let mut add = |ident: &Ident, attributes: &[syn::Attribute], types: Vec<Type>| match wit_name(ident) {
-        Ok(wit) => members.push(Member { ident: ident.clone(), wit, docs: docs(attributes), types }),
-        Err(error) => errors.push(error),
-    };
+    let mut add =
+        |ident: &Ident, attributes: &[syn::Attribute], types: Vec<Type>| match wit_name(ident) {
+            Ok(wit) => members.push(Member {
+                ident: ident.clone(),
+                wit,
+                docs: docs(attributes),
+                types,
+            }),
+            Err(error) => errors.push(error),
+        };
     match (shape, &input.data) {
         (Shape::Record | Shape::Flags, Data::Struct(data)) => {
             let Fields::Named(fields) = &data.fields else {
-                return wrong("the fields need names, for they are part of the WIT\nhelp: write `struct … { name: Type, … }`");
+                return wrong(
+                    "the fields need names, for they are part of the WIT\nhelp: write `struct … { name: Type, … }`",
+                );
             };
             for field in &fields.named {
                 let Some(ident) = &field.ident else { continue };
                 if shape == Shape::Flags {
                     if field.ty.to_token_stream().to_string() != "bool" {
-                        return Err(syn::Error::new(field.ty.span(), "a flag is a `bool`\nhelp: derive `wasm::Record` for other fields"));
+                        return Err(syn::Error::new(
+                            field.ty.span(),
+                            "a flag is a `bool`\nhelp: derive `wasm::Record` for other fields",
+                        ));
                     }
                     add(ident, &field.attrs, Vec::new());
                 } else {
@@ -102,7 +116,11 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
                             "a WIT `enum` has no payloads\nhelp: derive `wasm::Variant` instead of `wasm::Enum`",
                         ));
                     }
-                    Fields::Unnamed(fields) => fields.unnamed.iter().map(|field| field.ty.clone()).collect(),
+                    Fields::Unnamed(fields) => fields
+                        .unnamed
+                        .iter()
+                        .map(|field| field.ty.clone())
+                        .collect(),
                     Fields::Named(fields) => {
                         return Err(syn::Error::new(
                             fields.span(),
@@ -117,10 +135,24 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
                 add(&case.ident, &case.attrs, types);
             }
         }
-        (Shape::Record, _) => return wrong("only a struct can be a record\nhelp: derive `wasm::Variant` or `wasm::Enum` for an enum"),
-        (Shape::Flags, _) => return wrong("flags are a struct of `bool`s\nhelp: write `struct … { read: bool, write: bool }`"),
-        (Shape::Variant, _) => return wrong("only an enum can be a variant\nhelp: derive `wasm::Record` for a struct"),
-        (Shape::Enum, _) => return wrong("only an enum can be a WIT `enum`\nhelp: derive `wasm::Record` for a struct"),
+        (Shape::Record, _) => {
+            return wrong(
+                "only a struct can be a record\nhelp: derive `wasm::Variant` or `wasm::Enum` for an enum",
+            );
+        }
+        (Shape::Flags, _) => {
+            return wrong(
+                "flags are a struct of `bool`s\nhelp: write `struct … { read: bool, write: bool }`",
+            );
+        }
+        (Shape::Variant, _) => {
+            return wrong("only an enum can be a variant\nhelp: derive `wasm::Record` for a struct");
+        }
+        (Shape::Enum, _) => {
+            return wrong(
+                "only an enum can be a WIT `enum`\nhelp: derive `wasm::Record` for a struct",
+            );
+        }
     }
     combine(errors)?;
     if members.is_empty() {
@@ -131,7 +163,10 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
     }
     for (i, member) in members.iter().enumerate() {
         if members[..i].iter().any(|earlier| earlier.wit == member.wit) {
-            let message = format!("`{}` has the same WIT name as an earlier one: `{}`\nhelp: rename one of the two", member.ident, member.wit);
+            let message = format!(
+                "`{}` has the same WIT name as an earlier one: `{}`\nhelp: rename one of the two",
+                member.ident, member.wit
+            );
             return Err(syn::Error::new(member.ident.span(), message));
         }
     }
@@ -176,18 +211,29 @@ struct Arm {
 fn arms(members: &[Member]) -> Vec<Arm> {
     let arm = |(number, member): (usize, &Member)| {
         let ident = &member.ident;
-        let fields: Vec<_> = (0..member.types.len()).map(|i| format_ident!("f{i}")).collect();
+        let fields: Vec<_> = (0..member.types.len())
+            .map(|i| format_ident!("f{i}"))
+            .collect();
         let indices = (0..fields.len()).map(syn::Index::from);
         let (pattern, payload, rebuild) = match fields.as_slice() {
             [] => (quote!(Self::#ident { .. }), None, quote!(Self::#ident {})),
-            [field] => (quote!(Self::#ident(#field)), Some(quote!(#field)), quote!(Self::#ident(value))),
+            [field] => (
+                quote!(Self::#ident(#field)),
+                Some(quote!(#field)),
+                quote!(Self::#ident(value)),
+            ),
             _ => (
                 quote!(Self::#ident(#(#fields),*)),
                 Some(quote!((#(#fields),*))),
                 quote!(Self::#ident(#(value.#indices),*)),
             ),
         };
-        Arm { pattern, number: number as u32, payload: payload.zip(member.ty()), rebuild }
+        Arm {
+            pattern,
+            number: number as u32,
+            payload: payload.zip(member.ty()),
+            rebuild,
+        }
     };
     members.iter().enumerate().map(arm).collect()
 }
@@ -195,14 +241,22 @@ fn arms(members: &[Member]) -> Vec<Arm> {
 fn variant_bodies(name: &str, members: &[Member]) -> Bodies {
     let arms = arms(members);
     let cases = members.len();
-    let outgoing = |empty: &dyn Fn(u32) -> TokenStream, full: &dyn Fn(u32, &TokenStream, &Type) -> TokenStream| {
-        let arms = arms.iter().map(|Arm { pattern, number, payload, .. }| {
-            let action = match payload {
-                None => empty(*number),
-                Some((value, ty)) => full(*number, value, ty),
-            };
-            quote!(#pattern => { #action })
-        });
+    let outgoing = |empty: &dyn Fn(u32) -> TokenStream,
+                    full: &dyn Fn(u32, &TokenStream, &Type) -> TokenStream| {
+        let arms = arms.iter().map(
+            |Arm {
+                 pattern,
+                 number,
+                 payload,
+                 ..
+             }| {
+                let action = match payload {
+                    None => empty(*number),
+                    Some((value, ty)) => full(*number, value, ty),
+                };
+                quote!(#pattern => { #action })
+            },
+        );
         quote!(match self { #(#arms)* })
     };
     let lowering = |call: TokenStream| {
@@ -215,26 +269,35 @@ fn variant_bodies(name: &str, members: &[Member]) -> Bodies {
     let storing = |call: TokenStream| {
         let body = outgoing(
             &|number| quote!(::wasm::abi::store_tag(at, #number, #cases);),
-            &|number, value, _| {
-                quote!(::wasm::abi::store_tag(at, #number, #cases); #call(#value, at.add(offset), scratch);)
-            },
+            &|number, value, _| quote!(::wasm::abi::store_tag(at, #number, #cases); #call(#value, at.add(offset), scratch);),
         );
         quote!(let offset = const { <Self as ::wasm::abi::Wit>::TYPE.payload_offset() }; let _ = offset; #body)
     };
     let incoming = |read: &dyn Fn(&Type) -> TokenStream| {
-        let arms = arms.iter().map(|Arm { number, payload, rebuild, .. }| match payload {
-            None => quote!(#number => #rebuild,),
-            Some((_, ty)) => {
-                let read = read(ty);
-                quote!(#number => { let value: #ty = #read; #rebuild })
-            }
-        });
+        let arms = arms.iter().map(
+            |Arm {
+                 number,
+                 payload,
+                 rebuild,
+                 ..
+             }| match payload {
+                None => quote!(#number => #rebuild,),
+                Some((_, ty)) => {
+                    let read = read(ty);
+                    quote!(#number => { let value: #ty = #read; #rebuild })
+                }
+            },
+        );
         quote!(match case { #(#arms)* _ => ::wasm::abi::case_out_of_range(case, #name) })
     };
-    let releases = arms.iter().filter_map(|Arm { number, payload, .. }| {
-        let (_, ty) = payload.as_ref()?;
-        Some(quote!(#number => <#ty as ::wasm::abi::Release>::release(at.add(offset)),))
-    });
+    let releases = arms.iter().filter_map(
+        |Arm {
+             number, payload, ..
+         }| {
+            let (_, ty) = payload.as_ref()?;
+            Some(quote!(#number => <#ty as ::wasm::abi::Release>::release(at.add(offset)),))
+        },
+    );
     let lift = incoming(&|ty| quote!(<#ty as ::wasm::abi::Lift>::lift(from)));
     let load = incoming(&|ty| quote!(<#ty as ::wasm::abi::Lift>::load(at.add(offset))));
     // By reference, several fields make a tuple of references, which are lowered by value.
@@ -289,7 +352,12 @@ fn flags_bodies(members: &[Member]) -> Bodies {
     }
 }
 
-fn implementations(shape: Shape, input: &DeriveInput, members: &[Member], bodies: &Bodies) -> syn::Result<TokenStream> {
+fn implementations(
+    shape: Shape,
+    input: &DeriveInput,
+    members: &[Member],
+    bodies: &Bodies,
+) -> syn::Result<TokenStream> {
     let ident = &input.ident;
     let (wit, docs) = (wit_name(ident)?, docs(&input.attrs));
     let kind = match shape {
@@ -306,14 +374,20 @@ fn implementations(shape: Shape, input: &DeriveInput, members: &[Member], bodies
         };
         quote!(::wasm::abi::Member { name: #wit, docs: #docs, ty: #ty })
     });
-    let parameters: Vec<_> = input.generics.type_params().map(|parameter| parameter.ident.clone()).collect();
+    let parameters: Vec<_> = input
+        .generics
+        .type_params()
+        .map(|parameter| parameter.ident.clone())
+        .collect();
     let (_, type_generics, _) = input.generics.split_for_impl();
     let bounded = |bound: &str| {
         let bound = format_ident!("{bound}");
         let mut generics = input.generics.clone();
         let clause = generics.make_where_clause();
         for parameter in &parameters {
-            clause.predicates.push(syn::parse_quote!(#parameter: ::wasm::abi::#bound));
+            clause
+                .predicates
+                .push(syn::parse_quote!(#parameter: ::wasm::abi::#bound));
         }
         generics
     };
@@ -322,38 +396,66 @@ fn implementations(shape: Shape, input: &DeriveInput, members: &[Member], bodies
         let (impl_generics, _, clause) = generics.split_for_impl();
         quote!(impl #impl_generics #header for #ident #type_generics #clause { #body })
     };
-    let Bodies { release, lower, store, lower_ref, store_ref, lift, load } = bodies;
-    let release_impl = with("Release", quote!(::wasm::abi::Release), quote! {
-        unsafe fn release(at: *mut u8) {
-            // SAFETY: the caller vouches for a stored value; each part is released once, at its offset.
-            unsafe { #release }
-        }
-    });
-    let lower_impl = with("Lower", quote!(::wasm::abi::Lower), quote! {
-        fn lower(self, out: &mut ::wasm::abi::FlatOut, scratch: &mut ::wasm::abi::Scratch) { #lower }
-        unsafe fn store(self, at: *mut u8, scratch: &mut ::wasm::abi::Scratch) {
-            // SAFETY: the caller vouches for the whole value; each part lies at its offset.
-            unsafe { #store }
-        }
-    });
-    let lift_impl = with("Lift", quote!(::wasm::abi::Lift), quote! {
-        unsafe fn lift(from: &mut ::wasm::abi::FlatIn) -> Self {
-            // SAFETY: the parts follow each other.
-            unsafe { #lift }
-        }
-        unsafe fn load(at: *const u8) -> Self {
-            // SAFETY: as for `store`.
-            unsafe { #load }
-        }
-    });
-    let borrowed_impl = with("Lift", quote!(::wasm::abi::Borrowed), quote!(type Holder = Self;));
+    let Bodies {
+        release,
+        lower,
+        store,
+        lower_ref,
+        store_ref,
+        lift,
+        load,
+    } = bodies;
+    let release_impl = with(
+        "Release",
+        quote!(::wasm::abi::Release),
+        quote! {
+            unsafe fn release(at: *mut u8) {
+                // SAFETY: the caller vouches for a stored value; each part is released once, at its offset.
+                unsafe { #release }
+            }
+        },
+    );
+    let lower_impl = with(
+        "Lower",
+        quote!(::wasm::abi::Lower),
+        quote! {
+            fn lower(self, out: &mut ::wasm::abi::FlatOut, scratch: &mut ::wasm::abi::Scratch) { #lower }
+            unsafe fn store(self, at: *mut u8, scratch: &mut ::wasm::abi::Scratch) {
+                // SAFETY: the caller vouches for the whole value; each part lies at its offset.
+                unsafe { #store }
+            }
+        },
+    );
+    let lift_impl = with(
+        "Lift",
+        quote!(::wasm::abi::Lift),
+        quote! {
+            unsafe fn lift(from: &mut ::wasm::abi::FlatIn) -> Self {
+                // SAFETY: the parts follow each other.
+                unsafe { #lift }
+            }
+            unsafe fn load(at: *const u8) -> Self {
+                // SAFETY: as for `store`.
+                unsafe { #load }
+            }
+        },
+    );
+    let borrowed_impl = with(
+        "Lift",
+        quote!(::wasm::abi::Borrowed),
+        quote!(
+            type Holder = Self;
+        ),
+    );
     // Parts that hold resources cannot be lowered by reference. The lifetime keeps the compiler from evaluating the bounds here, so
     // such a type merely lacks the trait.
     let by_ref = {
         let mut generics = bounded("LowerRef");
         let clause = generics.make_where_clause();
         for ty in members.iter().flat_map(|member| &member.types) {
-            clause.predicates.push(syn::parse_quote!(for<'__wasm> #ty: ::wasm::abi::LowerRef));
+            clause
+                .predicates
+                .push(syn::parse_quote!(for<'__wasm> #ty: ::wasm::abi::LowerRef));
         }
         let (impl_generics, _, clause) = generics.split_for_impl();
         quote! {

@@ -7,7 +7,10 @@
 
 use crate::attributes::{Arguments, docs, is};
 use crate::names::{Package, wit_name};
-use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record, ungrouped};
+use crate::signature::{
+    Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record,
+    ungrouped,
+};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -28,7 +31,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
                 Some(interface) => interface,
                 None => package.interface(&resource_name(&arguments, &block)?),
             };
-            let home = Home { interface, package: package.id(), is_export: true };
+            let home = Home {
+                interface,
+                package: package.id(),
+                is_export: true,
+            };
             let shims = impl_block(&arguments, &block, &home)?;
             Ok(quote!(#block #shims))
         }
@@ -44,7 +51,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
 fn free_function(arguments: &Arguments, item: &ItemFn) -> syn::Result<TokenStream> {
     let package = Package::current();
     let interface = arguments.interface(&package)?.unwrap_or_default();
-    let home = Home { interface, package: package.id(), is_export: true };
+    let home = Home {
+        interface,
+        package: package.id(),
+        is_export: true,
+    };
     let name = arguments.name.as_ref().map(syn::LitStr::value);
     let function = Function::new(&item.sig, &item.attrs, None, name)?;
     let shim = shim(&function, &home, None);
@@ -56,7 +67,10 @@ fn exported_module(arguments: &Arguments, mut module: ItemMod) -> syn::Result<To
     let Some((_, items)) = &mut module.content else {
         return Err(syn::Error::new(
             module.span(),
-            format!("an exported module must be written out\nhelp: write `mod {} {{ … }}`", module.ident),
+            format!(
+                "an exported module must be written out\nhelp: write `mod {} {{ … }}`",
+                module.ident
+            ),
         ));
     };
     let interface = match arguments.interface(&package)? {
@@ -66,24 +80,44 @@ fn exported_module(arguments: &Arguments, mut module: ItemMod) -> syn::Result<To
             package.interface(&name.map_or_else(|| wit_name(&module.ident), Ok)?)
         }
     };
-    let home = Home { interface, package: package.id(), is_export: true };
+    let home = Home {
+        interface,
+        package: package.id(),
+        is_export: true,
+    };
     let mut shims = Vec::new();
     let mut errors = Vec::new();
     for item in items.iter_mut() {
         let expanded = match item {
             Item::Fn(function) => {
-                let attribute = function.attrs.iter().position(|attribute| is(attribute, "export"));
+                let attribute = function
+                    .attrs
+                    .iter()
+                    .position(|attribute| is(attribute, "export"));
                 let attribute = attribute.map(|index| function.attrs.remove(index));
                 if attribute.is_none() && !matches!(function.vis, Visibility::Public(_)) {
                     continue;
                 }
-                attribute.as_ref().map_or_else(|| Ok(Arguments::default()), Arguments::of).and_then(|arguments| {
-                    let name = arguments.name.map(|name| name.value());
-                    Ok(shim(&Function::new(&function.sig, &function.attrs, None, name)?, &home, None))
-                })
+                attribute
+                    .as_ref()
+                    .map_or_else(|| Ok(Arguments::default()), Arguments::of)
+                    .and_then(|arguments| {
+                        let name = arguments.name.map(|name| name.value());
+                        Ok(shim(
+                            &Function::new(&function.sig, &function.attrs, None, name)?,
+                            &home,
+                            None,
+                        ))
+                    })
             }
             Item::Impl(block) => {
-                let Some(index) = block.attrs.iter().position(|attribute| is(attribute, "export")) else { continue };
+                let Some(index) = block
+                    .attrs
+                    .iter()
+                    .position(|attribute| is(attribute, "export"))
+                else {
+                    continue;
+                };
                 let attribute = block.attrs.remove(index);
                 Arguments::of(&attribute).and_then(|arguments| impl_block(&arguments, block, &home))
             }
@@ -102,7 +136,10 @@ fn exported_module(arguments: &Arguments, mut module: ItemMod) -> syn::Result<To
         shims.push(quote!(const _: () = { #record let _ = &__WASM_RECORD; };));
     }
     let (attributes, visibility, ident) = (&module.attrs, &module.vis, &module.ident);
-    let items = module.content.as_ref().map_or(&[][..], |(_, items)| items.as_slice());
+    let items = module
+        .content
+        .as_ref()
+        .map_or(&[][..], |(_, items)| items.as_slice());
     Ok(quote! {
         #(#attributes)*
         #visibility mod #ident {
@@ -120,7 +157,10 @@ fn type_name(block: &ItemImpl) -> syn::Result<Ident> {
     };
     match last {
         Some(segment) if segment.arguments.is_none() => Ok(segment.ident.clone()),
-        _ => Err(syn::Error::new(block.self_ty.span(), "a resource is a struct or enum without generic parameters")),
+        _ => Err(syn::Error::new(
+            block.self_ty.span(),
+            "a resource is a struct or enum without generic parameters",
+        )),
     }
 }
 
@@ -140,9 +180,15 @@ fn impl_block(arguments: &Arguments, block: &ItemImpl, home: &Home) -> syn::Resu
         ));
     }
     if !block.generics.params.is_empty() {
-        return Err(syn::Error::new(block.generics.span(), "a resource cannot be generic\nhelp: name the type it is used with"));
+        return Err(syn::Error::new(
+            block.generics.span(),
+            "a resource cannot be generic\nhelp: name the type it is used with",
+        ));
     }
-    let owner = Owner { ty: (*block.self_ty).clone(), wit: resource_name(arguments, block)? };
+    let owner = Owner {
+        ty: (*block.self_ty).clone(),
+        wit: resource_name(arguments, block)?,
+    };
     let ident = type_name(block)?;
     let mut shims = vec![resource(&owner, &ident, &docs(&block.attrs), home)];
     let mut errors = Vec::new();
@@ -262,24 +308,39 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
             let ty = &parameter.ty;
             match parameter.passing {
                 Passing::Value => quote_spanned!(parameter.span=> #ty),
-                Passing::Ref => quote_spanned!(parameter.span=> <#ty as ::wasm::abi::Borrowed>::Holder),
-                Passing::RefMut => quote_spanned!(parameter.span=> ::wasm::abi::BorrowMutGuard<#ty>),
+                Passing::Ref => {
+                    quote_spanned!(parameter.span=> <#ty as ::wasm::abi::Borrowed>::Holder)
+                }
+                Passing::RefMut => {
+                    quote_spanned!(parameter.span=> ::wasm::abi::BorrowMutGuard<#ty>)
+                }
             }
         })
         .collect();
-    let locals: Vec<_> = (0..holders.len()).map(|i| format_ident!("__p{i}")).collect();
-    let arguments = function.parameters.iter().zip(&locals).map(|(parameter, local)| {
-        let ty = &parameter.ty;
-        match parameter.passing {
-            Passing::Value => quote!(#local),
-            Passing::Ref => quote!(::core::borrow::Borrow::<#ty>::borrow(&#local)),
-            Passing::RefMut => quote!(::core::borrow::BorrowMut::<#ty>::borrow_mut(&mut #local)),
-        }
-    });
-    let mutable = function.parameters.iter().map(|parameter| match parameter.passing {
-        Passing::RefMut => quote!(mut),
-        Passing::Value | Passing::Ref => quote!(),
-    });
+    let locals: Vec<_> = (0..holders.len())
+        .map(|i| format_ident!("__p{i}"))
+        .collect();
+    let arguments = function
+        .parameters
+        .iter()
+        .zip(&locals)
+        .map(|(parameter, local)| {
+            let ty = &parameter.ty;
+            match parameter.passing {
+                Passing::Value => quote!(#local),
+                Passing::Ref => quote!(::core::borrow::Borrow::<#ty>::borrow(&#local)),
+                Passing::RefMut => {
+                    quote!(::core::borrow::BorrowMut::<#ty>::borrow_mut(&mut #local))
+                }
+            }
+        });
+    let mutable = function
+        .parameters
+        .iter()
+        .map(|parameter| match parameter.passing {
+            Passing::RefMut => quote!(mut),
+            Passing::Value | Passing::Ref => quote!(),
+        });
     let description = function.description(home, owner, &holders);
     let record = record(&quote!(::wasm::abi::Item::Function(__WASM_FUNCTION)));
     let ident = &function.ident;
@@ -288,7 +349,14 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
         Some(Owner { ty, .. }) => quote!(<#ty>::#ident),
     };
     let core_name = function.core_name(owner);
-    let (prefix, marker) = (home.export_prefix(), if home.interface.is_empty() { WORLD_PREFIX } else { "" });
+    let (prefix, marker) = (
+        home.export_prefix(),
+        if home.interface.is_empty() {
+            WORLD_PREFIX
+        } else {
+            ""
+        },
+    );
     let export = format!("{marker}{prefix}{core_name}");
     let post_return = format!("{marker}cabi_post_{prefix}{core_name}");
     let (names, parameters) = core_parameters();
@@ -298,7 +366,8 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
         let lifted = function.parameters.iter().zip(&holders).map(|(parameter, holder)| {
             quote_spanned!(parameter.span=> ::wasm::abi::assert_lift::<#holder>();)
         });
-        let lowered = quote_spanned!(function.result_span=> ::wasm::abi::assert_lower::<#result>(););
+        let lowered =
+            quote_spanned!(function.result_span=> ::wasm::abi::assert_lower::<#result>(););
         quote!(#(#lifted)* #lowered)
     };
     let post = if is_scalar(result) {
@@ -347,7 +416,9 @@ fn is_scalar(ty: &Type) -> bool {
         Type::Path(path) => path.path.get_ident().is_some_and(|ident| {
             let ident = ident.to_string();
             ["bool", "char", "f32", "f64"].contains(&ident.as_str())
-                || ["8", "16", "32", "64"].iter().any(|bits| ident == format!("u{bits}") || ident == format!("i{bits}"))
+                || ["8", "16", "32", "64"]
+                    .iter()
+                    .any(|bits| ident == format!("u{bits}") || ident == format!("i{bits}"))
         }),
         _ => false,
     }

@@ -6,17 +6,26 @@
 
 use crate::attributes::{Arguments, docs};
 use crate::names::{Package, wit_name};
-use crate::signature::{Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record};
+use crate::signature::{
+    Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record,
+};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Fields, ForeignItem, ForeignItemFn, Ident, ImplItem, Item, ItemImpl, ItemMod, ItemStruct, Type, Visibility};
+use syn::{
+    Attribute, Fields, ForeignItem, ForeignItemFn, Ident, ImplItem, Item, ItemImpl, ItemMod,
+    ItemStruct, Type, Visibility,
+};
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let arguments = Arguments::parse_tokens(arguments)?;
     let package = Package::current();
     let interface = arguments.interface(&package)?;
-    let home = |interface: Option<String>| Home { interface: interface.unwrap_or_default(), package: package.id(), is_export: false };
+    let home = |interface: Option<String>| Home {
+        interface: interface.unwrap_or_default(),
+        package: package.id(),
+        is_export: false,
+    };
     match syn::parse2(item)? {
         Item::Verbatim(tokens) => {
             let function: ForeignItemFn = syn::parse2(tokens)?;
@@ -66,16 +75,18 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
     let Some((_, items)) = module.content.take() else {
         return Err(syn::Error::new(
             module.span(),
-            format!("an imported module must be written out\nhelp: write `mod {} {{ … }}`", module.ident),
+            format!(
+                "an imported module must be written out\nhelp: write `mod {} {{ … }}`",
+                module.ident
+            ),
         ));
     };
     let mut out = Vec::new();
     let mut errors = Vec::new();
     for item in items {
         let expanded = match item {
-            Item::Verbatim(tokens) => {
-                syn::parse2::<ForeignItemFn>(tokens).and_then(|function| free_function(&function, None, home))
-            }
+            Item::Verbatim(tokens) => syn::parse2::<ForeignItemFn>(tokens)
+                .and_then(|function| free_function(&function, None, home)),
             Item::Fn(function) => Err(syn::Error::new(
                 function.block.span(),
                 "an imported function has no body, its host supplies it\nhelp: write `;` instead, or move it out of the module",
@@ -96,7 +107,9 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
         let record = record(&quote!(::wasm::abi::Item::Interface(#interface, #docs)));
         out.push(quote!(const _: () = { #record let _ = &__WASM_RECORD; };));
     }
-    let ItemMod { attrs, vis, ident, .. } = &module;
+    let ItemMod {
+        attrs, vis, ident, ..
+    } = &module;
     Ok(quote! {
         #(#attrs)*
         #vis mod #ident {
@@ -106,10 +119,15 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
 }
 
 fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
-    let ItemStruct { attrs, vis, ident, .. } = item;
+    let ItemStruct {
+        attrs, vis, ident, ..
+    } = item;
     let wit = wit_name(ident)?;
     if !item.generics.params.is_empty() {
-        return Err(syn::Error::new(item.generics.span(), "a resource cannot be generic"));
+        return Err(syn::Error::new(
+            item.generics.span(),
+            "a resource cannot be generic",
+        ));
     }
     let (docs, origin) = (docs(attrs), origin(ident));
     let interface = home.tokens();
@@ -206,11 +224,18 @@ fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
 fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
     let ty = (*block.self_ty).clone();
     let wit = match &ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| wit_name(&segment.ident)),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .map(|segment| wit_name(&segment.ident)),
         _ => None,
     };
     let Some(wit) = wit else {
-        return Err(syn::Error::new(ty.span(), "expected the name of a resource of this module"));
+        return Err(syn::Error::new(
+            ty.span(),
+            "expected the name of a resource of this module",
+        ));
     };
     let owner = Owner { ty, wit: wit? };
     let mut out = Vec::new();
@@ -219,8 +244,16 @@ fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
         match item {
             ImplItem::Verbatim(tokens) => {
                 let expanded = syn::parse2::<ForeignItemFn>(tokens.clone()).and_then(|function| {
-                    let checked = Function::new(&function.sig, &function.attrs, Some(&owner), None)?;
-                    Ok(body(&checked, &function.attrs, &function.vis, &function, home, Some(&owner)))
+                    let checked =
+                        Function::new(&function.sig, &function.attrs, Some(&owner), None)?;
+                    Ok(body(
+                        &checked,
+                        &function.attrs,
+                        &function.vis,
+                        &function,
+                        home,
+                        Some(&owner),
+                    ))
                 });
                 match expanded {
                     Ok(tokens) => out.push(tokens),
@@ -241,9 +274,20 @@ fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
     })
 }
 
-fn free_function(function: &ForeignItemFn, name: Option<String>, home: &Home) -> syn::Result<TokenStream> {
+fn free_function(
+    function: &ForeignItemFn,
+    name: Option<String>,
+    home: &Home,
+) -> syn::Result<TokenStream> {
     let checked = Function::new(&function.sig, &function.attrs, None, name)?;
-    Ok(body(&checked, &function.attrs, &function.vis, function, home, None))
+    Ok(body(
+        &checked,
+        &function.attrs,
+        &function.vis,
+        function,
+        home,
+        None,
+    ))
 }
 
 /// An imported function with its body.

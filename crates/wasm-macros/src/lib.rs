@@ -75,5 +75,7 @@ pub fn wit(input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn wit(_: TokenStream) -> TokenStream {
     let message = "`wasm::wit!` is not compiled in\nhelp: in Cargo.toml, write `wasm = { …, features = [\"wit\"] }`";
-    syn::Error::new(proc_macro2::Span::call_site(), message).into_compile_error().into()
+    syn::Error::new(proc_macro2::Span::call_site(), message)
+        .into_compile_error()
+        .into()
 }

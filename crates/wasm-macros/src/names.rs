@@ -23,7 +23,9 @@ pub(crate) fn kebab(ident: &str) -> Option<String> {
         let starts_word = match previous {
             None => true,
             // `fooBar`, and the `B` of `HTTPBody`.
-            Some(before) => c.is_ascii_uppercase() && (!char::is_ascii_uppercase(&before) || next_is_lower),
+            Some(before) => {
+                c.is_ascii_uppercase() && (!char::is_ascii_uppercase(&before) || next_is_lower)
+            }
         };
         if starts_word && c.is_ascii_alphabetic() && !out.is_empty() {
             out.push('-');
@@ -60,12 +62,22 @@ impl Package {
     pub(crate) fn current() -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let crate_name = [variable("CARGO_PKG_NAME"), variable("CARGO_CRATE_NAME")];
-        let name = crate_name.iter().find_map(|name| kebab(name)).unwrap_or_else(|| "app".to_owned());
-        Self { name: format!("component:{name}"), version: variable("CARGO_PKG_VERSION") }
+        let name = crate_name
+            .iter()
+            .find_map(|name| kebab(name))
+            .unwrap_or_else(|| "app".to_owned());
+        Self {
+            name: format!("component:{name}"),
+            version: variable("CARGO_PKG_VERSION"),
+        }
     }
 
     fn at_version(&self) -> String {
-        if self.version.is_empty() { String::new() } else { format!("@{}", self.version) }
+        if self.version.is_empty() {
+            String::new()
+        } else {
+            format!("@{}", self.version)
+        }
     }
 
     /// The package's id, as in `component:shop@1.0.0`.
@@ -82,17 +94,24 @@ impl Package {
 /// Whether `text` is the full id of an interface, as in `acme:shop/orders@1.0.0`.
 pub(crate) fn is_interface_id(text: &str) -> bool {
     let (path, version) = text.split_once('@').unwrap_or((text, "1.0.0"));
-    let Some((package, interface)) = path.split_once('/') else { return false };
-    let Some((namespace, name)) = package.split_once(':') else { return false };
+    let Some((package, interface)) = path.split_once('/') else {
+        return false;
+    };
+    let Some((namespace, name)) = package.split_once(':') else {
+        return false;
+    };
     let is_version_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
-    [namespace, name, interface].into_iter().all(is_wit_name) && !version.is_empty() && version.chars().all(is_version_char)
+    [namespace, name, interface].into_iter().all(is_wit_name)
+        && !version.is_empty()
+        && version.chars().all(is_version_char)
 }
 
 /// Whether `text` is a WIT name: words of lower-case letters and digits joined by hyphens.
 pub(crate) fn is_wit_name(text: &str) -> bool {
     text.split('-').all(|word| {
         let mut bytes = word.bytes();
-        bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+            && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     })
 }
 
@@ -124,7 +143,15 @@ mod tests {
     fn interface_ids_are_recognised() {
         assert!(is_interface_id("acme:shop/orders@1.0.0-rc.1"));
         assert!(is_interface_id("wasi:clocks/monotonic-clock"));
-        for bad in ["orders", "acme:shop", "acme/orders", "acme:shop/", "acme:shop/a b", "a:b/c@", "a:b/c--d"] {
+        for bad in [
+            "orders",
+            "acme:shop",
+            "acme/orders",
+            "acme:shop/",
+            "acme:shop/a b",
+            "a:b/c@",
+            "a:b/c--d",
+        ] {
             assert!(!is_interface_id(bad), "{bad}");
         }
     }

@@ -19,8 +19,14 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn tokens(&self) -> TokenStream {
-        let Self { interface, package, .. } = self;
-        let direction = if self.is_export { quote!(Export) } else { quote!(Import) };
+        let Self {
+            interface, package, ..
+        } = self;
+        let direction = if self.is_export {
+            quote!(Export)
+        } else {
+            quote!(Import)
+        };
         quote! {
             ::wasm::abi::Interface { direction: ::wasm::abi::Direction::#direction, name: #interface, package: #package }
         }
@@ -28,12 +34,20 @@ impl Home {
 
     /// What precedes a function's name in its core export.
     pub(crate) fn export_prefix(&self) -> String {
-        if self.interface.is_empty() { String::new() } else { format!("{}#", self.interface) }
+        if self.interface.is_empty() {
+            String::new()
+        } else {
+            format!("{}#", self.interface)
+        }
     }
 
     /// The module that a core import names.
     pub(crate) fn import_module(&self) -> &str {
-        if self.interface.is_empty() { "$root" } else { &self.interface }
+        if self.interface.is_empty() {
+            "$root"
+        } else {
+            &self.interface
+        }
     }
 }
 
@@ -166,13 +180,22 @@ impl Function {
         let mut errors = Vec::new();
         let mut refuse = |span: Span, message: &str| errors.push(syn::Error::new(span, message));
         if let Some(keyword) = &signature.asyncness {
-            refuse(keyword.span, "`async` functions cannot cross a component boundary yet\nhelp: remove `async`");
+            refuse(
+                keyword.span,
+                "`async` functions cannot cross a component boundary yet\nhelp: remove `async`",
+            );
         }
         if let Some(keyword) = &signature.unsafety {
-            refuse(keyword.span, "a component's callers cannot keep an `unsafe` contract\nhelp: remove `unsafe`");
+            refuse(
+                keyword.span,
+                "a component's callers cannot keep an `unsafe` contract\nhelp: remove `unsafe`",
+            );
         }
         if let Some(abi) = &signature.abi {
-            refuse(abi.span(), "the macro chooses the calling convention\nhelp: remove `extern`");
+            refuse(
+                abi.span(),
+                "the macro chooses the calling convention\nhelp: remove `extern`",
+            );
         }
         if let Some(generic) = signature.generics.type_params().next() {
             refuse(
@@ -181,10 +204,16 @@ impl Function {
             );
         }
         if let Some(generic) = signature.generics.const_params().next() {
-            refuse(generic.span(), "a function that crosses a component boundary cannot be generic\nhelp: pass the number as a parameter");
+            refuse(
+                generic.span(),
+                "a function that crosses a component boundary cannot be generic\nhelp: pass the number as a parameter",
+            );
         }
         if let Some(variadic) = &signature.variadic {
-            refuse(variadic.span(), "a component's function has a fixed number of parameters\nhelp: take a `Vec<T>`");
+            refuse(
+                variadic.span(),
+                "a component's function has a fixed number of parameters\nhelp: take a `Vec<T>`",
+            );
         }
         let mut parameters = Vec::new();
         for (index, argument) in signature.inputs.iter().enumerate() {
@@ -220,21 +249,45 @@ impl Function {
             Some(_) => Role::Static,
         };
         let ident = signature.ident.clone();
-        Ok(Self { ident, wit, docs: docs(attributes), role, parameters, result, result_span })
+        Ok(Self {
+            ident,
+            wit,
+            docs: docs(attributes),
+            role,
+            parameters,
+            result,
+            result_span,
+        })
     }
 
     pub(crate) fn core_name(&self, owner: Option<&Owner>) -> String {
-        self.role.core_name(owner.map_or("", |owner| &owner.wit), &self.wit)
+        self.role
+            .core_name(owner.map_or("", |owner| &owner.wit), &self.wit)
     }
 
     /// The constants that describe the function: its record and its core signature.
     ///
     /// `types` are the types of the parameters as they are lifted or lowered.
-    pub(crate) fn description(&self, home: &Home, owner: Option<&Owner>, types: &[TokenStream]) -> TokenStream {
-        let Self { wit, docs, result, result_span, .. } = self;
+    pub(crate) fn description(
+        &self,
+        home: &Home,
+        owner: Option<&Owner>,
+        types: &[TokenStream],
+    ) -> TokenStream {
+        let Self {
+            wit,
+            docs,
+            result,
+            result_span,
+            ..
+        } = self;
         let (interface, role) = (home.tokens(), self.role.tokens());
         let resource = owner.map_or("", |owner| owner.wit.as_str());
-        let direction = if home.is_export { quote!(export) } else { quote!(import) };
+        let direction = if home.is_export {
+            quote!(export)
+        } else {
+            quote!(import)
+        };
         let parameters = self.parameters.iter().zip(types).filter_map(|(parameter, ty)| {
             let name = parameter.wit.as_ref()?;
             Some(quote!(::wasm::abi::Param { name: #name, ty: &<#ty as ::wasm::abi::Wit>::TYPE }))
@@ -271,7 +324,10 @@ fn parameter(argument: &FnArg, index: usize, owner: Option<&Owner>) -> syn::Resu
                 ));
             };
             if receiver.colon_token.is_some() {
-                return Err(syn::Error::new(span, "a resource is taken as `&self`, `&mut self` or `self`"));
+                return Err(syn::Error::new(
+                    span,
+                    "a resource is taken as `&self`, `&mut self` or `self`",
+                ));
             }
             // WIT has no consuming methods: `self` by value makes a static function of it.
             let (passing, wit) = match (&receiver.reference, &receiver.mutability) {
@@ -279,13 +335,21 @@ fn parameter(argument: &FnArg, index: usize, owner: Option<&Owner>) -> syn::Resu
                 (Some(_), None) => (Passing::Ref, None),
                 (Some(_), Some(_)) => (Passing::RefMut, None),
             };
-            Ok(Parameter { wit, ident: format_ident!("self"), passing, ty: owner.ty.clone(), span })
+            Ok(Parameter {
+                wit,
+                ident: format_ident!("self"),
+                passing,
+                ty: owner.ty.clone(),
+                span,
+            })
         }
         FnArg::Typed(typed) => {
             let Pat::Ident(name) = &*typed.pat else {
                 return Err(syn::Error::new(
                     typed.pat.span(),
-                    format!("this parameter needs a name, for it is part of the WIT\nhelp: write `value{index}: …` and take it apart inside"),
+                    format!(
+                        "this parameter needs a name, for it is part of the WIT\nhelp: write `value{index}: …` and take it apart inside"
+                    ),
                 ));
             };
             if let Type::ImplTrait(opaque) = &*typed.ty {
@@ -297,11 +361,19 @@ fn parameter(argument: &FnArg, index: usize, owner: Option<&Owner>) -> syn::Resu
             let wit = Some(wit_name(&name.ident)?);
             let ty = outside(&typed.ty, owner);
             let (passing, ty) = match ty {
-                Type::Reference(reference) if reference.mutability.is_some() => (Passing::RefMut, *reference.elem),
+                Type::Reference(reference) if reference.mutability.is_some() => {
+                    (Passing::RefMut, *reference.elem)
+                }
                 Type::Reference(reference) => (Passing::Ref, *reference.elem),
                 ty => (Passing::Value, ty),
             };
-            Ok(Parameter { wit, ident: name.ident.clone(), passing, ty, span: typed.ty.span() })
+            Ok(Parameter {
+                wit,
+                ident: name.ident.clone(),
+                passing,
+                ty,
+                span: typed.ty.span(),
+            })
         }
     }
 }
@@ -327,7 +399,9 @@ pub(crate) fn core_result() -> TokenStream {
 /// Where an item stands, for error messages and for the order in the WIT: `module::name (file:line)`.
 pub(crate) fn origin(ident: &Ident) -> TokenStream {
     let (name, line) = (ident.to_string(), ident.span().unwrap().line().to_string());
-    quote!(::core::concat!(::core::module_path!(), "::", #name, " (", ::core::file!(), ":", #line, ")"))
+    quote!(
+        ::core::concat!(::core::module_path!(), "::", #name, " (", ::core::file!(), ":", #line, ")")
+    )
 }
 
 /// The static that puts a record into the section.

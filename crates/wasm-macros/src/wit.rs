@@ -40,7 +40,9 @@ impl Text {
         let mut tokens = stream.into_iter().peekable();
         while let Some(token) = tokens.next() {
             match token {
-                TokenTree::Punct(punct) if punct.as_char() == '#' && punct.spacing() == Spacing::Alone => {
+                TokenTree::Punct(punct)
+                    if punct.as_char() == '#' && punct.spacing() == Spacing::Alone =>
+                {
                     match tokens.peek().and_then(doc_comment) {
                         Some((docs, span)) => {
                             tokens.next();
@@ -78,13 +80,18 @@ impl Text {
     /// The token that a byte of the text belongs to.
     fn span_at(&self, offset: usize) -> Span {
         let index = self.pieces.partition_point(|(start, _)| *start <= offset);
-        self.pieces[..index].last().or(self.pieces.first()).map_or_else(Span::call_site, |(_, span)| *span)
+        self.pieces[..index]
+            .last()
+            .or(self.pieces.first())
+            .map_or_else(Span::call_site, |(_, span)| *span)
     }
 }
 
 /// The text of a doc comment, of which macros see `#[doc = "…"]`.
 fn doc_comment(token: &TokenTree) -> Option<(String, Span)> {
-    let TokenTree::Group(group) = token else { return None };
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
     let mut tokens = group.stream().into_iter();
     match (tokens.next()?, tokens.next()?, tokens.next()?) {
         (TokenTree::Ident(doc), TokenTree::Punct(equals), TokenTree::Literal(text))
@@ -105,7 +112,12 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     text.stream(input);
     let (mut resolve, world) = resolve(&mut text)?;
     let reexports = reexports(&resolve, world);
-    let generate = |error: String| syn::Error::new(Span::call_site(), format!("cannot generate bindings: {error}"));
+    let generate = |error: String| {
+        syn::Error::new(
+            Span::call_site(),
+            format!("cannot generate bindings: {error}"),
+        )
+    };
     let options = wit_bindgen_rust::Opts {
         runtime_path: Some("::wasm::rt".to_owned()),
         bitflags_path: Some("::wasm::rt::bitflags".to_owned()),
@@ -114,11 +126,18 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
         ..wit_bindgen_rust::Opts::default()
     };
     let mut files = Files::default();
-    options.build().generate(&mut resolve, world, &mut files).map_err(|error| generate(format!("{error:#}")))?;
+    options
+        .build()
+        .generate(&mut resolve, world, &mut files)
+        .map_err(|error| generate(format!("{error:#}")))?;
     let mut out = TokenStream::new();
     for (_, source) in files.iter() {
         let source = std::str::from_utf8(source).map_err(|error| generate(error.to_string()))?;
-        out.extend(source.parse::<TokenStream>().map_err(|error| generate(error.to_string()))?);
+        out.extend(
+            source
+                .parse::<TokenStream>()
+                .map_err(|error| generate(error.to_string()))?,
+        );
     }
     out.extend(reexports);
     Ok(out)
@@ -126,7 +145,10 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
 
 /// Whether the first word, after documentation, is `package`.
 fn begins_with_package(input: &TokenStream) -> bool {
-    let first = input.clone().into_iter().find(|token| matches!(token, TokenTree::Ident(_)));
+    let first = input
+        .clone()
+        .into_iter()
+        .find(|token| matches!(token, TokenTree::Ident(_)));
     matches!(first, Some(TokenTree::Ident(ident)) if ident == "package")
 }
 
@@ -141,21 +163,35 @@ fn resolve(text: &mut Text) -> syn::Result<(Resolve, WorldId)> {
     };
     let mut group = parse(text)?;
     if group.main.worlds.len() == 0 {
-        let mut names: Vec<String> = group.main.interfaces.iter().filter_map(|(_, interface)| interface.name.clone()).collect();
+        let mut names: Vec<String> = group
+            .main
+            .interfaces
+            .iter()
+            .filter_map(|(_, interface)| interface.name.clone())
+            .collect();
         if names.is_empty() {
             let message = "there is nothing to bind\nhelp: write an `interface … { … }` to import, or a `world … { … }`";
             return Err(syn::Error::new(Span::call_site(), message));
         }
         names.sort();
-        let imports: String = names.iter().map(|name| format!("import %{name};\n")).collect();
-        let world = format!("\nworld %imports-{} {{\n{imports}}}\n", fingerprint(&text.text));
+        let imports: String = names
+            .iter()
+            .map(|name| format!("import %{name};\n"))
+            .collect();
+        let world = format!(
+            "\nworld %imports-{} {{\n{imports}}}\n",
+            fingerprint(&text.text)
+        );
         text.text.push_str(&world);
         group = parse(text)?;
     }
     let mut resolve = Resolve::default();
     let package = resolve.push_group(group).map_err(|error| {
         let message = error.to_string();
-        syn::Error::new(text.span_at(error.kind().span().start() as usize), format!("{message}\n{}", hint(&message)))
+        syn::Error::new(
+            text.span_at(error.kind().span().start() as usize),
+            format!("{message}\n{}", hint(&message)),
+        )
     })?;
     let world = resolve.select_world(&[package], None).map_err(|error| {
         let message = format!("{error:#}\nhelp: write one `world` in each `wasm::wit!`");
@@ -192,9 +228,13 @@ fn reexports(resolve: &Resolve, world: WorldId) -> TokenStream {
     let mut taken: Vec<Ident> = Vec::new();
     let mut out = TokenStream::new();
     for (key, item) in &world.imports {
-        let (WorldKey::Interface(_), WorldItem::Interface { id, .. }) = (key, item) else { continue };
+        let (WorldKey::Interface(_), WorldItem::Interface { id, .. }) = (key, item) else {
+            continue;
+        };
         let interface = &resolve.interfaces[*id];
-        let (Some(name), Some(package)) = (&interface.name, interface.package) else { continue };
+        let (Some(name), Some(package)) = (&interface.name, interface.package) else {
+            continue;
+        };
         if Some(package) != world.package {
             continue;
         }

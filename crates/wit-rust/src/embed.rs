@@ -49,20 +49,32 @@ struct Scan<'a> {
 /// # Ok::<(), wit_rust::Error>(())
 /// ```
 pub fn embed_world(core: &[u8]) -> Result<Embedded, Error> {
-    let Scan { items, mut module, foreign } = scan(core)?;
+    let Scan {
+        items,
+        mut module,
+        foreign,
+    } = scan(core)?;
     let mut merged = None;
     if !items.is_empty() {
         let (resolve, world) = resolve_items(items)?;
         let data = metadata::encode(&resolve, world, StringEncoding::UTF8, None, false)
             .map_err(|error| Error::Merge(format!("{error:#}")))?;
-        module.section(&CustomSection { name: "component-type:wasmrust".into(), data: data.into() });
+        module.section(&CustomSection {
+            name: "component-type:wasmrust".into(),
+            data: data.into(),
+        });
         merged = Some((resolve, world));
     }
     for data in foreign {
         merged = Some(merge(merged, data)?);
     }
-    let wit = merged.map(|(resolve, world)| print_world(&resolve, world)).transpose()?;
-    Ok(Embedded { module: module.finish(), wit })
+    let wit = merged
+        .map(|(resolve, world)| print_world(&resolve, world))
+        .transpose()?;
+    Ok(Embedded {
+        module: module.finish(),
+        wit,
+    })
 }
 
 /// The world that `items` describe.
@@ -91,8 +103,14 @@ fn in_source_order(mut items: Vec<Item>) -> Vec<Item> {
             Item::Resource(resource) => &resource.origin,
             Item::Docs(..) => return (1, String::new(), 0),
         };
-        let (file, line) = origin.rsplit_once(" (").map_or(("", ""), |(_, at)| at.rsplit_once(':').unwrap_or((at, "")));
-        (0, file.to_owned(), line.trim_end_matches(')').parse::<u32>().unwrap_or(0))
+        let (file, line) = origin
+            .rsplit_once(" (")
+            .map_or(("", ""), |(_, at)| at.rsplit_once(':').unwrap_or((at, "")));
+        (
+            0,
+            file.to_owned(),
+            line.trim_end_matches(')').parse::<u32>().unwrap_or(0),
+        )
     });
     items
 }
@@ -105,8 +123,12 @@ fn merge(merged: Option<(Resolve, WorldId)>, data: &[u8]) -> Result<(Resolve, Wo
         return Ok((decoded, decoded_world));
     };
     let remap = resolve.merge(decoded).map_err(failed)?;
-    let from = remap.map_world(decoded_world, wit_parser::Span::default()).map_err(|error| Error::Merge(error.to_string()))?;
-    resolve.merge_worlds(from, world, &mut CloneMaps::default()).map_err(failed)?;
+    let from = remap
+        .map_world(decoded_world, wit_parser::Span::default())
+        .map_err(|error| Error::Merge(error.to_string()))?;
+    resolve
+        .merge_worlds(from, world, &mut CloneMaps::default())
+        .map_err(failed)?;
     // The merged world says all that this one said.
     if let Some(package) = resolve.worlds[from].package
         && from != world
@@ -119,10 +141,17 @@ fn merge(merged: Option<(Resolve, WorldId)>, data: &[u8]) -> Result<(Resolve, Wo
 
 fn scan(core: &[u8]) -> Result<Scan<'_>, Error> {
     let damaged = |error: wasmparser::BinaryReaderError| Error::Module(error.to_string());
-    let mut scan = Scan { items: Vec::new(), module: Module::new(), foreign: Vec::new() };
+    let mut scan = Scan {
+        items: Vec::new(),
+        module: Module::new(),
+        foreign: Vec::new(),
+    };
     for payload in Parser::new(0).parse_all(core) {
         match payload.map_err(damaged)? {
-            Payload::Version { encoding: Encoding::Component, .. } => {
+            Payload::Version {
+                encoding: Encoding::Component,
+                ..
+            } => {
                 return Err(Error::Module("it is a component already".to_owned()));
             }
             Payload::CustomSection(custom) if custom.name() == section::NAME => {
@@ -130,7 +159,10 @@ fn scan(core: &[u8]) -> Result<Scan<'_>, Error> {
             }
             Payload::CustomSection(custom) if custom.name().starts_with(COMPONENT_TYPE) => {
                 scan.foreign.push(custom.data());
-                scan.module.section(&RawSection { id: 0, data: &core[to_usize(custom.range())] });
+                scan.module.section(&RawSection {
+                    id: 0,
+                    data: &core[to_usize(custom.range())],
+                });
             }
             Payload::ExportSection(exports) => {
                 let mut renamed = ExportSection::new();
@@ -143,13 +175,23 @@ fn scan(core: &[u8]) -> Result<Scan<'_>, Error> {
                         ExternalKind::Global => ExportKind::Global,
                         ExternalKind::Tag => ExportKind::Tag,
                     };
-                    renamed.export(export.name.strip_prefix(WORLD_PREFIX).unwrap_or(export.name), kind, export.index);
+                    renamed.export(
+                        export
+                            .name
+                            .strip_prefix(WORLD_PREFIX)
+                            .unwrap_or(export.name),
+                        kind,
+                        export.index,
+                    );
                 }
                 scan.module.section(&renamed);
             }
             payload => {
                 if let Some((id, range)) = payload.as_section() {
-                    scan.module.section(&RawSection { id, data: &core[to_usize(range)] });
+                    scan.module.section(&RawSection {
+                        id,
+                        data: &core[to_usize(range)],
+                    });
                 }
             }
         }

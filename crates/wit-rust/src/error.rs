@@ -64,7 +64,11 @@ impl fmt::Display for Error {
                 "the module's interface description is damaged at byte {offset}: {reason}\n\
                  help: build again with the same version of the `wasm` crate everywhere"
             ),
-            Self::NameClash { name, scope, origins: [first, second] } => write!(
+            Self::NameClash {
+                name,
+                scope,
+                origins: [first, second],
+            } => write!(
                 f,
                 "two items of {scope} are named `{name}` in WIT\n  first:  {first}\n  second: {second}\n\
                  help: rename one, or move one into another module"
@@ -74,14 +78,27 @@ impl fmt::Display for Error {
                 "`{module}` defines `{name}` in two ways\n\
                  help: two versions of one crate are linked: `cargo tree --duplicates` names them"
             ),
-            Self::ResourceOutsideInterface { function, origin, resource } => write!(
+            Self::ResourceOutsideInterface {
+                function,
+                origin,
+                resource,
+            } => write!(
                 f,
                 "`{function}` uses the exported resource `{resource}`, but belongs to no interface\n  at: {origin}\n\
                  help: move it into the `#[wasm::export]` module of the resource, or make it a method"
             ),
-            Self::Wit { message, text: None } => write!(f, "invalid WIT: {message}"),
-            Self::Wit { message, text: Some(text) } => write!(f, "the exports make no valid WIT: {message}\n\n{text}"),
-            Self::Merge(reason) => write!(f, "the parts of the component's WIT do not fit together: {reason}"),
+            Self::Wit {
+                message,
+                text: None,
+            } => write!(f, "invalid WIT: {message}"),
+            Self::Wit {
+                message,
+                text: Some(text),
+            } => write!(f, "the exports make no valid WIT: {message}\n\n{text}"),
+            Self::Merge(reason) => write!(
+                f,
+                "the parts of the component's WIT do not fit together: {reason}"
+            ),
             Self::World(reason) => write!(f, "no such world: {reason}"),
             Self::Generate(reason) => write!(f, "cannot generate Rust from this WIT: {reason}"),
         }

@@ -37,7 +37,10 @@ pub(crate) enum Kind {
 }
 
 /// A type.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Named types are equal when their identities are: their members are compared on their own, once, so that types which share parts
+/// take no exponential time.
+#[derive(Clone, Debug)]
 pub(crate) enum Ty {
     /// A primitive, by its WIT name.
     Primitive(&'static str),
@@ -62,6 +65,8 @@ pub(crate) struct ResourceName {
 /// A record, variant, enum or flags type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Named {
+    /// How deeply its parts are nested, through other named types as well.
+    pub(crate) depth: usize,
     pub(crate) kind: Kind,
     /// The WIT name, made unique for generic types by their arguments.
     pub(crate) name: String,
@@ -108,7 +113,33 @@ pub(crate) enum Item {
     Docs(Place, String),
 }
 
+impl PartialEq for Ty {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Primitive(a), Self::Primitive(b)) => a == b,
+            (Self::Unit, Self::Unit) => true,
+            (Self::List(a), Self::List(b)) | (Self::Option(a), Self::Option(b)) => a == b,
+            (Self::Result(a, b), Self::Result(c, d)) => a == c && b == d,
+            (Self::Tuple(a), Self::Tuple(b)) => a == b,
+            (Self::Named(a), Self::Named(b)) => a.name == b.name && a.module == b.module,
+            (Self::Own(a), Self::Own(b)) | (Self::Borrow(a), Self::Borrow(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 impl Ty {
+    /// How deeply the type is nested.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::Primitive(_) | Self::Unit | Self::Own(_) | Self::Borrow(_) => 1,
+            Self::List(of) | Self::Option(of) => 1 + of.depth(),
+            Self::Result(ok, err) => 1 + ok.depth().max(err.depth()),
+            Self::Tuple(items) => 1 + items.iter().map(Self::depth).max().unwrap_or_default(),
+            Self::Named(named) => named.depth,
+        }
+    }
+
     /// A name for the type, as part of the name of a generic type applied to it.
     pub(crate) fn label(&self) -> String {
         match self {
@@ -117,7 +148,9 @@ impl Ty {
             Self::List(of) => format!("list-{}", of.label()),
             Self::Option(of) => format!("option-{}", of.label()),
             Self::Result(ok, err) => format!("result-{}-{}", ok.label(), err.label()),
-            Self::Tuple(items) => items.iter().fold("tuple".to_owned(), |name, item| format!("{name}-{}", item.label())),
+            Self::Tuple(items) => items.iter().fold("tuple".to_owned(), |name, item| {
+                format!("{name}-{}", item.label())
+            }),
             Self::Named(named) => named.name.clone(),
             Self::Own(resource) | Self::Borrow(resource) => resource.name.clone(),
         }

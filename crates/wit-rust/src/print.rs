@@ -14,8 +14,11 @@ pub(crate) fn print_world(resolve: &Resolve, world: WorldId) -> Result<String, E
         let package = &resolve.packages[*package];
         !package.interfaces.is_empty() || !package.worlds.is_empty()
     };
-    let others: Vec<PackageId> =
-        resolve.topological_packages().into_iter().filter(|package| *package != main && is_shown(package)).collect();
+    let others: Vec<PackageId> = resolve
+        .topological_packages()
+        .into_iter()
+        .filter(|package| *package != main && is_shown(package))
+        .collect();
     let mut printer = WitPrinter::default();
     printer.print(resolve, main, &others).map_err(failed)?;
     Ok(String::from(printer.output))

@@ -5,7 +5,9 @@
 //! linear in the section's size.
 
 use crate::error::Error;
-use crate::model::{Direction, Function, Item, Kind, Member, Named, Place, Resource, ResourceName, Role, Ty};
+use crate::model::{
+    Direction, Function, Item, Kind, Member, Named, Place, Resource, ResourceName, Role, Ty,
+};
 use std::rc::Rc;
 
 /// The section's name.
@@ -26,7 +28,11 @@ struct Reader<'a> {
 /// All items of a section.
 pub(crate) fn read(section: &[u8]) -> Result<Vec<Item>, Error> {
     let mut items = Vec::new();
-    let mut reader = Reader { bytes: section, offset: 0, shared: Vec::new() };
+    let mut reader = Reader {
+        bytes: section,
+        offset: 0,
+        shared: Vec::new(),
+    };
     while reader.offset < section.len() {
         if reader.take(MAGIC.len())? != MAGIC {
             return Err(reader.error("a record does not begin with its mark"));
@@ -36,7 +42,11 @@ pub(crate) fn read(section: &[u8]) -> Result<Vec<Item>, Error> {
         if end > section.len() {
             return Err(reader.error("a record is longer than the section"));
         }
-        let mut record = Reader { bytes: &section[..end], offset: reader.offset, shared: Vec::new() };
+        let mut record = Reader {
+            bytes: &section[..end],
+            offset: reader.offset,
+            shared: Vec::new(),
+        };
         items.push(record.item()?);
         if record.offset != end {
             return Err(record.error("a record is longer than its item"));
@@ -48,11 +58,18 @@ pub(crate) fn read(section: &[u8]) -> Result<Vec<Item>, Error> {
 
 impl<'a> Reader<'a> {
     fn error(&self, reason: &'static str) -> Error {
-        Error::Record { offset: self.offset, reason }
+        Error::Record {
+            offset: self.offset,
+            reason,
+        }
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
-        let Some(taken) = self.bytes.get(self.offset..).and_then(|rest| rest.get(..len)) else {
+        let Some(taken) = self
+            .bytes
+            .get(self.offset..)
+            .and_then(|rest| rest.get(..len))
+        else {
             return Err(self.error("it ends too early"));
         };
         self.offset += len;
@@ -90,7 +107,11 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self) -> Result<String, Error> {
         let name = self.text()?;
-        if is_name(&name) { Ok(name) } else { Err(self.error("a name is not a WIT name")) }
+        if is_name(&name) {
+            Ok(name)
+        } else {
+            Err(self.error("a name is not a WIT name"))
+        }
     }
 
     /// An interface's or package's id, or nothing.
@@ -100,7 +121,11 @@ impl<'a> Reader<'a> {
             Some(id) => id.interface.is_some() == is_interface,
             None => id.is_empty() && is_interface,
         };
-        if is_valid { Ok(id) } else { Err(self.error("an id is not one of an interface or package")) }
+        if is_valid {
+            Ok(id)
+        } else {
+            Err(self.error("an id is not one of an interface or package"))
+        }
     }
 
     fn place(&mut self) -> Result<Place, Error> {
@@ -109,7 +134,11 @@ impl<'a> Reader<'a> {
             1 => Direction::Export,
             _ => return Err(self.error("unknown direction")),
         };
-        Ok(Place { direction, interface: self.id(true)?, package: self.id(false)? })
+        Ok(Place {
+            direction,
+            interface: self.id(true)?,
+            package: self.id(false)?,
+        })
     }
 
     fn item(&mut self) -> Result<Item, Error> {
@@ -123,7 +152,11 @@ impl<'a> Reader<'a> {
                     3 => Role::Static,
                     _ => return Err(self.error("unknown role")),
                 };
-                let resource = if role == Role::Free { self.text()? } else { self.name()? };
+                let resource = if role == Role::Free {
+                    self.text()?
+                } else {
+                    self.name()?
+                };
                 let (name, docs, origin) = (self.name()?, self.text()?, self.text()?);
                 let count = self.number()?;
                 let mut params = Vec::new();
@@ -131,12 +164,26 @@ impl<'a> Reader<'a> {
                     params.push((self.name()?, self.ty(0)?));
                 }
                 let result = self.ty(0)?;
-                Ok(Item::Function(Function { place, role, resource, name, docs, origin, params, result }))
+                Ok(Item::Function(Function {
+                    place,
+                    role,
+                    resource,
+                    name,
+                    docs,
+                    origin,
+                    params,
+                    result,
+                }))
             }
             2 => {
                 let place = self.place()?;
                 let (name, docs, origin) = (self.name()?, self.text()?, self.text()?);
-                Ok(Item::Resource(Resource { place, name, docs, origin }))
+                Ok(Item::Resource(Resource {
+                    place,
+                    name,
+                    docs,
+                    origin,
+                }))
             }
             3 => Ok(Item::Docs(self.place()?, self.text()?)),
             _ => Err(self.error("unknown kind of item")),
@@ -144,8 +191,10 @@ impl<'a> Reader<'a> {
     }
 
     fn ty(&mut self, depth: usize) -> Result<Ty, Error> {
-        const PRIMITIVES: [&str; 13] =
-            ["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string"];
+        const PRIMITIVES: [&str; 13] = [
+            "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char",
+            "string",
+        ];
         if depth > MAX_DEPTH {
             return Err(self.error("types are nested too deeply"));
         }
@@ -163,7 +212,11 @@ impl<'a> Reader<'a> {
                 if count == 0 {
                     return Err(self.error("a tuple is empty"));
                 }
-                Ty::Tuple((0..count).map(|_| self.inner(depth)).collect::<Result<_, _>>()?)
+                Ty::Tuple(
+                    (0..count)
+                        .map(|_| self.inner(depth))
+                        .collect::<Result<_, _>>()?,
+                )
             }
             18 => Ty::Named(self.named(depth)?),
             19 => {
@@ -189,7 +242,11 @@ impl<'a> Reader<'a> {
 
     fn resource(&mut self) -> Result<ResourceName, Error> {
         let exported = self.byte()? != 0;
-        Ok(ResourceName { exported, interface: self.id(true)?, name: self.name()? })
+        Ok(ResourceName {
+            exported,
+            interface: self.id(true)?,
+            name: self.name()?,
+        })
     }
 
     fn named(&mut self, depth: usize) -> Result<Rc<Named>, Error> {
@@ -216,7 +273,11 @@ impl<'a> Reader<'a> {
         let mut members = Vec::new();
         for _ in 0..count {
             let (name, docs) = (self.name()?, self.text()?);
-            let ty = if self.byte()? == 0 { None } else { Some(self.inner(depth)?) };
+            let ty = if self.byte()? == 0 {
+                None
+            } else {
+                Some(self.inner(depth)?)
+            };
             let is_valid = match kind {
                 Kind::Record => ty.is_some(),
                 Kind::Variant => true,
@@ -227,7 +288,24 @@ impl<'a> Reader<'a> {
             }
             members.push(Member { name, docs, ty });
         }
-        let named = Rc::new(Named { kind, name, module, docs, members });
+        // A reference to an earlier type is short, however deep that type is.
+        let inner = members
+            .iter()
+            .filter_map(|member| member.ty.as_ref())
+            .map(Ty::depth)
+            .max()
+            .unwrap_or_default();
+        if inner >= MAX_DEPTH {
+            return Err(self.error("types are nested too deeply"));
+        }
+        let named = Rc::new(Named {
+            depth: inner + 1,
+            kind,
+            name,
+            module,
+            docs,
+            members,
+        });
         if arguments == 0 {
             self.shared.push(Rc::clone(&named));
         }
@@ -240,7 +318,8 @@ pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.split('-').all(|word| {
             let mut bytes = word.bytes();
-            bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+                && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         })
 }
 
@@ -267,10 +346,17 @@ impl<'a> Id<'a> {
         };
         let (namespace, name) = package.split_once(':')?;
         let is_version = version.is_none_or(|version| {
-            !version.is_empty() && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
+            !version.is_empty()
+                && version
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
         });
         (is_name(namespace) && is_name(name) && interface.is_none_or(is_name) && is_version)
-            .then_some(Self { package, interface, version })
+            .then_some(Self {
+                package,
+                interface,
+                version,
+            })
     }
 
     /// The id of the package alone.
@@ -289,9 +375,14 @@ mod tests {
     #[test]
     fn ids_are_taken_apart() {
         let id = Id::parse("acme:shop/orders@1.0.0-rc.1").unwrap();
-        assert_eq!((id.package, id.interface, id.version), ("acme:shop", Some("orders"), Some("1.0.0-rc.1")));
+        assert_eq!(
+            (id.package, id.interface, id.version),
+            ("acme:shop", Some("orders"), Some("1.0.0-rc.1"))
+        );
         assert_eq!(id.package_id(), "acme:shop@1.0.0-rc.1");
-        for bad in ["", "acme", "a:b/", "a:b/C", "a:b@", "a:b@1;", "a:b/c/d", "a:-b"] {
+        for bad in [
+            "", "acme", "a:b/", "a:b/C", "a:b@", "a:b@1;", "a:b/c/d", "a:-b",
+        ] {
             assert!(Id::parse(bad).is_none(), "{bad}");
         }
     }

@@ -12,7 +12,9 @@
 //! Everything else gets it by `use`. Cost: linear in items and types.
 
 use crate::error::Error;
-use crate::model::{Direction, Function, Item, Kind, Named, Place, Resource, ResourceName, Role, Ty};
+use crate::model::{
+    Direction, Function, Item, Kind, Named, Place, Resource, ResourceName, Role, Ty,
+};
 use crate::section::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -55,7 +57,10 @@ struct Builder<'a> {
 /// The world of `items`, which are in the order of the section.
 pub(crate) fn build(items: &[Item]) -> Result<WorldText, Error> {
     let places = || items.iter().map(Item::place);
-    let Some(first) = places().find(|place| place.direction == Direction::Export).or_else(|| places().next()) else {
+    let Some(first) = places()
+        .find(|place| place.direction == Direction::Export)
+        .or_else(|| places().next())
+    else {
         return Err(Error::World("the module describes no items".to_owned()));
     };
     let Some(package) = Id::parse(&first.package) else {
@@ -79,7 +84,10 @@ pub(crate) fn build(items: &[Item]) -> Result<WorldText, Error> {
     builder.assign_homes();
     builder.check_names()?;
     let text = builder.write()?;
-    Ok(WorldText { text, world: builder.world })
+    Ok(WorldText {
+        text,
+        world: builder.world,
+    })
 }
 
 impl Item {
@@ -111,7 +119,11 @@ fn walk<'t>(ty: &'t Ty, visit: &mut dyn FnMut(&'t Ty)) {
 }
 
 fn function_types(function: &Function) -> impl Iterator<Item = &Ty> {
-    function.params.iter().map(|(_, ty)| ty).chain([&function.result])
+    function
+        .params
+        .iter()
+        .map(|(_, ty)| ty)
+        .chain([&function.result])
 }
 
 impl<'a> Builder<'a> {
@@ -149,13 +161,22 @@ impl<'a> Builder<'a> {
             let key = key(&named);
             match self.uses.get_mut(&key) {
                 Some(known) if *known.named != *named => {
-                    return Err(Error::TwoDefinitions { name: named.name.clone(), module: named.module.clone() });
+                    return Err(Error::TwoDefinitions {
+                        name: named.name.clone(),
+                        module: named.module.clone(),
+                    });
                 }
                 Some(known) if known.places.contains(place) => continue,
                 Some(known) => known.places.push(place.clone()),
                 None => {
                     self.order.push(key.clone());
-                    self.uses.insert(key, Use { named: Rc::clone(&named), places: vec![place.clone()] });
+                    self.uses.insert(
+                        key,
+                        Use {
+                            named: Rc::clone(&named),
+                            places: vec![place.clone()],
+                        },
+                    );
                 }
             }
             for member in &named.members {
@@ -183,15 +204,26 @@ impl<'a> Builder<'a> {
             });
         }
         wrong.map_or(Ok(()), |resource| {
-            Err(Error::ResourceOutsideInterface { function: function.name.clone(), origin: function.origin.clone(), resource })
+            Err(Error::ResourceOutsideInterface {
+                function: function.name.clone(),
+                origin: function.origin.clone(),
+                resource,
+            })
         })
     }
 
     /// Worlds and interfaces share a name space.
     fn name_world(&mut self) {
-        let own: BTreeSet<&str> =
-            self.places.iter().filter_map(|place| self.own_interface(&place.interface)).collect();
-        let name = self.package.package.split_once(':').map_or("app", |(_, name)| name);
+        let own: BTreeSet<&str> = self
+            .places
+            .iter()
+            .filter_map(|place| self.own_interface(&place.interface))
+            .collect();
+        let name = self
+            .package
+            .package
+            .split_once(':')
+            .map_or("app", |(_, name)| name);
         let unused = |wanted: &str, suffix: &str| {
             let mut name = wanted.to_owned();
             while own.contains(name.as_str()) {
@@ -201,30 +233,54 @@ impl<'a> Builder<'a> {
         };
         let world = unused(name, "-world");
         let types = unused("types", "-shared");
-        self.types_interface = if types == world { format!("{types}-shared") } else { types };
+        self.types_interface = if types == world {
+            format!("{types}-shared")
+        } else {
+            types
+        };
         self.world = world;
     }
 
     /// The name of an interface of the component's own package.
     fn own_interface<'t>(&self, interface: &'t str) -> Option<&'t str> {
         let id = Id::parse(interface)?;
-        if id.package_id() == self.package_id { id.interface } else { None }
+        if id.package_id() == self.package_id {
+            id.interface
+        } else {
+            None
+        }
     }
 
     fn types_scope(&self) -> Scope {
-        let version = self.package.version.map_or_else(String::new, |version| format!("@{version}"));
+        let version = self
+            .package
+            .version
+            .map_or_else(String::new, |version| format!("@{version}"));
         format!("{}/{}{version}", self.package.package, self.types_interface)
     }
 
     fn assign_homes(&mut self) {
         for key in &self.order {
             let used = &self.uses[key];
-            let is_foreign = |place: &&Place| !place.interface.is_empty() && self.own_interface(&place.interface).is_none();
+            let is_foreign = |place: &&Place| {
+                !place.interface.is_empty() && self.own_interface(&place.interface).is_none()
+            };
             let foreign = used.places.iter().find(is_foreign);
-            let last_module = used.named.module.rsplit("::").next().unwrap_or_default().replace('_', "-");
-            let module = used.places.iter().find(|place| self.own_interface(&place.interface) == Some(&last_module));
-            let only_exports =
-                used.places.iter().all(|place| place.direction == Direction::Export && !place.interface.is_empty());
+            let last_module = used
+                .named
+                .module
+                .rsplit("::")
+                .next()
+                .unwrap_or_default()
+                .replace('_', "-");
+            let module = used
+                .places
+                .iter()
+                .find(|place| self.own_interface(&place.interface) == Some(&last_module));
+            let only_exports = used
+                .places
+                .iter()
+                .all(|place| place.direction == Direction::Export && !place.interface.is_empty());
             let home = match (foreign, used.places.as_slice(), module) {
                 (Some(place), _, _) => place.interface.clone(),
                 (None, [only], _) => only.interface.clone(),
@@ -238,7 +294,11 @@ impl<'a> Builder<'a> {
     /// The scopes that hold definitions of their own package or of others, in order.
     fn scopes(&self) -> Vec<Scope> {
         let mut scopes: Vec<Scope> = Vec::new();
-        let all = self.places.iter().map(|place| &place.interface).chain(self.order.iter().map(|key| &self.homes[key]));
+        let all = self
+            .places
+            .iter()
+            .map(|place| &place.interface)
+            .chain(self.order.iter().map(|key| &self.homes[key]));
         for scope in all {
             if !scope.is_empty() && !scopes.contains(scope) {
                 scopes.push(scope.clone());
@@ -249,27 +309,60 @@ impl<'a> Builder<'a> {
 
     fn check_names(&self) -> Result<(), Error> {
         let mut names: BTreeMap<(Scope, Option<Direction>, String), String> = BTreeMap::new();
-        let mut claim = |scope: &str, direction: Option<Direction>, name: String, origin: String| {
-            let shown = if scope.is_empty() { "the world".to_owned() } else { format!("`{scope}`") };
-            match names.insert((scope.to_owned(), direction, name.clone()), origin.clone()) {
-                Some(earlier) if earlier != origin => {
-                    Err(Error::NameClash { name, scope: shown, origins: [earlier, origin] })
+        let mut claim =
+            |scope: &str, direction: Option<Direction>, name: String, origin: String| {
+                let shown = if scope.is_empty() {
+                    "the world".to_owned()
+                } else {
+                    format!("`{scope}`")
+                };
+                match names.insert((scope.to_owned(), direction, name.clone()), origin.clone()) {
+                    Some(earlier) if earlier != origin => Err(Error::NameClash {
+                        name,
+                        scope: shown,
+                        origins: [earlier, origin],
+                    }),
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            }
-        };
+            };
         for key in &self.order {
             let (module, name) = key;
             // In the world, types share the name space of imports.
-            claim(&self.homes[key], Some(Direction::Import), name.clone(), format!("the type in {module}"))?;
+            claim(
+                &self.homes[key],
+                Some(Direction::Import),
+                name.clone(),
+                format!("the type in {module}"),
+            )?;
         }
         for resource in &self.resources {
-            let Resource { place, name, origin, .. } = resource;
-            claim(&place.interface, Some(Direction::Import), name.clone(), origin.clone())?;
+            let Resource {
+                place,
+                name,
+                origin,
+                ..
+            } = resource;
+            claim(
+                &place.interface,
+                Some(Direction::Import),
+                name.clone(),
+                origin.clone(),
+            )?;
         }
         for function in &self.functions {
-            let Function { place, role, resource, name, origin, .. } = function;
-            let direction = if place.interface.is_empty() { place.direction } else { Direction::Import };
+            let Function {
+                place,
+                role,
+                resource,
+                name,
+                origin,
+                ..
+            } = function;
+            let direction = if place.interface.is_empty() {
+                place.direction
+            } else {
+                Direction::Import
+            };
             let name = match role {
                 Role::Free => name.clone(),
                 Role::Constructor => format!("{resource}.constructor"),
@@ -288,7 +381,9 @@ impl<'a> Builder<'a> {
             match self.own_interface(&scope) {
                 Some(name) => self.write_interface(&mut out, name, &scope)?,
                 None => {
-                    let Some(id) = Id::parse(&scope) else { continue };
+                    let Some(id) = Id::parse(&scope) else {
+                        continue;
+                    };
                     foreign.entry(id.package_id()).or_default().push(scope);
                 }
             }
@@ -312,21 +407,34 @@ impl<'a> Builder<'a> {
         self.write_uses(out, scope);
         self.write_types(out, scope);
         let mut seen = BTreeSet::new();
-        for resource in self.resources.iter().filter(|resource| resource.place.interface == scope) {
+        for resource in self
+            .resources
+            .iter()
+            .filter(|resource| resource.place.interface == scope)
+        {
             if seen.insert(&resource.name) {
                 self.write_resource(out, resource);
             }
         }
         if let Some(orphan) = self.functions.iter().find(|function| {
-            function.place.interface == scope && function.role != Role::Free && !seen.contains(&function.resource)
+            function.place.interface == scope
+                && function.role != Role::Free
+                && !seen.contains(&function.resource)
         }) {
             return Err(Error::Wit {
-                message: format!("`{}` is a function of `{}`, which is no resource ({})", orphan.name, orphan.resource, orphan.origin),
+                message: format!(
+                    "`{}` is a function of `{}`, which is no resource ({})",
+                    orphan.name, orphan.resource, orphan.origin
+                ),
                 text: None,
             });
         }
         let mut seen = BTreeSet::new();
-        for function in self.functions.iter().filter(|function| function.place.interface == scope && function.role == Role::Free) {
+        for function in self
+            .functions
+            .iter()
+            .filter(|function| function.place.interface == scope && function.role == Role::Free)
+        {
             if seen.insert(&function.name) {
                 write_docs(out, &function.docs);
                 let _ = writeln!(out, "%{}: func{};", function.name, signature(function));
@@ -341,7 +449,8 @@ impl<'a> Builder<'a> {
         let _ = writeln!(out, "resource %{} {{", resource.name);
         let mut seen = BTreeSet::new();
         for function in self.functions.iter().filter(|function| {
-            function.place.interface == resource.place.interface && function.resource == resource.name
+            function.place.interface == resource.place.interface
+                && function.resource == resource.name
         }) {
             if !seen.insert((function.role == Role::Constructor, &function.name)) {
                 continue;
@@ -380,9 +489,18 @@ impl<'a> Builder<'a> {
                 let _ = writeln!(out, "{word} {};", self.reference(&place.interface));
                 continue;
             }
-            for function in self.functions.iter().filter(|function| function.place == *place) {
+            for function in self
+                .functions
+                .iter()
+                .filter(|function| function.place == *place)
+            {
                 write_docs(out, &function.docs);
-                let _ = writeln!(out, "{word} %{}: func{};", function.name, signature(function));
+                let _ = writeln!(
+                    out,
+                    "{word} %{}: func{};",
+                    function.name,
+                    signature(function)
+                );
             }
         }
         out.push_str("}\n\n");
@@ -392,7 +510,14 @@ impl<'a> Builder<'a> {
     fn reference(&self, scope: &str) -> String {
         match (self.own_interface(scope), Id::parse(scope)) {
             (Some(name), _) => format!("%{name}"),
-            (None, Some(Id { package, interface: Some(interface), version })) => {
+            (
+                None,
+                Some(Id {
+                    package,
+                    interface: Some(interface),
+                    version,
+                }),
+            ) => {
                 let version = version.map_or_else(String::new, |version| format!("@{version}"));
                 format!("{}/%{interface}{version}", escape_package(package))
             }
@@ -412,7 +537,12 @@ impl<'a> Builder<'a> {
                         found.push((home.clone(), named.name.clone()));
                     }
                 }
-                Ty::Own(ResourceName { interface, name, .. }) | Ty::Borrow(ResourceName { interface, name, .. }) => {
+                Ty::Own(ResourceName {
+                    interface, name, ..
+                })
+                | Ty::Borrow(ResourceName {
+                    interface, name, ..
+                }) => {
                     found.push((interface.clone(), name.clone()));
                 }
                 _ => {}
@@ -420,11 +550,20 @@ impl<'a> Builder<'a> {
             found
         };
         let mut found: Vec<(Scope, String)> = Vec::new();
-        for function in self.functions.iter().filter(|function| function.place.interface == scope) {
+        for function in self
+            .functions
+            .iter()
+            .filter(|function| function.place.interface == scope)
+        {
             function_types(function).for_each(|ty| found.extend(note(ty)));
         }
         for key in self.order.iter().filter(|key| self.homes[*key] == scope) {
-            self.uses[key].named.members.iter().filter_map(|member| member.ty.as_ref()).for_each(|ty| found.extend(note(ty)));
+            self.uses[key]
+                .named
+                .members
+                .iter()
+                .filter_map(|member| member.ty.as_ref())
+                .for_each(|ty| found.extend(note(ty)));
         }
         for (home, name) in &found {
             if home != scope && !home.is_empty() {
@@ -433,7 +572,12 @@ impl<'a> Builder<'a> {
         }
         for (home, names) in uses {
             let names: Vec<String> = names.into_iter().map(|name| format!("%{name}")).collect();
-            let _ = writeln!(out, "use {}.{{{}}};", self.reference(home), names.join(", "));
+            let _ = writeln!(
+                out,
+                "use {}.{{{}}};",
+                self.reference(home),
+                names.join(", ")
+            );
         }
     }
 
@@ -471,7 +615,11 @@ fn write_docs(out: &mut String, docs: &str) {
 }
 
 fn signature(function: &Function) -> String {
-    let parameters: Vec<String> = function.params.iter().map(|(name, ty)| format!("%{name}: {}", spell(ty))).collect();
+    let parameters: Vec<String> = function
+        .params
+        .iter()
+        .map(|(name, ty)| format!("%{name}: {}", spell(ty)))
+        .collect();
     let result = match &function.result {
         Ty::Unit => String::new(),
         ty => format!(" -> {}", spell(ty)),
@@ -491,7 +639,10 @@ fn spell(ty: &Ty) -> String {
             (ok, Ty::Unit) => format!("result<{}>", spell(ok)),
             (ok, err) => format!("result<{}, {}>", spell(ok), spell(err)),
         },
-        Ty::Tuple(items) => format!("tuple<{}>", items.iter().map(spell).collect::<Vec<_>>().join(", ")),
+        Ty::Tuple(items) => format!(
+            "tuple<{}>",
+            items.iter().map(spell).collect::<Vec<_>>().join(", ")
+        ),
         Ty::Named(named) => format!("%{}", named.name),
         Ty::Own(resource) => format!("%{}", resource.name),
         Ty::Borrow(resource) => format!("borrow<%{}>", resource.name),

@@ -28,7 +28,11 @@ impl Incoming {
             let base = core::ptr::with_exposed_provenance_mut(flat.address());
             (base, layout)
         });
-        Self { flat, memory, end: 0 }
+        Self {
+            flat,
+            memory,
+            end: 0,
+        }
     }
 
     /// The next argument.
@@ -135,7 +139,12 @@ impl Outgoing {
             flat.address(base.expose_provenance());
             base
         });
-        Self { flat, memory, end: 0, scratch }
+        Self {
+            flat,
+            memory,
+            end: 0,
+            scratch,
+        }
     }
 
     /// Adds the next argument.
@@ -148,7 +157,9 @@ impl Outgoing {
         match self.memory {
             None => value.lower(&mut self.flat, &mut self.scratch),
             // SAFETY: the block has room for a `T` at this offset.
-            Some(base) => unsafe { value.store(base.add(field::<T>(&mut self.end)), &mut self.scratch) },
+            Some(base) => unsafe {
+                value.store(base.add(field::<T>(&mut self.end)), &mut self.scratch)
+            },
         }
     }
 

@@ -1,6 +1,9 @@
 //! `option`, `result` and tuples.
 
-use super::{FlatIn, FlatOut, Lift, Lower, LowerRef, Release, Scratch, Type, Wit, align_to, discriminant_size};
+use super::{
+    FlatIn, FlatOut, Lift, Lower, LowerRef, Release, Scratch, Type, Wit, align_to,
+    discriminant_size,
+};
 
 const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
@@ -16,7 +19,10 @@ pub fn case_out_of_range(case: u32, ty: &str) -> ! {
 // SAFETY: a tag byte, then the payload at its alignment.
 unsafe impl<T: Wit> Wit for Option<T> {
     const TYPE: Type = {
-        assert!(!matches!(T::TYPE, Type::Unit), "`Option<()>` has no WIT type: use `bool`");
+        assert!(
+            !matches!(T::TYPE, Type::Unit),
+            "`Option<()>` has no WIT type: use `bool`"
+        );
         Type::Option(&T::TYPE)
     };
 }
@@ -115,7 +121,11 @@ impl<T: Release, E: Release> Release for Result<T, E> {
         // SAFETY: a stored result; the payload that the tag names is released.
         unsafe {
             let payload = at.add(Self::TYPE.payload_offset());
-            if at.read() == 0 { T::release(payload) } else { E::release(payload) }
+            if at.read() == 0 {
+                T::release(payload)
+            } else {
+                E::release(payload)
+            }
         }
     }
 }

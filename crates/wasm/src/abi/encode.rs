@@ -148,7 +148,10 @@ impl<const N: usize> Writer<N> {
     }
 
     const fn number(&mut self, number: usize) {
-        assert!(number <= u32::MAX as usize, "an interface description is too large");
+        assert!(
+            number <= u32::MAX as usize,
+            "an interface description is too large"
+        );
         self.raw(&(number as u32).to_le_bytes());
     }
 
@@ -252,7 +255,10 @@ impl<const N: usize> Writer<N> {
         self.str(member.docs);
         self.byte(member.ty.is_some() as u8);
         if let Some(ty) = member.ty {
-            assert!(!matches!(ty, Type::Unit), "`()` has no WIT type of its own: leave the field or payload out");
+            assert!(
+                !matches!(ty, Type::Unit),
+                "`()` has no WIT type of its own: leave the field or payload out"
+            );
             self.ty(ty);
         }
     }
@@ -308,7 +314,12 @@ const fn same(a: &str, b: &str) -> bool {
 }
 
 const fn write<const N: usize>(item: &Item, len: usize) -> Writer<N> {
-    let mut writer = Writer { bytes: [0; N], len: 0, shared: [("", ""); MAX_SHARED], shared_len: 0 };
+    let mut writer = Writer {
+        bytes: [0; N],
+        len: 0,
+        shared: [("", ""); MAX_SHARED],
+        shared_len: 0,
+    };
     writer.raw(b"WRS1");
     writer.number(len);
     writer.item(item);
@@ -338,16 +349,33 @@ mod tests {
     use super::*;
     use crate::abi::types::Kind;
 
-    static NAMED: Named =
-        Named { kind: Kind::Flags, name: "f", module: "m", docs: "", args: &[], members: &[Member { name: "a", docs: "", ty: None }] };
+    static NAMED: Named = Named {
+        kind: Kind::Flags,
+        name: "f",
+        module: "m",
+        docs: "",
+        args: &[],
+        members: &[Member {
+            name: "a",
+            docs: "",
+            ty: None,
+        }],
+    };
     static ITEM: Item = Item::Function(Function {
-        interface: Interface { direction: Direction::Export, name: "", package: "a:b" },
+        interface: Interface {
+            direction: Direction::Export,
+            name: "",
+            package: "a:b",
+        },
         role: Role::Free,
         resource: "",
         name: "x",
         docs: "",
         origin: "",
-        params: &[Param { name: "p", ty: &Type::Named(&NAMED) }],
+        params: &[Param {
+            name: "p",
+            ty: &Type::Named(&NAMED),
+        }],
         result: &Type::Named(&NAMED),
     });
 
@@ -356,7 +384,10 @@ mod tests {
         const LEN: usize = encoded_len(&ITEM);
         let bytes = encode::<LEN>(&ITEM);
         assert_eq!(&bytes[..4], b"WRS1");
-        assert_eq!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize, LEN - 8);
+        assert_eq!(
+            u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize,
+            LEN - 8
+        );
         assert_eq!(bytes[LEN - 5..], [19, 0, 0, 0, 0]);
     }
 }

@@ -156,7 +156,10 @@ pub struct FlatOut {
 impl Default for FlatOut {
     #[inline(always)]
     fn default() -> Self {
-        Self { slots: [0; MAX_SLOTS], next: 0 }
+        Self {
+            slots: [0; MAX_SLOTS],
+            next: 0,
+        }
     }
 }
 

@@ -23,7 +23,9 @@ impl Scratch {
     /// Keeps allocations and frees them when dropped.
     #[must_use]
     pub fn keeping() -> Self {
-        Self { kept: Some(Vec::new()) }
+        Self {
+            kept: Some(Vec::new()),
+        }
     }
 
     /// Hands allocations over to the receiver.
@@ -103,7 +105,10 @@ fn list_size<T: Wit>(len: usize) -> usize {
 }
 
 const fn refuse_unit<T: Wit>() {
-    assert!(!matches!(T::TYPE, Type::Unit), "`()` has no WIT type of its own: a list needs elements that hold something");
+    assert!(
+        !matches!(T::TYPE, Type::Unit),
+        "`()` has no WIT type of its own: a list needs elements that hold something"
+    );
 }
 
 // SAFETY: pointer and length, as `list<T>` is stored.
@@ -147,7 +152,11 @@ fn vec_parts<T: Lower>(vec: Vec<T>, scratch: &mut Scratch) -> (*const u8, usize)
     let len = vec.len();
     if T::PLAIN {
         // The receiver knows the length only, so a handed-over allocation must be exact.
-        let vec = if scratch.hands_over() { Vec::from(vec.into_boxed_slice()) } else { vec };
+        let vec = if scratch.hands_over() {
+            Vec::from(vec.into_boxed_slice())
+        } else {
+            vec
+        };
         let mut vec = ManuallyDrop::new(vec);
         let pointer = vec.as_mut_ptr().cast::<u8>();
         // SAFETY: a vector's allocation, which nobody else frees now.

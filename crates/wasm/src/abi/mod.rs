@@ -34,16 +34,20 @@ mod realloc;
 mod resource;
 mod types;
 
-pub use compound::{case_out_of_range, field, load_tag, store_tag};
 pub use call::{Area, Incoming, Outgoing, deliver, receive, release};
-pub use encode::{SECTION, Direction, Function, Interface, Item, Param, ResourceItem, Role, encode, encoded_len};
+pub use compound::{case_out_of_range, field, load_tag, store_tag};
+pub use encode::{
+    Direction, Function, Interface, Item, Param, ResourceItem, Role, SECTION, encode, encoded_len,
+};
 pub use flat::{Absent, Core, FlatIn, FlatOut, Slot, SlotType};
 pub use list::Scratch;
 pub use realloc::allocate;
-pub use resource::{BorrowGuard, BorrowMutGuard, Cell, Exported, Handle, Imported, Lent, dtor, give, take};
+pub use resource::{
+    BorrowGuard, BorrowMutGuard, Cell, Exported, Handle, Imported, Lent, dtor, give, take,
+};
 pub use types::{
-    FlatTypes, Kind, Layout, MAX_FLAT_PARAMS, MAX_SLOTS, Member, Named, Resource, Signature, Type, align_to, core_kind,
-    discriminant_size, tuple_layout,
+    FlatTypes, Kind, Layout, MAX_FLAT_PARAMS, MAX_SLOTS, Member, Named, Resource, Signature, Type,
+    align_to, core_kind, discriminant_size, tuple_layout,
 };
 
 /// A Rust type that has a WIT type.

@@ -49,7 +49,12 @@ mod symbol {
     ///
     /// As the canonical ABI says: `old` is an allocation of `old_size` bytes by this function, or `old_size` is 0.
     #[unsafe(no_mangle)]
-    unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, new_size: usize) -> *mut u8 {
+    unsafe extern "C" fn cabi_realloc(
+        old: *mut u8,
+        old_size: usize,
+        align: usize,
+        new_size: usize,
+    ) -> *mut u8 {
         if old_size == 0 {
             return super::allocate(new_size, align);
         }

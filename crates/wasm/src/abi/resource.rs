@@ -43,7 +43,10 @@ impl<R: Imported> Handle<R> {
     /// `index` must be a live handle to `R` that nobody else drops.
     #[must_use]
     pub unsafe fn from_index(index: u32) -> Self {
-        Self { index, resource: PhantomData }
+        Self {
+            index,
+            resource: PhantomData,
+        }
     }
 
     /// The handle's index in the component's table.
@@ -86,7 +89,9 @@ impl<R: Imported> Lift for Lent<R> {
     }
     unsafe fn load(at: *const u8) -> Self {
         // SAFETY: as above.
-        Self(R::from_handle(unsafe { Handle::from_index(at.cast::<u32>().read()) }))
+        Self(R::from_handle(unsafe {
+            Handle::from_index(at.cast::<u32>().read())
+        }))
     }
 }
 
@@ -181,8 +186,12 @@ impl<R: Exported> BorrowGuard<R> {
     pub unsafe fn new(rep: *mut u8) -> Self {
         // SAFETY: the caller vouches that the cell is alive.
         let cell: &'static Cell<R> = unsafe { &*rep.cast() };
-        let Ok(guard) = cell.0.try_borrow() else { conflict(R::RESOURCE.name) };
-        let Ok(guard) = Ref::filter_map(guard, Option::as_ref) else { moved_out(R::RESOURCE.name) };
+        let Ok(guard) = cell.0.try_borrow() else {
+            conflict(R::RESOURCE.name)
+        };
+        let Ok(guard) = Ref::filter_map(guard, Option::as_ref) else {
+            moved_out(R::RESOURCE.name)
+        };
         Self(guard)
     }
 }
@@ -223,8 +232,12 @@ impl<R: Exported> BorrowMutGuard<R> {
     pub unsafe fn new(rep: *mut u8) -> Self {
         // SAFETY: the caller vouches that the cell is alive.
         let cell: &'static Cell<R> = unsafe { &*rep.cast() };
-        let Ok(guard) = cell.0.try_borrow_mut() else { conflict(R::RESOURCE.name) };
-        let Ok(guard) = RefMut::filter_map(guard, Option::as_mut) else { moved_out(R::RESOURCE.name) };
+        let Ok(guard) = cell.0.try_borrow_mut() else {
+            conflict(R::RESOURCE.name)
+        };
+        let Ok(guard) = RefMut::filter_map(guard, Option::as_mut) else {
+            moved_out(R::RESOURCE.name)
+        };
         Self(guard)
     }
 }

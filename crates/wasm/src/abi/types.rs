@@ -147,19 +147,37 @@ impl Layout {
 
     /// The layout of `self` followed by `next`, not yet padded at its end.
     const fn then(self, next: Self) -> Self {
-        let align = if next.align > self.align { next.align } else { self.align };
-        Self { size: align_to(self.size, next.align) + next.size, align }
+        let align = if next.align > self.align {
+            next.align
+        } else {
+            self.align
+        };
+        Self {
+            size: align_to(self.size, next.align) + next.size,
+            align,
+        }
     }
 
     const fn padded(self) -> Self {
-        Self { size: align_to(self.size, self.align), align: self.align }
+        Self {
+            size: align_to(self.size, self.align),
+            align: self.align,
+        }
     }
 
     /// The layout that holds either.
     const fn or(self, other: Self) -> Self {
         Self {
-            size: if other.size > self.size { other.size } else { self.size },
-            align: if other.align > self.align { other.align } else { self.align },
+            size: if other.size > self.size {
+                other.size
+            } else {
+                self.size
+            },
+            align: if other.align > self.align {
+                other.align
+            } else {
+                self.align
+            },
         }
     }
 }
@@ -174,11 +192,20 @@ impl Type {
             Self::Unit => EMPTY,
             Self::Bool | Self::U8 | Self::S8 => Layout::scalar(1),
             Self::U16 | Self::S16 => Layout::scalar(2),
-            Self::U32 | Self::S32 | Self::F32 | Self::Char | Self::Own(_) | Self::Borrow(_) => Layout::scalar(4),
+            Self::U32 | Self::S32 | Self::F32 | Self::Char | Self::Own(_) | Self::Borrow(_) => {
+                Layout::scalar(4)
+            }
             Self::U64 | Self::S64 | Self::F64 => Layout::scalar(8),
-            Self::String | Self::List(_) => Layout { size: 2 * POINTER, align: POINTER },
-            Self::Option(some) => Layout::scalar(1).then(pad_before(some.layout(), EMPTY)).padded(),
-            Self::Result(ok, err) => Layout::scalar(1).then(pad_before(ok.layout(), err.layout())).padded(),
+            Self::String | Self::List(_) => Layout {
+                size: 2 * POINTER,
+                align: POINTER,
+            },
+            Self::Option(some) => Layout::scalar(1)
+                .then(pad_before(some.layout(), EMPTY))
+                .padded(),
+            Self::Result(ok, err) => Layout::scalar(1)
+                .then(pad_before(ok.layout(), err.layout()))
+                .padded(),
             Self::Tuple(items) => tuple_layout(items),
             Self::Named(named) => named.layout(),
         }
@@ -190,7 +217,10 @@ impl Type {
         let (tag, payload) = match self {
             Self::Option(some) => (1, some.layout()),
             Self::Result(ok, err) => (1, ok.layout().or(err.layout())),
-            Self::Named(named) => (discriminant_size(named.members.len()), named.payload_layout()),
+            Self::Named(named) => (
+                discriminant_size(named.members.len()),
+                named.payload_layout(),
+            ),
             _ => (0, EMPTY),
         };
         align_to(tag, payload.align)
@@ -292,7 +322,10 @@ pub struct FlatTypes {
 
 impl FlatTypes {
     const fn new() -> Self {
-        Self { kinds: [NONE; MAX_SLOTS], len: 0 }
+        Self {
+            kinds: [NONE; MAX_SLOTS],
+            len: 0,
+        }
     }
 
     const fn push(&mut self, kind: u8) {
@@ -434,7 +467,12 @@ impl Signature {
                 NONE
             }
         };
-        Self { params: flat.kinds, result, spilled, area }
+        Self {
+            params: flat.kinds,
+            result,
+            spilled,
+            area,
+        }
     }
 }
 
@@ -459,9 +497,15 @@ mod tests {
     fn layouts_pad_like_c() {
         let tuple = tuple_layout(&[&Type::U8, &Type::U64, &Type::U16]);
         assert_eq!(tuple, Layout { size: 24, align: 8 });
-        assert_eq!(Type::Option(&Type::U16).layout(), Layout { size: 4, align: 2 });
+        assert_eq!(
+            Type::Option(&Type::U16).layout(),
+            Layout { size: 4, align: 2 }
+        );
         assert_eq!(Type::Option(&Type::U64).payload_offset(), 8);
-        assert_eq!(Type::Result(&Type::Unit, &Type::Unit).layout(), Layout { size: 1, align: 1 });
+        assert_eq!(
+            Type::Result(&Type::Unit, &Type::Unit).layout(),
+            Layout { size: 1, align: 1 }
+        );
         assert_eq!(discriminant_size(256), 1);
         assert_eq!(discriminant_size(257), 2);
     }
@@ -473,7 +517,10 @@ mod tests {
         assert_eq!(signature.params[..2], [I32, NONE]);
         assert_eq!(signature.spilled, Some(Layout { size: 68, align: 4 }));
         let signature = Signature::import(&seventeen[..16], &Type::String);
-        assert_eq!(signature.params[16], I32, "the seventeenth core parameter is the return pointer");
+        assert_eq!(
+            signature.params[16], I32,
+            "the seventeenth core parameter is the return pointer"
+        );
         assert_eq!(signature.result, NONE);
         assert!(signature.spilled.is_none());
     }
@@ -482,6 +529,9 @@ mod tests {
     fn a_huge_record_is_counted_but_not_stored() {
         static WIDE: [&Type; 100] = [&Type::U64; 100];
         assert_eq!(Type::Tuple(&WIDE).flat_count(), 100);
-        assert_eq!(Type::Result(&Type::Tuple(&WIDE), &Type::Unit).flat_count(), 101);
+        assert_eq!(
+            Type::Result(&Type::Tuple(&WIDE), &Type::Unit).flat_count(),
+            101
+        );
     }
 }
