@@ -13,7 +13,8 @@ pub fn lift(wasm: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn lift_all(module: &mut wasmir::Module) -> Result<(), String> {
-    wasmir_lift::lift_bodies(module).map_err(|(func, error)| format!("lift bug: {func}: {error}"))?;
+    wasmir_lift::lift_bodies(module)
+        .map_err(|(func, error)| format!("lift bug: {func}: {error}"))?;
     wasmir::verify_module(module).map_err(|errors| {
         let listed: Vec<String> = errors.iter().take(3).map(ToString::to_string).collect();
         format!("lift bug: {}", listed.join("; "))

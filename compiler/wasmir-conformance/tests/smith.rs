@@ -9,9 +9,16 @@ use wasmir_conformance::differential::{self, Verdict};
 use wasmir_conformance::{Transform, generate, refuse_invalid, stages};
 
 fn seeds(default: Range<u64>) -> Range<u64> {
-    let Ok(text) = std::env::var("SEEDS") else { return default };
-    let parse = |text: &str| text.parse::<u64>().expect("SEEDS is a range such as 0..20000");
-    let (start, end) = text.split_once("..").expect("SEEDS is a range such as 0..20000");
+    let Ok(text) = std::env::var("SEEDS") else {
+        return default;
+    };
+    let parse = |text: &str| {
+        text.parse::<u64>()
+            .expect("SEEDS is a range such as 0..20000")
+    };
+    let (start, end) = text
+        .split_once("..")
+        .expect("SEEDS is a range such as 0..20000");
     parse(start)..parse(end)
 }
 
@@ -20,13 +27,21 @@ fn run(range: Range<u64>, transform: &Transform<'_>) {
     let total = seeds.end - seeds.start;
     let results: Vec<_> = seeds
         .into_par_iter()
-        .filter_map(|seed| Some((seed, differential::compare(&generate::module(seed)?, seed, transform))))
+        .filter_map(|seed| {
+            Some((
+                seed,
+                differential::compare(&generate::module(seed)?, seed, transform),
+            ))
+        })
         .collect();
     let (mut compared, mut calls, mut returned) = (0, 0, 0);
     let mut failures = Vec::new();
     for (seed, result) in results {
         match result {
-            Ok(Verdict::Same { calls: c, returned: r }) => {
+            Ok(Verdict::Same {
+                calls: c,
+                returned: r,
+            }) => {
                 compared += 1;
                 calls += c;
                 returned += r;
@@ -36,11 +51,26 @@ fn run(range: Range<u64>, transform: &Transform<'_>) {
         }
     }
     println!("{compared} of {total} modules compared, {calls} calls, {returned} of them returned");
-    let listed = failures.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-    assert!(failures.is_empty(), "{} modules differ:\n{listed}", failures.len());
+    let listed = failures
+        .iter()
+        .take(20)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        failures.is_empty(),
+        "{} modules differ:\n{listed}",
+        failures.len()
+    );
     if total >= 100 {
-        assert!(compared * 4 >= total as usize * 3, "only {compared} of {total} modules were compared");
-        assert!(returned * 10 >= calls, "only {returned} of {calls} calls returned: the modules exercise too little");
+        assert!(
+            compared * 4 >= total as usize * 3,
+            "only {compared} of {total} modules were compared"
+        );
+        assert!(
+            returned * 10 >= calls,
+            "only {returned} of {calls} calls returned: the modules exercise too little"
+        );
     }
 }
 

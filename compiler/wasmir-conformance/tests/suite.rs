@@ -15,7 +15,11 @@ fn run(transform: &Transform<'_>) {
         .into_par_iter()
         .map(|file| {
             let name = format!("{}/{}", file.parent(), file.name());
-            if name.contains(&filter) { suite::run_script(&name, file.raw(), transform) } else { Report::default() }
+            if name.contains(&filter) {
+                suite::run_script(&name, file.raw(), transform)
+            } else {
+                Report::default()
+            }
         })
         .collect();
     let mut total = Report::default();
@@ -27,11 +31,27 @@ fn run(transform: &Transform<'_>) {
     };
     let (outdated, failures): (Vec<_>, Vec<_>) = total.failures.into_iter().partition(known);
     let listed: Vec<String> = failures.iter().take(50).map(ToString::to_string).collect();
-    assert!(failures.is_empty(), "{} directives failed:\n{}", failures.len(), listed.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} directives failed:\n{}",
+        failures.len(),
+        listed.join("\n")
+    );
     if filter.is_empty() {
-        let expected = OUTDATED.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
-        assert_eq!(outdated.len(), expected, "a listed directive passes: take it out of outdated.txt");
-        assert!(total.passed > 50_000, "only {} directives ran", total.passed);
+        let expected = OUTDATED
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .count();
+        assert_eq!(
+            outdated.len(),
+            expected,
+            "a listed directive passes: take it out of outdated.txt"
+        );
+        assert!(
+            total.passed > 50_000,
+            "only {} directives ran",
+            total.passed
+        );
     }
 }
 

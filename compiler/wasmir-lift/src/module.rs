@@ -353,7 +353,13 @@ impl<'a> Reader<'a> {
                     for func in funcs {
                         items.push(self.func(func?).ok_or_else(|| missing("a function", at))?);
                     }
-                    (RefType { nullable: false, ..RefType::FUNCREF }, ElemItems::Funcs(items))
+                    (
+                        RefType {
+                            nullable: false,
+                            ..RefType::FUNCREF
+                        },
+                        ElemItems::Funcs(items),
+                    )
                 }
                 wasmparser::ElementItems::Expressions(ty, exprs) => {
                     let mut items = Vec::with_capacity(exprs.count() as usize);

@@ -1,0 +1,131 @@
+//! Effects of the programs in `tests/effects`: `.wat` or `.wir` in, the tree and the findings out.
+//!
+//! `BLESS=1` writes the expectations anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use wasmir_verify::{Options, Report, check, infer};
+
+fn load(path: &Path) -> wasmir::Module {
+    let text = std::fs::read_to_string(path).unwrap();
+    if path.extension().is_some_and(|extension| extension == "wir") {
+        return wasmir::parse_module(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    wasmir_lift::lift(&wasm).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn describe(module: &wasmir::Module) -> String {
+    let inferred = infer(module, &Options::default()).unwrap();
+    let mut text = Report::new(module, &inferred).tree();
+    for finding in check(module, &inferred) {
+        let level = if finding.is_error() {
+            "error"
+        } else {
+            "warning"
+        };
+        let _ = write!(text, "\n{level}: {finding}\n");
+    }
+    text
+}
+
+#[test]
+fn trees_and_findings() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/effects");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    let mut failures = String::new();
+    let mut cases = 0;
+    for path in paths
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "wat" || e == "wir"))
+    {
+        cases += 1;
+        let mut module = load(path);
+        let actual = describe(&module);
+        // Raw bodies and lifted ones must tell the same.
+        wasmir_lift::lift_bodies(&mut module).unwrap();
+        assert_eq!(
+            actual,
+            describe(&module),
+            "{}: raw and lifted bodies differ",
+            path.display()
+        );
+        let expected_path = path.with_extension("txt");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected_path, &actual).unwrap();
+            continue;
+        }
+        let expected = std::fs::read_to_string(&expected_path).unwrap_or_default();
+        if actual != expected {
+            let _ = write!(
+                failures,
+                "{}:\n--- expected\n{expected}--- actual\n{actual}",
+                path.display()
+            );
+        }
+    }
+    assert!(cases > 0);
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// A chain of calls of length `n`, all of which reach a clock by a cycle at its end.
+fn chain(n: usize) -> wasmir::Module {
+    let mut text = String::from(
+        "(module (import \"wasi_snapshot_preview1\" \"clock_time_get\" (func $now (param i32 i64 i32) (result i32)))\n\
+         (table funcref (elem $f0)) (type $t (func))\n",
+    );
+    for i in 0..n {
+        let next = (i + 1) % n;
+        let _ = writeln!(
+            text,
+            "(func $f{i} (call $f{next}) (call_indirect (type $t) (i32.const 0)))"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "(func (export \"run\") (call $f0) (drop (call $now (i32.const 0) (i64.const 0) (i32.const 0)))))"
+    );
+    wasmir_lift::lift(&wat::parse_str(&text).unwrap()).unwrap()
+}
+
+/// Ten times the functions take about ten times as long; a quadratic inference would take a hundred times.
+#[test]
+fn time_is_linear() {
+    let time = |module: &wasmir::Module| {
+        (0..5)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                assert!(!infer(module, &Options::default()).unwrap().all().is_pure());
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let (small, large) = (chain(2_000), chain(20_000));
+    let (small, large) = (time(&small), time(&large));
+    assert!(
+        large < small * 40,
+        "{small:?} for 2,000 functions, {large:?} for 20,000"
+    );
+}
+
+#[test]
+fn json_has_every_part() {
+    let module = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/effects/chains.wat"));
+    let inferred = infer(&module, &Options::default()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&Report::new(&module, &inferred).json()).unwrap();
+    assert_eq!(json["effects"], serde_json::json!(["io", "fs", "clock"]));
+    assert_eq!(json["entries"][0]["name"], "shortest");
+    assert_eq!(
+        json["entries"][0]["effects"][0]["chain"][1]["function"],
+        "mid"
+    );
+    assert_eq!(json["imports"][0]["effects"], serde_json::json!(["io"]));
+}

@@ -1,0 +1,16 @@
+;; A call through a supertype reaches the functions of its subtypes, not the other way round.
+(module
+  (type $super (sub (func)))
+  (type $sub (sub $super (func)))
+  (type $unrelated (func))
+  (import "wasi_snapshot_preview1" "sock_send" (func $send (param i32 i32 i32 i32 i32) (result i32)))
+  (table 3 funcref)
+  (elem (i32.const 0) func $of_sub $of_super)
+  (func $of_sub (type $sub)
+    (drop (call $send (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))
+  (func $of_super (type $super) (drop (memory.grow (i32.const 1))))
+  (memory 1)
+  (func (export "super") (call_indirect (type $super) (i32.const 0)))
+  (func (export "sub") (call_indirect (type $sub) (i32.const 0)))
+  (func (export "unrelated") (call_indirect (type $unrelated) (i32.const 0)))
+)
