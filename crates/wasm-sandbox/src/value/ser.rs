@@ -251,8 +251,8 @@ impl<'t> Serializer for ToValue<'t> {
     fn serialize_f64(self, value: f64) -> Result<Value> {
         match self.peel() {
             (Type::F64, wrap) => Ok(wrap.around(Value::F64(value))),
-            // Only a value that survives the way there and back, as every JSON number of an `f32` does.
-            (Type::F32, wrap) if f64::from(value as f32) == value || value.is_nan() => {
+            // Rounded to the nearest, since JSON has no other floats; only what becomes infinite does not fit.
+            (Type::F32, wrap) if (value as f32).is_finite() || !value.is_finite() => {
                 Ok(wrap.around(Value::F32(value as f32)))
             }
             (ty @ Type::F32, _) => Err(ValueError::range(ty, value)),

@@ -1,0 +1,16 @@
+//! Everything that must hold for every backend, and what each backend adds.
+//!
+//! One binary, because linking an engine is the slowest part of a test.
+
+mod attacks;
+mod calls;
+mod capabilities;
+mod components;
+mod concurrency;
+mod fixtures;
+mod fuzzed;
+mod limits;
+mod memory_abi;
+mod rpc;
+mod traits;
+mod values;
