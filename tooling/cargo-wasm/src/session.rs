@@ -30,6 +30,14 @@ impl Session {
             options.manifest_path = Some(manifest_in(path, options.manifest_path.as_deref())?);
         }
         let manifest = Project::manifest(options.manifest_path.as_deref())?;
+        if let Some(folder) = &options.target_dir {
+            // Cargo's own complaint names whichever part of the path it stumbled over.
+            let made = std::fs::create_dir_all(folder);
+            made.map_err(|e| {
+                let error = Error::user(format!("the target folder `{}` cannot be made", folder.display())).because(&e);
+                error.hint("choose a folder that can be written with `--target-dir`")
+            })?;
+        }
         let env = Environment::from_process();
         let progress = Progress::new(options.quiet);
         if setup {

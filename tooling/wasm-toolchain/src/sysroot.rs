@@ -4,15 +4,17 @@
 //!
 //! ```text
 //! $WASMRUST_HOME/sysroots/1.96.0-<digest>/
-//!   bin/rustc, bin/rustdoc        launchers: the real program with `--sysroot` pointing here
-//!   lib/rustlib/src, <host>/…     links to the real toolchain's
+//!   bin/rustc, bin/rustdoc            launchers: the real program, for WebAssembly with `--sysroot` pointing here
 //!   lib/rustlib/<host>/bin/rust-lld   link to the WebAssembly linker that was found
-//!   lib/rustlib/wasm32-…/lib      std, built here from the installed source; for WASI with wasi-libc's start files
+//!   lib/rustlib/wasm32-…/lib          std, built here from the installed source; for WASI with wasi-libc's start files
 //! ```
+//!
+//! Nothing for the host: build scripts and proc macros are compiled by the real program with its own sysroot. So the cache folder holds
+//! no link to a folder outside, and whatever walks through it, to clean or to copy, stays inside.
 //!
 //! Used as `RUSTC`, this behaves as a rustup toolchain with the targets added does: rustc finds linker, start files and std by
 //! its own rules. So no `RUSTFLAGS`, no linker setting and no `--sysroot` flag has to be forced upon the user's Cargo
-//! configuration, and build scripts, proc macros and doc tests see one toolchain.
+//! configuration, and doc tests see the same toolchain.
 //!
 //! # How
 //!
@@ -39,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Changes whenever the way of building does, so that older folders are not reused.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
 /// Lines of a log that an error repeats.
 const TAIL: usize = 12;
@@ -119,9 +121,7 @@ impl Composed {
 
     fn base_is_intact(&self) -> bool {
         let host = self.folder.join("lib/rustlib").join(&self.rust.version.host);
-        self.launchers().iter().all(|(path, text)| fs::read_to_string(path).is_ok_and(|t| t == *text))
-            && host.join("lib").is_dir()
-            && host.join("bin/rust-lld").is_file()
+        self.launchers().iter().all(|(path, text)| fs::read_to_string(path).is_ok_and(|t| t == *text)) && host.join("bin/rust-lld").is_file()
     }
 
     /// Makes whatever `targets` lack, under the lock.
@@ -156,37 +156,24 @@ impl Composed {
     fn launchers(&self) -> Vec<(PathBuf, String)> {
         let mut programs = vec![("rustc", self.rust.rustc.clone())];
         programs.extend(self.rust.rustdoc.clone().map(|path| ("rustdoc", path)));
+        let lacking = Target::ALL.into_iter().filter(|t| !self.rust.has_target(*t));
+        let targets: Vec<String> = lacking.map(|t| format!("*\" --target {t} \"*|*\" --target={t} \"*")).collect();
+        let targets = targets.join("|");
         let text = |real: &Path| {
             let (real, sysroot) = (quoted(real), quoted(&self.folder));
-            // A `--sysroot` of the user's own wins; rustc refuses two.
-            format!("#!/bin/sh\ncase \" $* \" in\n*\" --sysroot\"*) exec {real} \"$@\" ;;\n*) exec {real} --sysroot {sysroot} \"$@\" ;;\nesac\n")
+            // A `--sysroot` of the user's own wins; rustc refuses two. A target that the real toolchain has is its own business.
+            format!("#!/bin/sh\ncase \" $* \" in\n*\" --sysroot\"*) exec {real} \"$@\" ;;\n{targets}) exec {real} --sysroot {sysroot} \"$@\" ;;\n*) exec {real} \"$@\" ;;\nesac\n")
         };
         programs.iter().map(|(name, real)| (self.program(name), text(real))).collect()
     }
 
-    /// Makes launchers and links. Each is replaced by a rename, so a compiler that runs meanwhile is not disturbed.
+    /// Makes launchers and link. Each is replaced by a rename, so a compiler that runs meanwhile is not disturbed.
     fn make_base(&self) -> Result<(), Error> {
-        let rustlib = self.folder.join("lib/rustlib");
-        let host = rustlib.join(&self.rust.version.host);
-        for folder in [self.folder.join("bin"), host.join("bin")] {
-            fs::create_dir_all(&folder).map_err(Error::io("create", folder))?;
+        let bin = self.folder.join("lib/rustlib").join(&self.rust.version.host).join("bin");
+        for folder in [&self.folder.join("bin"), &bin] {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
-        let real_host = self.rust.rustlib().join(&self.rust.version.host);
-        let own = |name: &OsString| Target::ALL.iter().any(|t| name == t.triple() && !self.rust.has_target(*t));
-        for (name, path) in entries(&self.rust.rustlib())? {
-            if name != self.rust.version.host.as_str() && !own(&name) {
-                link(&path, &rustlib.join(name))?;
-            }
-        }
-        for (name, path) in entries(&real_host)? {
-            if name != "bin" {
-                link(&path, &host.join(name))?;
-            }
-        }
-        for (name, path) in entries(&real_host.join("bin")).unwrap_or_default() {
-            link(&path, &host.join("bin").join(name))?;
-        }
-        link(&self.linker, &host.join("bin/rust-lld"))?;
+        link(&self.linker, &bin.join("rust-lld"))?;
         for (path, text) in self.launchers() {
             write_program(&path, &text)?;
         }
