@@ -102,8 +102,8 @@ impl Subtyping {
                 let (mut a, b) = (self.canonical(a), self.canonical(b));
                 // A supertype comes before its subtypes, so this ends.
                 while a != b {
-                    match self.supertypes[a.as_u32() as usize] {
-                        Some(next) if next < a => a = next,
+                    match self.supertypes.get(a.as_u32() as usize) {
+                        Some(&Some(next)) if next < a => a = next,
                         _ => return false,
                     }
                 }
@@ -116,13 +116,16 @@ impl Subtyping {
                     kind,
                 },
             ) => {
-                let own = self.kinds[a.as_u32() as usize];
+                let Some(&own) = self.kinds.get(a.as_u32() as usize) else {
+                    return false;
+                };
                 own == kind || (own != H::Func && matches!(kind, H::Eq | H::Any))
             }
             (HeapType::Abstract { kind, .. }, HeapType::Concrete(b)) => {
-                match self.kinds[b.as_u32() as usize] {
-                    H::Func => kind == H::NoFunc,
-                    _ => kind == H::None,
+                match self.kinds.get(b.as_u32() as usize) {
+                    Some(H::Func) => kind == H::NoFunc,
+                    Some(_) => kind == H::None,
+                    None => false,
                 }
             }
             (

@@ -1,0 +1,84 @@
+//! What is checked for one input. These run under `cargo fuzz` and, with fixed seeds, in the tests.
+
+use wasmir::*;
+
+/// Any text: an error with a position inside it, or a module that prints and parses to itself.
+pub(crate) fn text(text: &str) {
+    match parse_module(text) {
+        Err(error) => {
+            assert!(error.line >= 1 && error.col >= 1, "{error}");
+            assert!(error.line as usize <= text.lines().count() + 1, "{error}");
+        }
+        Ok(module) => {
+            let printed = print_module(&module).to_string();
+            let again = parse_module(&printed).expect("what is printed can be parsed");
+            assert_eq!(print_module(&again).to_string(), printed);
+            check(module);
+        }
+    }
+}
+
+/// Any bytes: an error, or a valid module that encodes to what decodes to it.
+pub(crate) fn binary(bytes: &[u8]) {
+    if let Ok(module) = decode_module(bytes) {
+        assert!(verify_module(&module).is_ok());
+        let again = encode_module(&module);
+        assert_eq!(
+            decode_module(&again).expect("what is written can be read"),
+            module
+        );
+        check(module);
+    }
+}
+
+/// Any module: the validator, the linker, reachability and the passes do not panic, and what they
+/// make of a valid module is valid.
+pub(crate) fn check(module: Module) {
+    if verify_module(&module).is_err() {
+        return;
+    }
+    let linked = match link(vec![module.clone(), module.clone()]) {
+        Ok(linked) => linked,
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            module
+        }
+    };
+    assert_eq!(
+        verify_module(&linked),
+        Ok(()),
+        "linked:\n{}",
+        print_module(&linked)
+    );
+    let mut optimised = linked;
+    passes::pipeline::run(&mut optimised, &passes::pipeline::Options::default());
+    assert_eq!(
+        verify_module(&optimised),
+        Ok(()),
+        "optimised:\n{}",
+        print_module(&optimised)
+    );
+    if reach::run(&mut optimised).is_ok() {
+        assert_eq!(
+            verify_module(&optimised),
+            Ok(()),
+            "shaken:\n{}",
+            print_module(&optimised)
+        );
+    }
+}
+
+/// Any bytes as the body of a function in a wasm file.
+pub(crate) fn raw(bytes: &[u8]) {
+    let mut same = Vec::new();
+    if raw::remap(bytes, &mut same, |_, index| Some(index)).is_ok() {
+        assert_eq!(same, bytes);
+        let mut moved = Vec::new();
+        let shift = |_, index: u32| index.checked_add(1000);
+        if raw::remap(bytes, &mut moved, shift).is_ok() {
+            let mut back = Vec::new();
+            raw::remap(&moved, &mut back, |_, index| index.checked_sub(1000))
+                .expect("what was written can be read");
+        }
+    }
+}
