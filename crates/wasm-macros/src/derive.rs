@@ -6,6 +6,7 @@ use crate::signature::combine;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::spanned::Spanned as _;
+use syn::visit::Visit;
 use syn::{Data, DeriveInput, Fields, Type};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,20 @@ impl Member {
     }
 }
 
-/// The bodies of the four traits' functions.
+/// Whether a type mentions another by its bare name.
+struct Mentions<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl<'ast> Visit<'ast> for Mentions<'_> {
+    fn visit_type_path(&mut self, path: &'ast syn::TypePath) {
+        self.found |= path.path.get_ident() == Some(self.name);
+        syn::visit::visit_type_path(self, path);
+    }
+}
+
+/// The bodies of the traits' functions.
 struct Bodies {
     release: TokenStream,
     lower: TokenStream,
@@ -160,6 +174,17 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
     }
     if shape == Shape::Flags && members.len() > 32 {
         return wrong("WIT has at most 32 flags in one type\nhelp: split the type");
+    }
+    for ty in members.iter().flat_map(|member| &member.types) {
+        let mut mentions = Mentions { name: &input.ident, found: false };
+        mentions.visit_type(ty);
+        if mentions.found {
+            let message = format!(
+                "`{}` contains itself, which no WIT type can\nhelp: keep all in one list and refer to others by their index in it",
+                input.ident
+            );
+            return Err(syn::Error::new(ty.span(), message));
+        }
     }
     for (i, member) in members.iter().enumerate() {
         if members[..i].iter().any(|earlier| earlier.wit == member.wit) {

@@ -362,14 +362,6 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
     let (names, parameters) = core_parameters();
     let core_result = core_result();
     let result = &function.result;
-    let checks = {
-        let lifted = function.parameters.iter().zip(&holders).map(|(parameter, holder)| {
-            quote_spanned!(parameter.span=> ::wasm::abi::assert_lift::<#holder>();)
-        });
-        let lowered =
-            quote_spanned!(function.result_span=> ::wasm::abi::assert_lower::<#result>(););
-        quote!(#(#lifted)* #lowered)
-    };
     let post = if is_scalar(result) {
         quote!()
     } else {
@@ -386,7 +378,6 @@ fn shim(function: &Function, home: &Home, owner: Option<&Owner>) -> TokenStream 
     let blanks = names.iter().map(|_| quote!(_));
     quote! {
         const _: () = {
-            #checks
             #description
             #record
             static __WASM_AREA: ::wasm::abi::Area<{ __WASM_SIGNATURE.area }> = ::wasm::abi::Area::new();

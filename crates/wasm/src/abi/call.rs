@@ -3,7 +3,7 @@
 use super::compound::field;
 use super::realloc::{allocate, free};
 use super::types::{Layout, MAX_SLOTS, Signature};
-use super::{FlatIn, FlatOut, Lift, Lower, Release, Scratch};
+use super::{FlatIn, FlatOut, Lift, Lower, Scratch};
 use core::cell::UnsafeCell;
 
 /// The arguments of an exported function.
@@ -109,7 +109,7 @@ pub unsafe fn deliver<T: Lower>(value: T, area: *mut u8) -> u64 {
 ///
 /// `bits` must be what `deliver` returned for this type, released once.
 #[inline(always)]
-pub unsafe fn release<T: Release>(bits: u64) {
+pub unsafe fn release<T: Lower>(bits: u64) {
     if T::FLAT > 1 {
         // SAFETY: the area holds the stored value; a single core value owns no memory.
         unsafe { T::release(core::ptr::with_exposed_provenance_mut(bits as usize)) }

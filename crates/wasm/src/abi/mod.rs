@@ -162,11 +162,6 @@ pub trait Borrowed {
     type Holder: Lift + core::borrow::Borrow<Self>;
 }
 
-/// Refuses at compile time what the traits alone cannot: see the macros' `const` blocks.
-pub const fn assert_lower<T: Lower>() {}
-/// As [`assert_lower`], for values that arrive.
-pub const fn assert_lift<T: Lift>() {}
-
 /// What an import does when it is called outside a component, as in a unit test.
 #[cold]
 #[inline(never)]

@@ -1,0 +1,5 @@
+#[derive(wasm::Record)]
+pub struct Job {
+    pub name: String,
+    pub took: std::time::Duration,
+}

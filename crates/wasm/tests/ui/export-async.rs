@@ -1,0 +1,4 @@
+#[wasm::export]
+pub async fn later() -> u32 {
+    1
+}

@@ -1,0 +1,8 @@
+pub struct Thing;
+
+impl Thing {
+    #[wasm::export]
+    pub fn size(&self) -> u32 {
+        1
+    }
+}

@@ -1,0 +1,4 @@
+#[wasm::export]
+pub fn sum((a, b): (u32, u32)) -> u32 {
+    a + b
+}

@@ -1,0 +1,4 @@
+#[wasm::export]
+pub struct Point {
+    pub x: i32,
+}

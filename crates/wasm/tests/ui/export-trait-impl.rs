@@ -1,0 +1,8 @@
+pub struct Thing;
+
+#[wasm::export]
+impl Clone for Thing {
+    fn clone(&self) -> Self {
+        Thing
+    }
+}

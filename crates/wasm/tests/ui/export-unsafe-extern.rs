@@ -1,0 +1,4 @@
+#[wasm::export]
+pub unsafe extern "C" fn raw() -> u32 {
+    1
+}

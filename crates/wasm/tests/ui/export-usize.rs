@@ -1,0 +1,4 @@
+#[wasm::export]
+pub fn length(text: &str) -> usize {
+    text.len()
+}

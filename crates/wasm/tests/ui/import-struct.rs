@@ -1,0 +1,2 @@
+#[wasm::import]
+pub struct Blob;
