@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The root of the source tree.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors()
         .nth(2)
@@ -18,7 +18,7 @@ pub fn root() -> PathBuf {
 }
 
 /// A fresh command line of the `cargo-wasm` under test, away from any colour or cache setting of the caller.
-pub fn cargo_wasm() -> Command {
+pub(crate) fn cargo_wasm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-wasm"));
     for variable in [
         "RUSTFLAGS",
@@ -34,7 +34,7 @@ pub fn cargo_wasm() -> Command {
 }
 
 /// Makes the machine ready, once for all tests, by the command that a user runs.
-pub fn set_up() {
+pub(crate) fn set_up() {
     static DONE: OnceLock<()> = OnceLock::new();
     DONE.get_or_init(|| {
         Output::of(cargo_wasm().args(["setup", "--yes"])).succeeded();
@@ -42,29 +42,29 @@ pub fn set_up() {
 }
 
 /// The folder in which the examples and fixtures are built: one for all tests, so that dependencies compile once.
-pub fn shared_target() -> PathBuf {
+pub(crate) fn shared_target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-target")
 }
 
 /// What a command did.
-pub struct Output {
+pub(crate) struct Output {
     command: String,
     /// Exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Standard output, as text.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error, as text.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Output {
     /// Runs `command` to its end with whatever standard input it has.
-    pub fn of(command: &mut Command) -> Output {
+    pub(crate) fn of(command: &mut Command) -> Output {
         Output::with_input(command, None)
     }
 
     /// Runs `command` with `input` as its standard input.
-    pub fn fed(command: &mut Command, input: impl AsRef<[u8]>) -> Output {
+    pub(crate) fn fed(command: &mut Command, input: impl AsRef<[u8]>) -> Output {
         Output::with_input(command, Some(input.as_ref()))
     }
 
@@ -105,13 +105,13 @@ impl Output {
 
     /// Asserts exit code 0.
     #[track_caller]
-    pub fn succeeded(self) -> Output {
+    pub(crate) fn succeeded(self) -> Output {
         self.exited(0)
     }
 
     /// Asserts this exit code, and that nothing panicked on the way.
     #[track_caller]
-    pub fn exited(self, code: i32) -> Output {
+    pub(crate) fn exited(self, code: i32) -> Output {
         if self.code != Some(code) {
             self.fail(&format!("exit code {:?}, expected {code}", self.code));
         }
@@ -123,7 +123,7 @@ impl Output {
 
     /// Asserts that standard error holds each of `parts`.
     #[track_caller]
-    pub fn says(self, parts: &[&str]) -> Output {
+    pub(crate) fn says(self, parts: &[&str]) -> Output {
         for part in parts {
             if !self.stderr.contains(part) {
                 self.fail(&format!("standard error lacks {part:?}"));
@@ -134,7 +134,7 @@ impl Output {
 
     /// Asserts that standard output holds each of `parts`.
     #[track_caller]
-    pub fn prints(self, parts: &[&str]) -> Output {
+    pub(crate) fn prints(self, parts: &[&str]) -> Output {
         for part in parts {
             if !self.stdout.contains(part) {
                 self.fail(&format!("standard output lacks {part:?}"));
@@ -145,13 +145,13 @@ impl Output {
 }
 
 /// A package in a temporary folder, removed when the value is dropped.
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
     /// A package `name` with these files; `Cargo.toml` gets a standard head and `[dependencies]` from `dependencies`.
-    pub fn new(name: &str, dependencies: &str, files: &[(&str, &str)]) -> Project {
+    pub(crate) fn new(name: &str, dependencies: &str, files: &[(&str, &str)]) -> Project {
         let project = Project {
             folder: tempfile::tempdir().expect("a temporary folder"),
         };
@@ -166,18 +166,18 @@ impl Project {
     }
 
     /// A package that depends on the guest crate of this tree.
-    pub fn guest(name: &str, source: &str) -> Project {
+    pub(crate) fn guest(name: &str, source: &str) -> Project {
         let dependency = format!("wasm = {{ path = {:?} }}", root().join("crates/wasm"));
         Project::new(name, &dependency, &[("src/lib.rs", source)])
     }
 
     /// The package's folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes one file, making its folders.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("inside the project"))
             .expect("folders can be made");
@@ -185,14 +185,17 @@ impl Project {
     }
 
     /// `cargo wasm ARGS` in the package's folder, with a target folder shared by all tests' packages of that name.
-    pub fn cargo_wasm<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn cargo_wasm<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut command = cargo_wasm();
         command.args(arguments).current_dir(self.path());
         command
     }
 
     /// Every `.wasm` file that a user would take for a finished artefact.
-    pub fn artefacts(&self) -> Vec<PathBuf> {
+    pub(crate) fn artefacts(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.path().join("target")];
         while let Some(folder) = folders.pop() {
@@ -211,7 +214,7 @@ impl Project {
 
 /// Asserts that `file` holds a valid component (or core module) and gives its bytes.
 #[track_caller]
-pub fn validated(file: &Path) -> Vec<u8> {
+pub(crate) fn validated(file: &Path) -> Vec<u8> {
     let bytes = fs::read(file).unwrap_or_else(|e| panic!("{} cannot be read: {e}", file.display()));
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
         .validate_all(&bytes)
