@@ -1,0 +1,92 @@
+//! The command line: which compiler an invocation is for, and where the host's compiler is.
+
+use crate::backend::WasmBackend;
+use rustc_driver_impl::Callbacks;
+use rustc_interface::interface;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+/// Names the host's rustc: the one whose front end this is, with the same version.
+const HOST_RUSTC: &str = "RUSTC_WASM_HOST_RUSTC";
+
+struct WithBackend;
+
+impl Callbacks for WithBackend {
+    fn config(&mut self, config: &mut interface::Config) {
+        config.make_codegen_backend = Some(Box::new(|_session| Box::new(WasmBackend)));
+        // Without these every getter of the standard library would remain a call.
+        let options = &mut config.opts.unstable_opts;
+        options.mir_opt_level.get_or_insert(2);
+        options.inline_mir.get_or_insert(true);
+    }
+}
+
+/// Whether the arguments ask for a wasm32 target. Target specifications in files are left to the host's rustc.
+fn is_for_wasm(args: &[OsString]) -> bool {
+    let mut args = args.iter().filter_map(|arg| arg.to_str());
+    while let Some(arg) = args.next() {
+        let target = match arg.strip_prefix("--target") {
+            Some("") => args.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        if let Some(target) = target {
+            return target.starts_with("wasm32");
+        }
+    }
+    false
+}
+
+fn host_rustc() -> OsString {
+    std::env::var_os(HOST_RUSTC).unwrap_or_else(|| "rustc".into())
+}
+
+/// Runs the host's rustc with the same arguments.
+fn run_host(args: &[OsString]) -> ExitCode {
+    let rustc = host_rustc();
+    match Command::new(&rustc).args(args).status() {
+        Ok(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
+            Some(code) => ExitCode::from(code),
+            None => ExitCode::from(101),
+        },
+        Err(error) => {
+            eprintln!("error: cannot run the host's compiler `{}`: {error}", rustc.display());
+            eprintln!("help: name it in the environment variable `{HOST_RUSTC}`");
+            ExitCode::from(101)
+        }
+    }
+}
+
+/// The sysroot of the host's rustc, where an invocation names none.
+fn host_sysroot() -> Result<String, String> {
+    let rustc = host_rustc();
+    let output = Command::new(&rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .map_err(|error| format!("cannot run `{}`: {error}", rustc.display()))?;
+    if !output.status.success() {
+        return Err(format!("`{} --print sysroot` failed", rustc.display()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Runs the compiler this invocation is for.
+pub(crate) fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if !is_for_wasm(&args) {
+        return run_host(&args);
+    }
+    let early = rustc_session::EarlyDiagCtxt::new(rustc_session::config::ErrorOutputType::default());
+    rustc_driver_impl::init_rustc_env_logger(&early);
+    rustc_driver_impl::install_ice_hook("https://github.com/wasmrust/wasmrust/issues", |_| ());
+    rustc_driver_impl::install_ctrlc_handler();
+    let mut args = rustc_driver_impl::args::raw_args(&early);
+    let has_sysroot = args.iter().any(|arg| arg == "--sysroot" || arg.starts_with("--sysroot="));
+    if !has_sysroot {
+        match host_sysroot() {
+            Ok(sysroot) => args.extend(["--sysroot".to_owned(), sysroot]),
+            Err(error) => early.early_fatal(error),
+        }
+    }
+    rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut WithBackend))
+}
