@@ -160,7 +160,9 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
             );
         }
         (Shape::Variant, _) => {
-            return wrong("only an enum can be a variant\nhelp: derive `wasm::Record` for a struct");
+            return wrong(
+                "only an enum can be a variant\nhelp: derive `wasm::Record` for a struct",
+            );
         }
         (Shape::Enum, _) => {
             return wrong(
@@ -176,7 +178,10 @@ fn members(shape: Shape, input: &DeriveInput) -> syn::Result<Vec<Member>> {
         return wrong("WIT has at most 32 flags in one type\nhelp: split the type");
     }
     for ty in members.iter().flat_map(|member| &member.types) {
-        let mut mentions = Mentions { name: &input.ident, found: false };
+        let mut mentions = Mentions {
+            name: &input.ident,
+            found: false,
+        };
         mentions.visit_type(ty);
         if mentions.found {
             let message = format!(

@@ -211,7 +211,7 @@ fn fingerprint(text: &str) -> String {
 
 /// What to write instead, for the mistakes that a reader of Rust makes.
 fn hint(message: &str) -> &'static str {
-    if message.contains("expected `func`") || message.contains("expected 'func'") {
+    if message.contains("keyword `func`") {
         "help: a function is written `name: func(parameter: type) -> type;`"
     } else if message.contains("does not exist") {
         "help: define the type in this interface, or bring it in by `use other.{name};`"

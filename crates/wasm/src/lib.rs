@@ -20,10 +20,12 @@
 //!     }
 //! }
 //!
+//! # fn main() {
 //! // An exported function stays an ordinary function, so that unit tests call it natively.
 //! let oslo = Place { name: "Oslo".into(), latitude: 59.9, longitude: 10.8 };
 //! let rome = Place { name: "Rome".into(), latitude: 41.9, longitude: 12.5 };
 //! assert_eq!(atlas::northernmost(&[rome, oslo]).unwrap().name, "Oslo");
+//! # }
 //! ```
 //!
 //! Built as a `cdylib` for wasm32 and made a component by `cargo wasm build`, this crate (say its name is `geo`) has the WIT

@@ -10,17 +10,34 @@ use std::process::Command;
 /// The library with every feature, built into the folder of the running test.
 fn library(target: &Path) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--package", "wasm", "--features", "wit", "--message-format", "json", "--target-dir"])
+        .args([
+            "build",
+            "--package",
+            "wasm",
+            "--features",
+            "wit",
+            "--message-format",
+            "json",
+            "--target-dir",
+        ])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-    let built = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).find_map(|message| {
-        let is_library = message["reason"] == "compiler-artifact" && message["target"]["name"] == "wasm";
-        is_library.then(|| message["filenames"][0].as_str().map(PathBuf::from))?
-    });
+    let built = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| {
+            let is_library =
+                message["reason"] == "compiler-artifact" && message["target"]["name"] == "wasm";
+            is_library.then(|| message["filenames"][0].as_str().map(PathBuf::from))?
+        });
     built.expect("cargo names the library it built")
 }
 
@@ -32,7 +49,14 @@ fn compile(case: &Path, library: &Path, target: &Path) -> String {
     let mut wasm = std::ffi::OsString::from("wasm=");
     wasm.push(library);
     let output = Command::new(rustc)
-        .args(["--edition=2024", "--crate-type=lib", "--crate-name=case", "--emit=metadata", "--color=never", "--out-dir"])
+        .args([
+            "--edition=2024",
+            "--crate-type=lib",
+            "--crate-name=case",
+            "--emit=metadata",
+            "--color=never",
+            "--out-dir",
+        ])
         .arg(env!("CARGO_TARGET_TMPDIR"))
         .args([OsStr::new("-L"), &dependency, OsStr::new("--extern"), &wasm])
         .arg(case.file_name().expect("a file"))
@@ -43,8 +67,16 @@ fn compile(case: &Path, library: &Path, target: &Path) -> String {
         .output()
         .expect("rustc runs");
     let text = String::from_utf8(output.stderr).expect("rustc writes UTF-8");
-    let text: String = text.lines().map(|line| without_place(line) + "\n").collect();
-    assert_eq!(output.status.success(), !text.contains("error"), "{}: {text}", case.display());
+    let text: String = text
+        .lines()
+        .map(|line| without_place(line) + "\n")
+        .collect();
+    assert_eq!(
+        output.status.success(),
+        !text.contains("error"),
+        "{}: {text}",
+        case.display()
+    );
     text
 }
 
@@ -64,7 +96,9 @@ fn without_place(line: &str) -> String {
 #[test]
 fn mistakes_are_answered_at_their_place() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("inside the target folder");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("inside the target folder");
     let library = library(target);
     let bless = std::env::var_os("BLESS").is_some();
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&here)
@@ -77,7 +111,10 @@ fn mistakes_are_answered_at_their_place() {
     let mut wrong = String::new();
     for case in &cases {
         let said = compile(case, &library, target);
-        let name = case.file_stem().and_then(OsStr::to_str).expect("a UTF-8 name");
+        let name = case
+            .file_stem()
+            .and_then(OsStr::to_str)
+            .expect("a UTF-8 name");
         let expected_file = case.with_extension("stderr");
         if name.starts_with("ok-") {
             if !said.is_empty() {
@@ -95,5 +132,8 @@ fn mistakes_are_answered_at_their_place() {
             wrong += &format!("--- {name}: expected\n{expected}\n--- but rustc says\n{said}\n");
         }
     }
-    assert!(wrong.is_empty(), "{wrong}\nhelp: if this is right, run again with BLESS=1");
+    assert!(
+        wrong.is_empty(),
+        "{wrong}\nhelp: if this is right, run again with BLESS=1"
+    );
 }

@@ -198,7 +198,7 @@ fn package_name<'r>(resolve: &'r Resolve, interface: &Interface) -> Option<&'r P
         .map(|package| &resolve.packages[package].name)
 }
 
-fn items<'r>(world: &'r World, side: Side) -> impl Iterator<Item = (&'r WorldKey, &'r WorldItem)> {
+fn items(world: &World, side: Side) -> impl Iterator<Item = (&WorldKey, &WorldItem)> {
     match side {
         Side::Import => world.imports.iter(),
         Side::Export => world.exports.iter(),
