@@ -33,9 +33,21 @@ impl Arena {
     #[must_use]
     pub fn new(base: u32, size: u32) -> Self {
         let size = size.min(u32::MAX - base);
-        let (ptr, len) = if base == 0 { (1, size.saturating_sub(1)) } else { (base, size) };
-        let holes = if len == 0 { Vec::new() } else { vec![Region { ptr, len }] };
-        Self { base, bytes: vec![0; size as usize], holes }
+        let (ptr, len) = if base == 0 {
+            (1, size.saturating_sub(1))
+        } else {
+            (base, size)
+        };
+        let holes = if len == 0 {
+            Vec::new()
+        } else {
+            vec![Region { ptr, len }]
+        };
+        Self {
+            base,
+            bytes: vec![0; size as usize],
+            holes,
+        }
     }
 }
 
@@ -48,8 +60,14 @@ impl Backing for Arena {
             fits.then_some((index, ptr))
         })?;
         let hole = self.holes.remove(index);
-        let rest = Region { ptr: ptr + len, len: hole.ptr + hole.len - (ptr + len) };
-        let gap = Region { ptr: hole.ptr, len: ptr - hole.ptr };
+        let rest = Region {
+            ptr: ptr + len,
+            len: hole.ptr + hole.len - (ptr + len),
+        };
+        let gap = Region {
+            ptr: hole.ptr,
+            len: ptr - hole.ptr,
+        };
         for part in [rest, gap] {
             if part.len > 0 {
                 self.holes.insert(index, part);
@@ -70,7 +88,9 @@ impl Backing for Arena {
             self.holes[index].len += next.len;
             self.holes.remove(index + 1);
         }
-        if let Some(&previous) = index.checked_sub(1).and_then(|before| self.holes.get(before))
+        if let Some(&previous) = index
+            .checked_sub(1)
+            .and_then(|before| self.holes.get(before))
             && previous.ptr + previous.len == ptr
         {
             self.holes[index - 1].len += self.holes[index].len;

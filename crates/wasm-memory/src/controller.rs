@@ -84,7 +84,11 @@ impl<'a, C: MemoryController + ?Sized> Allocation<'a, C> {
     /// As [`MemoryController::alloc`].
     pub fn new(controller: &'a mut C, len: u32, align: u32) -> Result<Self> {
         let ptr = controller.alloc(len, align)?;
-        Ok(Self { controller, ptr, len })
+        Ok(Self {
+            controller,
+            ptr,
+            len,
+        })
     }
 
     /// The address of the first byte.

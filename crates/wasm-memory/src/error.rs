@@ -131,30 +131,53 @@ impl fmt::Display for MemoryError {
                 write!(f, "no room for {len} bytes aligned to {align}")
             }
             Self::OutOfBounds { ptr, len, size } => {
-                write!(f, "region {ptr:#x}+{len} leaves the {size} bytes it must lie in")
+                write!(
+                    f,
+                    "region {ptr:#x}+{len} leaves the {size} bytes it must lie in"
+                )
             }
             Self::ForeignPointer { ptr } => write!(f, "pointer {ptr:#x} was never allocated"),
             Self::DoubleFree { ptr } => write!(f, "pointer {ptr:#x} was already freed"),
-            Self::LengthMismatch { ptr, allocated, given } => {
-                write!(f, "pointer {ptr:#x} was allocated with {allocated} bytes, not {given}")
+            Self::LengthMismatch {
+                ptr,
+                allocated,
+                given,
+            } => {
+                write!(
+                    f,
+                    "pointer {ptr:#x} was allocated with {allocated} bytes, not {given}"
+                )
             }
             Self::TooManyAllocations { limit } => {
                 write!(f, "more than {limit} allocations are alive")
             }
             Self::BadMessage { offset, reason } => {
-                write!(f, "malformed section `{}` at byte {offset}: {reason}", crate::message::SECTION)
+                write!(
+                    f,
+                    "malformed section `{}` at byte {offset}: {reason}",
+                    crate::message::SECTION
+                )
             }
             Self::Misaligned { ptr, align } => {
-                write!(f, "the guest answered an allocation with {ptr:#x}, which is not aligned to {align}")
+                write!(
+                    f,
+                    "the guest answered an allocation with {ptr:#x}, which is not aligned to {align}"
+                )
             }
             Self::Overlap { ptr, len, with } => {
-                write!(f, "the guest handed out {ptr:#x}+{len}, which overlaps the live allocation at {with:#x}")
+                write!(
+                    f,
+                    "the guest handed out {ptr:#x}+{len}, which overlaps the live allocation at {with:#x}"
+                )
             }
             Self::GuestRefused { status } => {
                 write!(f, "the guest refused to free memory with status {status}")
             }
             Self::MissingExport { name } => {
-                write!(f, "the module has no export `{name}` of the memory ABI's type")
+                write!(
+                    f,
+                    "the module has no export `{name}` of the memory ABI's type"
+                )
             }
             Self::GuestFailed { reason } => write!(f, "the guest failed: {reason}"),
         }

@@ -54,8 +54,10 @@ struct Global {
 // SAFETY: `with` gives out the ledger to one caller at a time.
 unsafe impl Sync for Global {}
 
-static GLOBAL: Global =
-    Global { busy: AtomicBool::new(false), ledger: UnsafeCell::new(Ledger::new(crate::tracked::DEFAULT_LIMIT)) };
+static GLOBAL: Global = Global {
+    busy: AtomicBool::new(false),
+    ledger: UnsafeCell::new(Ledger::new(crate::tracked::DEFAULT_LIMIT)),
+};
 
 fn with<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
     while GLOBAL.busy.swap(true, Ordering::Acquire) {
@@ -78,7 +80,9 @@ impl MemoryController for GlobalController {
     fn alloc(&mut self, len: u32, align: u32) -> Result<u32> {
         with(|ledger| {
             ledger.admit(align)?;
-            let ptr = GlobalHeap.allocate(len, align).ok_or(MemoryError::OutOfMemory { len, align })?;
+            let ptr = GlobalHeap
+                .allocate(len, align)
+                .ok_or(MemoryError::OutOfMemory { len, align })?;
             ledger.record(Region { ptr, len }, align)?;
             Ok(ptr)
         })
@@ -108,7 +112,10 @@ pub fn alloc(len: u32, align: u32) -> u32 {
 /// What `__free` does.
 #[must_use]
 pub fn free(ptr: u32, len: u32) -> i32 {
-    GlobalController.free(ptr, len).err().map_or(0, |error| error.status())
+    GlobalController
+        .free(ptr, len)
+        .err()
+        .map_or(0, |error| error.status())
 }
 
 /// What an exported message function does: hands the caller's bytes to `handler` and packs the answer.

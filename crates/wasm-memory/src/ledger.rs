@@ -42,7 +42,11 @@ impl Region {
     pub fn within(self, size: usize) -> Result<core::ops::Range<usize>> {
         let end = u64::from(self.ptr) + u64::from(self.len);
         if end > size as u64 {
-            return Err(MemoryError::OutOfBounds { ptr: self.ptr, len: self.len, size: size as u64 });
+            return Err(MemoryError::OutOfBounds {
+                ptr: self.ptr,
+                len: self.len,
+                size: size as u64,
+            });
         }
         Ok(self.ptr as usize..end as usize)
     }
@@ -66,7 +70,11 @@ impl Ledger {
     /// An empty ledger for at most `limit` live allocations.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { live: BTreeMap::new(), freed: VecDeque::new(), limit }
+        Self {
+            live: BTreeMap::new(),
+            freed: VecDeque::new(),
+            limit,
+        }
     }
 
     /// The number of live allocations.
@@ -150,7 +158,11 @@ impl Ledger {
         let Region { ptr, len: given } = region;
         match self.live.get(&ptr) {
             Some(live) if live.len == given => Ok(live.align),
-            Some(live) => Err(MemoryError::LengthMismatch { ptr, allocated: live.len, given }),
+            Some(live) => Err(MemoryError::LengthMismatch {
+                ptr,
+                allocated: live.len,
+                given,
+            }),
             None if self.freed.contains(&ptr) => Err(MemoryError::DoubleFree { ptr }),
             None => Err(MemoryError::ForeignPointer { ptr }),
         }
@@ -165,17 +177,24 @@ impl Ledger {
     pub fn covers(&self, region: Region) -> Result<()> {
         let Region { ptr, len } = region;
         let below = self.live.range(..=ptr).next_back();
-        let Some((&start, live)) = below.filter(|(start, live)| ptr - **start < live.len.max(1)) else {
+        let Some((&start, live)) = below.filter(|(start, live)| ptr - **start < live.len.max(1))
+        else {
             return Err(MemoryError::ForeignPointer { ptr });
         };
         if u64::from(ptr - start) + u64::from(len) > u64::from(live.len) {
-            return Err(MemoryError::OutOfBounds { ptr, len, size: u64::from(live.len) });
+            return Err(MemoryError::OutOfBounds {
+                ptr,
+                len,
+                size: u64::from(live.len),
+            });
         }
         Ok(())
     }
 
     /// The live allocations in the order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = Region> + '_ {
-        self.live.iter().map(|(&ptr, live)| Region { ptr, len: live.len })
+        self.live
+            .iter()
+            .map(|(&ptr, live)| Region { ptr, len: live.len })
     }
 }

@@ -41,7 +41,9 @@ impl Codec {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Json, Self::MessagePack, Self::Raw].into_iter().find(|codec| codec.name() == name)
+        [Self::Json, Self::MessagePack, Self::Raw]
+            .into_iter()
+            .find(|codec| codec.name() == name)
     }
 }
 
@@ -61,8 +63,10 @@ impl Codec {
 /// [`MemoryError::BadMessage`] when a line is not `name=codec`, names an unknown codec, or repeats a
 /// function.
 pub fn parse_section(bytes: &[u8]) -> Result<Vec<(String, Codec)>> {
-    let text = core::str::from_utf8(bytes)
-        .map_err(|error| MemoryError::BadMessage { offset: error.valid_up_to(), reason: "not UTF-8" })?;
+    let text = core::str::from_utf8(bytes).map_err(|error| MemoryError::BadMessage {
+        offset: error.valid_up_to(),
+        reason: "not UTF-8",
+    })?;
     let mut functions: Vec<(String, Codec)> = Vec::new();
     let mut seen = alloc::collections::BTreeSet::new();
     let mut offset = 0;
@@ -73,7 +77,8 @@ pub fn parse_section(bytes: &[u8]) -> Result<Vec<(String, Codec)>> {
         if name.is_empty() {
             return Err(bad("the function's name is empty"));
         }
-        let codec = Codec::from_name(codec).ok_or(bad("the codec is not `json`, `msgpack` or `raw`"))?;
+        let codec =
+            Codec::from_name(codec).ok_or(bad("the codec is not `json`, `msgpack` or `raw`"))?;
         if !seen.insert(name) {
             return Err(bad("the function is listed twice"));
         }
@@ -99,7 +104,10 @@ pub fn pack(region: Region) -> u64 {
 /// The region of an answer.
 #[must_use]
 pub fn unpack(answer: u64) -> Region {
-    Region { ptr: (answer >> 32) as u32, len: answer as u32 }
+    Region {
+        ptr: (answer >> 32) as u32,
+        len: answer as u32,
+    }
 }
 
 /// Finds and reads the section in a core module, which the engine has validated or is about to.
@@ -140,7 +148,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn bad<T>(&self, reason: &'static str) -> Result<T> {
-        Err(MemoryError::BadMessage { offset: self.at, reason })
+        Err(MemoryError::BadMessage {
+            offset: self.at,
+            reason,
+        })
     }
 
     fn byte(&mut self) -> Result<u8> {

@@ -42,7 +42,10 @@ impl<B: Backing> Tracked<B> {
     /// A controller that refuses more than `limit` live allocations.
     #[must_use]
     pub fn with_limit(backing: B, limit: usize) -> Self {
-        Self { backing, ledger: Ledger::new(limit) }
+        Self {
+            backing,
+            ledger: Ledger::new(limit),
+        }
     }
 
     /// The number of live allocations.
@@ -55,7 +58,10 @@ impl<B: Backing> Tracked<B> {
 impl<B: Backing> MemoryController for Tracked<B> {
     fn alloc(&mut self, len: u32, align: u32) -> Result<u32> {
         self.ledger.admit(align)?;
-        let ptr = self.backing.allocate(len, align).ok_or(MemoryError::OutOfMemory { len, align })?;
+        let ptr = self
+            .backing
+            .allocate(len, align)
+            .ok_or(MemoryError::OutOfMemory { len, align })?;
         self.ledger.record(Region { ptr, len }, align)?;
         Ok(ptr)
     }

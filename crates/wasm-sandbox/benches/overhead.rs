@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use wasm_sandbox::{
-    Capabilities, ResourceLimits, RuntimeConfig, WasmInstance, WasmInstanceExt, WasmRuntime, WasmtimeRuntime,
+    Capabilities, ResourceLimits, RuntimeConfig, WasmInstance, WasmInstanceExt, WasmRuntime,
+    WasmtimeRuntime,
 };
 use wasmtime::component::{Component, ComponentType, Lift, Linker as ComponentLinker, Lower};
 use wasmtime::{Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
@@ -59,7 +60,13 @@ struct Row {
 
 const ROUNDS: usize = 41;
 
-fn compare(name: &'static str, bound: f64, count: u32, mut raw: impl FnMut(), mut ours: impl FnMut()) -> Row {
+fn compare(
+    name: &'static str,
+    bound: f64,
+    count: u32,
+    mut raw: impl FnMut(),
+    mut ours: impl FnMut(),
+) -> Row {
     let time = |operation: &mut dyn FnMut()| {
         let start = Instant::now();
         for _ in 0..count {
@@ -76,7 +83,12 @@ fn compare(name: &'static str, bound: f64, count: u32, mut raw: impl FnMut(), mu
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    Row { name, raw: median(raws), ours: median(ourses), bound }
+    Row {
+        name,
+        raw: median(raws),
+        ours: median(ourses),
+        bound,
+    }
 }
 
 fn limits() -> ResourceLimits {
@@ -85,7 +97,10 @@ fn limits() -> ResourceLimits {
 
 /// A store bounded as the sandbox bounds its own.
 fn raw_store(engine: &wasmtime::Engine) -> Store<StoreLimits> {
-    let mut store = Store::new(engine, StoreLimitsBuilder::new().memory_size(64 << 20).build());
+    let mut store = Store::new(
+        engine,
+        StoreLimitsBuilder::new().memory_size(64 << 20).build(),
+    );
     store.limiter(|limits| limits);
     store.epoch_deadline_trap();
     store.set_epoch_deadline(1 << 40);
@@ -95,7 +110,9 @@ fn raw_store(engine: &wasmtime::Engine) -> Store<StoreLimits> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = WasmtimeRuntime::new(&RuntimeConfig::default())?;
     let engine = runtime.engine().clone();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut rows = Vec::new();
 
     let wasm = wat::parse_str(CORE)?;
@@ -117,7 +134,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ));
 
     let mut store = raw_store(&engine);
-    let raw = pre.instantiate(&mut store)?.get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
+    let raw = pre
+        .instantiate(&mut store)?
+        .get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
     let instance: Box<dyn WasmInstance> =
         runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal())?;
     rows.push(compare(
@@ -128,7 +147,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             black_box(raw.call(&mut store, black_box((5, 7))).expect("adds"));
         },
         || {
-            black_box(instance.call_simple_function(black_box("add"), black_box(&[5, 7])).expect("adds"));
+            black_box(
+                instance
+                    .call_simple_function(black_box("add"), black_box(&[5, 7]))
+                    .expect("adds"),
+            );
         },
     ));
 
@@ -139,7 +162,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raw = raw.get_typed_func::<(Point, f64), (Point,)>(&mut store, "shift")?;
     let module = runtime.load_module(&wasm)?;
     let instance = runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal())?;
-    let point = Point { x: 1.0, y: 2.0, name: "somewhere".into() };
+    let point = Point {
+        x: 1.0,
+        y: 2.0,
+        name: "somewhere".into(),
+    };
     rows.push(compare(
         "record call through serde, asynchronous",
         1.5,
@@ -159,7 +186,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raw_module = Module::new(&engine, &wasm)?;
     let mut store = raw_store(&engine);
     let raw_instance = Linker::new(&engine).instantiate(&mut store, &raw_module)?;
-    let memory = raw_instance.get_memory(&mut store, "memory").ok_or("no memory")?;
+    let memory = raw_instance
+        .get_memory(&mut store, "memory")
+        .ok_or("no memory")?;
     let raw = raw_instance.get_typed_func::<(i32, i32), i64>(&mut store, "in_place")?;
     let module = runtime.load_module(&wasm)?;
     let instance = runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal())?;
@@ -170,7 +199,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         200,
         || {
             memory.data_mut(&mut store)[65536..65536 + payload.len()].copy_from_slice(&payload);
-            black_box(raw.call(&mut store, (65536, payload.len() as i32)).expect("answers"));
+            black_box(
+                raw.call(&mut store, (65536, payload.len() as i32))
+                    .expect("answers"),
+            );
             black_box(memory.data(&store)[65536..65536 + payload.len()].to_vec());
         },
         || {
@@ -182,7 +214,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("| operation | raw wasmtime, ns | wasm-sandbox, ns | ratio | bound |");
     println!("|---|---|---|---|---|");
     let mut exceeded = false;
-    for Row { name, raw, ours, bound } in rows {
+    for Row {
+        name,
+        raw,
+        ours,
+        bound,
+    } in rows
+    {
         let ratio = ours / raw;
         exceeded |= ratio > bound;
         println!("| {name} | {raw:.0} | {ours:.0} | {ratio:.2} | {bound} |");

@@ -64,7 +64,9 @@ impl NetworkTarget {
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
         let port = port.parse().map_err(|_| invalid())?;
-        let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+        let is_name = host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
         if host.is_empty() || !is_name {
             return Err(invalid());
         }
@@ -196,7 +198,11 @@ impl Capabilities {
     /// Adds a directory.
     #[must_use]
     pub fn with_directory(mut self, host: impl Into<PathBuf>, guest: &str, access: Access) -> Self {
-        self.directories.push(DirectoryGrant { host: host.into(), guest: guest.into(), access });
+        self.directories.push(DirectoryGrant {
+            host: host.into(),
+            guest: guest.into(),
+            access,
+        });
         self
     }
 
@@ -217,7 +223,10 @@ impl Capabilities {
     /// The environment that the guest sees: the copied variables, then the given ones.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
-        let inherited = self.inherit_env.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+        let inherited = self
+            .inherit_env
+            .iter()
+            .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in inherited.chain(self.env.iter().cloned()) {
             match all.iter_mut().find(|(known, _)| *known == name) {
@@ -235,11 +244,17 @@ impl Capabilities {
     /// [`Error::InvalidCapability`].
     pub fn validate(&self) -> Result<()> {
         let invalid = |capability: String, reason: &str| {
-            Err(Error::InvalidCapability { capability, reason: reason.into() })
+            Err(Error::InvalidCapability {
+                capability,
+                reason: reason.into(),
+            })
         };
         for (name, value) in &self.env {
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-                return invalid(format!("environment variable `{name:?}`"), "names must not hold `=`, and neither part `\\0`");
+                return invalid(
+                    format!("environment variable `{name:?}`"),
+                    "names must not hold `=`, and neither part `\\0`",
+                );
             }
         }
         if let Some(arg) = self.args.iter().find(|arg| arg.contains('\0')) {
@@ -247,7 +262,10 @@ impl Capabilities {
         }
         for directory in &self.directories {
             if directory.guest.is_empty() {
-                return invalid(format!("directory `{}`", directory.host.display()), "its guest path is empty");
+                return invalid(
+                    format!("directory `{}`", directory.host.display()),
+                    "its guest path is empty",
+                );
             }
         }
         Ok(())
@@ -276,7 +294,9 @@ pub(crate) fn permits(
         NetworkTarget::Name(name, port) => {
             *port == address.port()
                 && is_public(ip)
-                && resolve(name, *port).iter().any(|resolved| resolved.to_canonical() == ip)
+                && resolve(name, *port)
+                    .iter()
+                    .any(|resolved| resolved.to_canonical() == ip)
         }
     })
 }
@@ -303,9 +323,9 @@ fn is_public(ip: IpAddr) -> bool {
             let first = ip.segments()[0];
             // Addresses that embed an IPv4 one are judged by it: NAT64 and 6to4.
             let embedded = match ip.segments() {
-                [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-                    Some(std::net::Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
-                }
+                [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(
+                    std::net::Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)),
+                ),
                 _ => None,
             };
             !(ip.is_loopback()
@@ -325,8 +345,15 @@ mod tests {
 
     fn permitted(target: &str, address: &str, resolved: &[&str]) -> bool {
         let target = NetworkTarget::parse(target).expect("the test's target is well-formed");
-        let resolved: Vec<IpAddr> = resolved.iter().map(|ip| ip.parse().expect("an address")).collect();
-        permits(&[target], address.parse().expect("an address"), &mut |_, _| resolved.clone())
+        let resolved: Vec<IpAddr> = resolved
+            .iter()
+            .map(|ip| ip.parse().expect("an address"))
+            .collect();
+        permits(
+            &[target],
+            address.parse().expect("an address"),
+            &mut |_, _| resolved.clone(),
+        )
     }
 
     #[test]
@@ -342,25 +369,59 @@ mod tests {
     fn a_name_opens_what_it_resolves_to_and_nothing_private() {
         let public = "93.184.216.34";
         assert!(permitted("example.org:443", "93.184.216.34:443", &[public]));
-        assert!(permitted("example.org:443", "[::ffff:93.184.216.34]:443", &[public]));
-        assert!(!permitted("example.org:443", "93.184.216.35:443", &[public]));
+        assert!(permitted(
+            "example.org:443",
+            "[::ffff:93.184.216.34]:443",
+            &[public]
+        ));
+        assert!(!permitted(
+            "example.org:443",
+            "93.184.216.35:443",
+            &[public]
+        ));
         assert!(!permitted("example.org:443", "93.184.216.34:80", &[public]));
         for rebound in [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
         ] {
             let ip: IpAddr = rebound.parse().expect("an address");
             let address = SocketAddr::new(ip, 443).to_string();
-            assert!(!permitted("example.org:443", &address, &[rebound]), "{rebound} was opened by a name");
+            assert!(
+                !permitted("example.org:443", &address, &[rebound]),
+                "{rebound} was opened by a name"
+            );
         }
     }
 
     #[test]
     fn malformed_grants_are_refused() {
-        for text in ["", "host", ":80", "host:", "host:99999", "ho st:1", "[::1]", "a:b:80"] {
+        for text in [
+            "",
+            "host",
+            ":80",
+            "host:",
+            "host:99999",
+            "ho st:1",
+            "[::1]",
+            "a:b:80",
+        ] {
             assert!(NetworkTarget::parse(text).is_err(), "{text:?} was accepted");
         }
         let zero = Capabilities::minimal().with_env("A\0B", "");
-        assert!(matches!(zero.validate(), Err(Error::InvalidCapability { .. })));
+        assert!(matches!(
+            zero.validate(),
+            Err(Error::InvalidCapability { .. })
+        ));
     }
 }

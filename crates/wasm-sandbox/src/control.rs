@@ -23,9 +23,14 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     /// Starts the thread; `on_tick` is called at every tick.
-    pub(crate) fn start(period: Duration, on_tick: impl Fn() + Send + 'static) -> Result<TickerHandle> {
+    pub(crate) fn start(
+        period: Duration,
+        on_tick: impl Fn() + Send + 'static,
+    ) -> Result<TickerHandle> {
         if period.is_zero() {
-            return Err(Error::InvalidConfig { reason: "`tick` must not be zero".into() });
+            return Err(Error::InvalidConfig {
+                reason: "`tick` must not be zero".into(),
+            });
         }
         let ticker = Arc::new(Self {
             ticks: AtomicU64::new(0),
@@ -37,10 +42,15 @@ impl Ticker {
         std::thread::Builder::new()
             .name("wasm-sandbox-ticker".into())
             .spawn(move || {
-                let mut stopped = shared.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut stopped = shared
+                    .stopped
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 while !*stopped {
-                    (stopped, _) =
-                        shared.stop.wait_timeout(stopped, period).unwrap_or_else(PoisonError::into_inner);
+                    (stopped, _) = shared
+                        .stop
+                        .wait_timeout(stopped, period)
+                        .unwrap_or_else(PoisonError::into_inner);
                     shared.ticks.fetch_add(1, Ordering::Relaxed);
                     on_tick();
                 }
@@ -78,7 +88,11 @@ impl std::ops::Deref for TickerHandle {
 
 impl Drop for TickerHandle {
     fn drop(&mut self) {
-        *self.ticker.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self
+            .ticker
+            .stopped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
         self.ticker.stop.notify_all();
     }
 }
@@ -96,7 +110,10 @@ pub(crate) struct InstanceSlot(Arc<InstanceCount>);
 
 impl InstanceCount {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { live: AtomicUsize::new(0), max })
+        Arc::new(Self {
+            live: AtomicUsize::new(0),
+            max,
+        })
     }
 
     pub(crate) fn live(&self) -> usize {
@@ -106,10 +123,14 @@ impl InstanceCount {
     pub(crate) fn enter(self: &Arc<Self>) -> Result<InstanceSlot> {
         let admitted = self
             .live
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| (live < self.max).then_some(live + 1));
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| {
+                (live < self.max).then_some(live + 1)
+            });
         match admitted {
             Ok(_) => Ok(InstanceSlot(self.clone())),
-            Err(_) => Err(Error::LimitExceeded { limit: Limit::Instances }),
+            Err(_) => Err(Error::LimitExceeded {
+                limit: Limit::Instances,
+            }),
         }
     }
 }
@@ -156,7 +177,10 @@ const NAP: Duration = Duration::from_micros(200);
 
 impl<T> Gate<T> {
     pub(crate) fn new(inner: T, control: Arc<Control>) -> Self {
-        Self { inner: AsyncMutex::new(inner), control }
+        Self {
+            inner: AsyncMutex::new(inner),
+            control,
+        }
     }
 
     /// Waits for the instance, blocking the thread.
@@ -181,7 +205,11 @@ impl<T> Gate<T> {
             if let Some(guard) = self.inner.try_lock() {
                 return Ok(guard);
             }
-            if let Some(deadline) = self.control.deadline.filter(|deadline| start.elapsed() > *deadline) {
+            if let Some(deadline) = self
+                .control
+                .deadline
+                .filter(|deadline| start.elapsed() > *deadline)
+            {
                 return Err(Error::Timeout(deadline));
             }
             std::thread::sleep(NAP);
@@ -262,8 +290,15 @@ struct RegistryMaps<M> {
 
 impl<M> Registry<M> {
     pub(crate) fn new(max: usize) -> Self {
-        let maps = RegistryMaps { by_id: Default::default(), by_hash: Default::default(), next: 1 };
-        Self { modules: Mutex::new(maps), max }
+        let maps = RegistryMaps {
+            by_id: Default::default(),
+            by_hash: Default::default(),
+            next: 1,
+        };
+        Self {
+            modules: Mutex::new(maps),
+            max,
+        }
     }
 
     /// The module of these bytes, compiled by `compile` unless it is loaded already.
@@ -278,22 +313,34 @@ impl<M> Registry<M> {
         let hash: [u8; 32] = sha2::Sha256::digest(bytes).into();
         let id = {
             let mut maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(module) = maps.by_hash.get(&hash).and_then(|(_, module)| module.upgrade()) {
+            if let Some(module) = maps
+                .by_hash
+                .get(&hash)
+                .and_then(|(_, module)| module.upgrade())
+            {
                 return Ok(module);
             }
             if maps.by_id.len() >= self.max {
-                return Err(Error::LimitExceeded { limit: Limit::Modules });
+                return Err(Error::LimitExceeded {
+                    limit: Limit::Modules,
+                });
             }
             maps.next += 1;
             crate::ModuleId(maps.next - 1)
         };
         let module = Arc::new(compile(id)?);
         let mut maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = maps.by_hash.get(&hash).and_then(|(_, module)| module.upgrade()) {
+        if let Some(module) = maps
+            .by_hash
+            .get(&hash)
+            .and_then(|(_, module)| module.upgrade())
+        {
             return Ok(module);
         }
         if maps.by_id.len() >= self.max {
-            return Err(Error::LimitExceeded { limit: Limit::Modules });
+            return Err(Error::LimitExceeded {
+                limit: Limit::Modules,
+            });
         }
         maps.by_hash.insert(hash, (id, Arc::downgrade(&module)));
         maps.by_id.insert(id, (module.clone(), hash));
@@ -302,7 +349,10 @@ impl<M> Registry<M> {
 
     pub(crate) fn get(&self, id: crate::ModuleId) -> Result<Arc<M>> {
         let maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.by_id.get(&id).map(|(module, _)| module.clone()).ok_or(Error::UnknownModule { id })
+        maps.by_id
+            .get(&id)
+            .map(|(module, _)| module.clone())
+            .ok_or(Error::UnknownModule { id })
     }
 
     pub(crate) fn remove(&self, id: crate::ModuleId) -> Result<()> {

@@ -113,7 +113,9 @@ pub enum Error {
     },
 
     /// The module imports what nobody provides.
-    #[error("the module imports `{import}`, which is not provided; register it in `RuntimeConfig::host_functions`")]
+    #[error(
+        "the module imports `{import}`, which is not provided; register it in `RuntimeConfig::host_functions`"
+    )]
     MissingImport {
         /// Module and name, or the interface.
         import: String,
@@ -250,7 +252,9 @@ pub enum Error {
     },
 
     /// A host function called back into the instance that was calling it.
-    #[error("the instance is already executing on this thread; a host function cannot call back into its caller")]
+    #[error(
+        "the instance is already executing on this thread; a host function cannot call back into its caller"
+    )]
     Reentrant,
 
     /// The call's future was dropped, or the instance was terminated, while it executed.
@@ -338,6 +342,9 @@ impl Error {
     }
 
     pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
-        Self::Io { context: context.into(), source }
+        Self::Io {
+            context: context.into(),
+            source,
+        }
     }
 }

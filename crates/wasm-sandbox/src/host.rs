@@ -68,7 +68,11 @@ impl HostFunctions {
         R: Serialize,
     {
         self.add_raw(interface, name, move |signature, values| {
-            let types: Vec<Type> = signature.params.iter().map(|param| param.ty.clone()).collect();
+            let types: Vec<Type> = signature
+                .params
+                .iter()
+                .map(|param| param.ty.clone())
+                .collect();
             let params: P = from_value(Value::Tuple(values), &Type::Tuple(types.into()))?;
             let result = function(params)?;
             Ok(match signature.results.as_slice() {
@@ -90,10 +94,16 @@ impl HostFunctions {
         &mut self,
         interface: &str,
         name: &str,
-        function: impl Fn(&Signature, Vec<Value>) -> Result<Vec<Value>, HostError> + Send + Sync + 'static,
+        function: impl Fn(&Signature, Vec<Value>) -> Result<Vec<Value>, HostError>
+        + Send
+        + Sync
+        + 'static,
     ) -> &mut Self {
-        let function = HostFunction { body: Arc::new(function) };
-        self.functions.insert((interface.into(), name.into()), function);
+        let function = HostFunction {
+            body: Arc::new(function),
+        };
+        self.functions
+            .insert((interface.into(), name.into()), function);
         self
     }
 
@@ -107,7 +117,11 @@ impl HostFunctions {
 /// The name of an import as [`HostGrant`](crate::HostGrant)s and errors write it.
 #[must_use]
 pub fn import_name(interface: &str, name: &str) -> String {
-    if interface.is_empty() { name.into() } else { format!("{interface}#{name}") }
+    if interface.is_empty() {
+        name.into()
+    } else {
+        format!("{interface}#{name}")
+    }
 }
 
 impl HostFunction {
@@ -117,19 +131,40 @@ impl HostFunction {
     /// # Errors
     ///
     /// [`Error::HostFunctionFailed`] or [`Error::HostFunctionPanicked`].
-    pub fn call(&self, caller: u64, name: &str, signature: &Signature, values: Vec<Value>) -> Result<Vec<Value>> {
+    pub fn call(
+        &self,
+        caller: u64,
+        name: &str,
+        signature: &Signature,
+        values: Vec<Value>,
+    ) -> Result<Vec<Value>> {
         let _active = Active::enter(caller);
-        let failed = |reason: String| Error::HostFunctionFailed { name: name.into(), reason };
+        let failed = |reason: String| Error::HostFunctionFailed {
+            name: name.into(),
+            reason,
+        };
         let results = match catch_unwind(AssertUnwindSafe(|| (self.body)(signature, values))) {
             Ok(Ok(results)) => results,
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(panic) => {
-                return Err(Error::HostFunctionPanicked { name: name.into(), reason: panic_message(&*panic) });
+                return Err(Error::HostFunctionPanicked {
+                    name: name.into(),
+                    reason: panic_message(&*panic),
+                });
             }
         };
         let fits = results.len() == signature.results.len()
-            && results.iter().zip(&signature.results).all(|(value, ty)| value.is(ty));
-        if fits { Ok(results) } else { Err(failed(format!("its results are not those of `{signature}`"))) }
+            && results
+                .iter()
+                .zip(&signature.results)
+                .all(|(value, ty)| value.is(ty));
+        if fits {
+            Ok(results)
+        } else {
+            Err(failed(format!(
+                "its results are not those of `{signature}`"
+            )))
+        }
     }
 }
 

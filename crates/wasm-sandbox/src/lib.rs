@@ -52,7 +52,8 @@ mod wasmi;
 mod wasmtime;
 
 pub use capabilities::{
-    Access, Capabilities, Clocks, DirectoryGrant, HostGrant, NetworkGrant, NetworkTarget, Random, Stdio,
+    Access, Capabilities, Clocks, DirectoryGrant, HostGrant, NetworkGrant, NetworkTarget, Random,
+    Stdio,
 };
 pub use config::{Backend, RuntimeConfig};
 pub use error::{Error, Limit, Result, Trap};
@@ -61,8 +62,8 @@ pub use limits::ResourceLimits;
 pub use rpc::{RpcChannel, RpcChannelExt, create_memory_channel};
 pub use runtime::{
     BoxFuture, FunctionInfo, GuestSession, ImportInfo, InstanceSpec, ModuleId, ModuleKind, Output,
-    RuntimeCapabilities, WasmFunctionCaller, WasmInstance, WasmInstanceExt, WasmInstanceState, WasmModule,
-    WasmRuntime, WasmRuntimeExt,
+    RuntimeCapabilities, WasmFunctionCaller, WasmInstance, WasmInstanceExt, WasmInstanceState,
+    WasmModule, WasmRuntime, WasmRuntimeExt,
 };
 pub use value::{ResourceHandle, Signature, Type, Value, ValueError};
 #[cfg(feature = "wasmi")]

@@ -28,7 +28,11 @@ impl<G: GuestMemory> HostController<G> {
     /// A controller over `guest`.
     #[must_use]
     pub fn new(guest: G) -> Self {
-        Self { guest, ledger: Ledger::new(DEFAULT_LIMIT), pending: Vec::new() }
+        Self {
+            guest,
+            ledger: Ledger::new(DEFAULT_LIMIT),
+            pending: Vec::new(),
+        }
     }
 
     /// The guest underneath.

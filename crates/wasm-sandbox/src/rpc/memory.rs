@@ -60,7 +60,10 @@ impl Queue {
         if state.abandoned {
             return Err(Error::PeerGone);
         }
-        let room = self.message_bytes.saturating_mul(FULL_MESSAGES).saturating_sub(state.bytes);
+        let room = self
+            .message_bytes
+            .saturating_mul(FULL_MESSAGES)
+            .saturating_sub(state.bytes);
         if state.messages.len() >= self.capacity || data.len() > room {
             return Ok(false);
         }
@@ -90,7 +93,11 @@ impl Queue {
             return Err(Error::ChannelClosed);
         }
         let Some(message) = state.messages.pop_front() else {
-            return if state.finished { Err(Error::PeerGone) } else { Ok(None) };
+            return if state.finished {
+                Err(Error::PeerGone)
+            } else {
+                Ok(None)
+            };
         };
         state.bytes -= message.len();
         drop(state);
@@ -150,13 +157,22 @@ pub struct MemoryChannel {
 
 impl MemoryChannel {
     pub(super) fn new(outgoing: Arc<Queue>, incoming: Arc<Queue>) -> Self {
-        Self { outgoing, incoming, pending: Pending::default(), peer: Mutex::new(None) }
+        Self {
+            outgoing,
+            incoming,
+            pending: Pending::default(),
+            peer: Mutex::new(None),
+        }
     }
 
     /// The other end of a channel made by [`create_memory_channel`]; it can be taken once.
     #[must_use]
     pub fn take_peer(&self) -> Option<Self> {
-        self.peer.lock().unwrap_or_else(PoisonError::into_inner).take().map(|peer| *peer)
+        self.peer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .map(|peer| *peer)
     }
 }
 
@@ -175,13 +191,21 @@ pub fn memory_channel(capacity: usize) -> Result<(MemoryChannel, MemoryChannel)>
 /// # Errors
 ///
 /// [`Error::InvalidConfig`] when the capacity is 0.
-pub fn memory_channel_with(capacity: usize, message_bytes: usize) -> Result<(MemoryChannel, MemoryChannel)> {
+pub fn memory_channel_with(
+    capacity: usize,
+    message_bytes: usize,
+) -> Result<(MemoryChannel, MemoryChannel)> {
     if capacity == 0 {
-        return Err(Error::InvalidConfig { reason: "a channel needs room for one message".into() });
+        return Err(Error::InvalidConfig {
+            reason: "a channel needs room for one message".into(),
+        });
     }
     let there = Queue::new(capacity, message_bytes);
     let back = Queue::new(capacity, message_bytes);
-    Ok((MemoryChannel::new(there.clone(), back.clone()), MemoryChannel::new(back, there)))
+    Ok((
+        MemoryChannel::new(there.clone(), back.clone()),
+        MemoryChannel::new(back, there),
+    ))
 }
 
 /// One end of a channel within the process, as a trait object; the other is taken from it.
@@ -209,7 +233,10 @@ pub fn create_memory_channel(capacity: usize) -> Result<Box<dyn RpcChannel>> {
 /// # Errors
 ///
 /// [`Error::InvalidConfig`] when the capacity is 0.
-pub fn create_memory_channel_with(capacity: usize, message_bytes: usize) -> Result<Box<dyn RpcChannel>> {
+pub fn create_memory_channel_with(
+    capacity: usize,
+    message_bytes: usize,
+) -> Result<Box<dyn RpcChannel>> {
     let (channel, peer) = memory_channel_with(capacity, message_bytes)?;
     *channel.peer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(peer));
     Ok(Box::new(channel))
@@ -219,7 +246,9 @@ impl RpcChannel for MemoryChannel {
     fn send_raw(&self, data: &[u8]) -> Result<()> {
         match self.outgoing.try_push(data)? {
             true => Ok(()),
-            false => Err(Error::LimitExceeded { limit: Limit::Output }),
+            false => Err(Error::LimitExceeded {
+                limit: Limit::Output,
+            }),
         }
     }
 

@@ -46,7 +46,10 @@ mod pending;
 mod stream;
 mod typed;
 
-pub use memory::{MemoryChannel, create_memory_channel, create_memory_channel_with, memory_channel, memory_channel_with};
+pub use memory::{
+    MemoryChannel, create_memory_channel, create_memory_channel_with, memory_channel,
+    memory_channel_with,
+};
 pub use pending::Pending;
 pub use stream::{StreamChannel, StreamListener};
 pub use typed::RpcChannelExt;
@@ -101,5 +104,9 @@ pub trait RpcChannel: Send + Sync {
 }
 
 fn check_size(size: usize, limit: usize) -> Result<()> {
-    if size > limit { Err(Error::MessageTooLarge { size, limit }) } else { Ok(()) }
+    if size > limit {
+        Err(Error::MessageTooLarge { size, limit })
+    } else {
+        Ok(())
+    }
 }

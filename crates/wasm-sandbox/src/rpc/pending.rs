@@ -85,13 +85,21 @@ impl Pending {
     }
 
     /// The next message.
-    pub(super) async fn message<C: RpcChannel + ?Sized>(&self, channel: &C) -> Result<Option<Vec<u8>>> {
-        self.until(channel, |state| state.messages.pop_front()).await
+    pub(super) async fn message<C: RpcChannel + ?Sized>(
+        &self,
+        channel: &C,
+    ) -> Result<Option<Vec<u8>>> {
+        self.until(channel, |state| state.messages.pop_front())
+            .await
     }
 
     /// The next request.
-    pub(super) async fn request<C: RpcChannel + ?Sized>(&self, channel: &C) -> Result<Option<Request>> {
-        self.until(channel, |state| state.requests.pop_front()).await
+    pub(super) async fn request<C: RpcChannel + ?Sized>(
+        &self,
+        channel: &C,
+    ) -> Result<Option<Request>> {
+        self.until(channel, |state| state.requests.pop_front())
+            .await
     }
 
     /// Reads until `take` finds what it waits for; [`None`] when the other side is gone first.
@@ -136,13 +144,21 @@ impl Pending {
             state.gone = true;
             return Ok(());
         };
-        let full = || Err(Error::LimitExceeded { limit: Limit::Output });
+        let full = || {
+            Err(Error::LimitExceeded {
+                limit: Limit::Output,
+            })
+        };
         match Frame::parse(&bytes)? {
             Frame::Message(_) if state.messages.len() >= KEPT => return full(),
             Frame::Message(message) => state.messages.push_back(message.to_vec()),
             Frame::Request { .. } if state.requests.len() >= KEPT => return full(),
             Frame::Request { id, method, params } => {
-                state.requests.push_back(Request { id, method: method.into(), params: params.to_vec() });
+                state.requests.push_back(Request {
+                    id,
+                    method: method.into(),
+                    params: params.to_vec(),
+                });
             }
             // An answer that nobody waits for any more is thrown away.
             Frame::Answer { id, result } => {

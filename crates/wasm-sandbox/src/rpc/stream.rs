@@ -49,7 +49,9 @@ impl StreamChannel {
             let _ = read_all(&receiving, &mut reader, message_bytes).await;
             receiving.finish();
         });
-        Self { queues: MemoryChannel::new(outgoing, incoming) }
+        Self {
+            queues: MemoryChannel::new(outgoing, incoming),
+        }
     }
 
     /// Connects to a Unix socket.
@@ -76,12 +78,17 @@ impl StreamChannel {
             .await
             .map_err(|error| Error::io(format!("connecting to port {port}"), error))?;
         // Messages are small and answered at once.
-        stream.set_nodelay(true).map_err(|error| Error::io("setting up the connection", error))?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| Error::io("setting up the connection", error))?;
         Ok(Self::new(stream, DEFAULT_MESSAGE_BYTES))
     }
 }
 
-async fn write_all(queue: &Arc<Queue>, writer: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+async fn write_all(
+    queue: &Arc<Queue>,
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> std::io::Result<()> {
     while let Ok(Some(message)) = queue.pop().await {
         let len = u32::try_from(message.len()).map_err(std::io::Error::other)?;
         writer.write_all(&len.to_le_bytes()).await?;
@@ -99,11 +106,16 @@ async fn read_all(
     loop {
         let len = reader.read_u32_le().await? as usize;
         if len > message_bytes {
-            return Err(std::io::Error::other("the peer announced a message that is too large"));
+            return Err(std::io::Error::other(
+                "the peer announced a message that is too large",
+            ));
         }
         // Memory follows what has arrived, not what was announced.
         let mut message = Vec::new();
-        (&mut *reader).take(len as u64).read_to_end(&mut message).await?;
+        (&mut *reader)
+            .take(len as u64)
+            .read_to_end(&mut message)
+            .await?;
         if message.len() < len || queue.push(&message).await.is_err() {
             return Ok(());
         }
@@ -167,7 +179,9 @@ impl StreamListener {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .map_err(|error| Error::io(format!("listening on port {port}"), error))?;
-        Ok(Self { kind: Kind::Loopback(listener) })
+        Ok(Self {
+            kind: Kind::Loopback(listener),
+        })
     }
 
     /// Listens on a Unix socket, whose path must not exist.
@@ -180,7 +194,9 @@ impl StreamListener {
         let path = path.as_ref();
         let listener = tokio::net::UnixListener::bind(path)
             .map_err(|error| Error::io(format!("listening on `{}`", path.display()), error))?;
-        Ok(Self { kind: Kind::Unix(listener) })
+        Ok(Self {
+            kind: Kind::Unix(listener),
+        })
     }
 
     /// The loopback address; [`None`] for a Unix socket.

@@ -14,11 +14,17 @@ use crate::{Error, Result};
 const CONCURRENT_REQUESTS: usize = 64;
 
 fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    rmp_serde::to_vec_named(value).map_err(|error| Error::Codec { codec: "msgpack", reason: error.to_string() })
+    rmp_serde::to_vec_named(value).map_err(|error| Error::Codec {
+        codec: "msgpack",
+        reason: error.to_string(),
+    })
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|error| Error::Codec { codec: "msgpack", reason: error.to_string() })
+    rmp_serde::from_slice(bytes).map_err(|error| Error::Codec {
+        codec: "msgpack",
+        reason: error.to_string(),
+    })
 }
 
 /// Typed messages and calls, for every channel. Do not mix them with raw messages on one channel.
@@ -28,7 +34,10 @@ pub trait RpcChannelExt: RpcChannel {
     /// # Errors
     ///
     /// As [`RpcChannel::send_raw`], and when the message cannot be encoded.
-    fn send<T: Serialize + Sync + ?Sized>(&self, message: &T) -> impl Future<Output = Result<()>> + Send {
+    fn send<T: Serialize + Sync + ?Sized>(
+        &self,
+        message: &T,
+    ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let frame = Frame::Message(&encode(message)?).write()?;
             self.send_boxed(&frame).await
@@ -40,7 +49,9 @@ pub trait RpcChannelExt: RpcChannel {
     /// # Errors
     ///
     /// As [`RpcChannel::receive_raw`], and when the message is malformed.
-    fn receive<T: DeserializeOwned + Send>(&self) -> impl Future<Output = Result<Option<T>>> + Send {
+    fn receive<T: DeserializeOwned + Send>(
+        &self,
+    ) -> impl Future<Output = Result<Option<T>>> + Send {
         async move {
             match self.pending().message(self).await? {
                 Some(bytes) => decode(&bytes).map(Some),
@@ -62,11 +73,19 @@ pub trait RpcChannelExt: RpcChannel {
         async move {
             let waiting = self.pending().register();
             let params = encode(params)?;
-            let frame = Frame::Request { id: waiting.id, method, params: &params }.write()?;
+            let frame = Frame::Request {
+                id: waiting.id,
+                method,
+                params: &params,
+            }
+            .write()?;
             self.send_boxed(&frame).await?;
             match self.pending().answer(self, &waiting).await? {
                 Ok(bytes) => decode(&bytes),
-                Err(reason) => Err(Error::Remote { method: method.into(), reason }),
+                Err(reason) => Err(Error::Remote {
+                    method: method.into(),
+                    reason,
+                }),
             }
         }
     }
@@ -115,7 +134,11 @@ pub trait RpcChannelExt: RpcChannel {
                         frame
                     }
                     Err(error) => match ids.remove(&error.id()) {
-                        Some(id) => Frame::Failure { id, reason: "the method panicked" }.write()?,
+                        Some(id) => Frame::Failure {
+                            id,
+                            reason: "the method panicked",
+                        }
+                        .write()?,
                         None => continue,
                     },
                 };
@@ -126,7 +149,14 @@ pub trait RpcChannelExt: RpcChannel {
                         // The caller learns why instead of waiting forever.
                         if let Frame::Answer { id, .. } = Frame::parse(&frame)? {
                             let reason = error.to_string();
-                            self.send_boxed(&Frame::Failure { id, reason: &reason }.write()?).await?;
+                            self.send_boxed(
+                                &Frame::Failure {
+                                    id,
+                                    reason: &reason,
+                                }
+                                .write()?,
+                            )
+                            .await?;
                         }
                     }
                     Err(error) => return Err(error),

@@ -11,7 +11,11 @@ use crate::{Error, Limit, Result};
 /// # Errors
 ///
 /// What the guest failed with, or how it broke the memory ABI.
-pub async fn call_message<I: WasmInstance + ?Sized>(instance: &I, name: &str, payload: &[u8]) -> Result<Vec<u8>> {
+pub async fn call_message<I: WasmInstance + ?Sized>(
+    instance: &I,
+    name: &str,
+    payload: &[u8],
+) -> Result<Vec<u8>> {
     let session = instance.guest_session().await?;
     let value_bytes = session.value_bytes();
     let mut memory = HostController::new(session);
@@ -29,7 +33,12 @@ async fn exchange(
     payload: &[u8],
     value_bytes: usize,
 ) -> Result<Vec<u8>> {
-    let too_long = |_| Error::Memory(MemoryError::OutOfMemory { len: u32::MAX, align: 1 });
+    let too_long = |_| {
+        Error::Memory(MemoryError::OutOfMemory {
+            len: u32::MAX,
+            align: 1,
+        })
+    };
     let len = u32::try_from(payload.len()).map_err(too_long)?;
     let ptr = memory.alloc(len, 1).await?;
     memory.mut_mem(ptr, len)?.copy_from_slice(payload);
@@ -37,7 +46,9 @@ async fn exchange(
     // A guest may answer in place; the region is then freed once, as the answer.
     let region = message::unpack(answer);
     if region.len as usize > value_bytes {
-        return Err(Error::LimitExceeded { limit: Limit::ValueBytes });
+        return Err(Error::LimitExceeded {
+            limit: Limit::ValueBytes,
+        });
     }
     if (region.ptr, region.len) == (ptr, len) {
         let bytes = memory.mut_mem(ptr, len)?.to_vec();

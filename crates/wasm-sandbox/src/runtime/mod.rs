@@ -12,6 +12,7 @@ mod traits;
 pub use ext::{InstanceSpec, WasmInstanceExt, WasmRuntimeExt};
 pub use message::call_message;
 pub use traits::{
-    BoxFuture, FunctionInfo, GuestSession, ImportInfo, ModuleId, ModuleKind, Output, RuntimeCapabilities,
-    WasmFunctionCaller, WasmInstance, WasmInstanceState, WasmModule, WasmRuntime,
+    BoxFuture, FunctionInfo, GuestSession, ImportInfo, ModuleId, ModuleKind, Output,
+    RuntimeCapabilities, WasmFunctionCaller, WasmInstance, WasmInstanceState, WasmModule,
+    WasmRuntime,
 };

@@ -103,7 +103,10 @@ pub trait WasmRuntime: Send + Sync {
     fn load_module(&self, wasm_bytes: &[u8]) -> Result<Box<dyn WasmModule>>;
 
     /// Compiles without blocking an async executor. The default blocks.
-    fn load_module_boxed<'a>(&'a self, wasm_bytes: &'a [u8]) -> BoxFuture<'a, Result<Box<dyn WasmModule>>> {
+    fn load_module_boxed<'a>(
+        &'a self,
+        wasm_bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<Box<dyn WasmModule>>> {
         Box::pin(async move { self.load_module(wasm_bytes) })
     }
 
@@ -321,7 +324,12 @@ pub trait WasmFunctionCaller: Send + Sync {
 /// Wrap it in [`wasm_memory::host::HostController`] for checked allocation.
 pub trait GuestSession: GuestMemory {
     /// Calls a message function of type `(i32, i32) -> i64` and returns its packed answer unchecked.
-    fn call_packed<'a>(&'a mut self, name: &'a str, ptr: u32, len: u32) -> BoxFuture<'a, Result<u64>>;
+    fn call_packed<'a>(
+        &'a mut self,
+        name: &'a str,
+        ptr: u32,
+        len: u32,
+    ) -> BoxFuture<'a, Result<u64>>;
 
     /// The most bytes that an answer may have.
     fn value_bytes(&self) -> usize;

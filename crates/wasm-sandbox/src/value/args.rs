@@ -1,10 +1,11 @@
 //! Argument lists and results of whole calls.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::{
-    Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct, Serializer,
+    Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct,
+    Serializer,
 };
-use serde::Serialize;
 
 use super::de::FromValue;
 use super::error::{ValueError, ValueErrorKind};
@@ -52,7 +53,10 @@ pub fn result<R: DeserializeOwned>(signature: &Signature, mut values: Vec<Value>
         return R::deserialize(FromValue { value, ty });
     }
     let ty = Type::Tuple(signature.results.as_slice().into());
-    R::deserialize(FromValue { value: Value::Tuple(values), ty: &ty })
+    R::deserialize(FromValue {
+        value: Value::Tuple(values),
+        ty: &ty,
+    })
 }
 
 struct ToArguments<'s> {
@@ -61,7 +65,10 @@ struct ToArguments<'s> {
 
 impl<'s> ToArguments<'s> {
     fn length<T>(&self, found: usize) -> Result<T> {
-        Err(ValueError::new(ValueErrorKind::Length { expected: self.signature.params.len(), found }))
+        Err(ValueError::new(ValueErrorKind::Length {
+            expected: self.signature.params.len(),
+            found,
+        }))
     }
 
     fn single<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<Value>> {
@@ -72,7 +79,10 @@ impl<'s> ToArguments<'s> {
     }
 
     fn list(self) -> Arguments<'s> {
-        Arguments { signature: self.signature, values: Vec::with_capacity(self.signature.params.len()) }
+        Arguments {
+            signature: self.signature,
+            values: Vec::with_capacity(self.signature.params.len()),
+        }
     }
 }
 
@@ -127,11 +137,20 @@ impl<'s> Serializer for ToArguments<'s> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<Vec<Value>> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+    ) -> Result<Vec<Value>> {
         self.single(name)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Vec<Value>> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Vec<Value>> {
         value.serialize(self)
     }
 
@@ -143,9 +162,9 @@ impl<'s> Serializer for ToArguments<'s> {
         value: &T,
     ) -> Result<Vec<Value>> {
         match self.signature.params.as_slice() {
-            [only] => {
-                Ok(vec![ToValue { ty: &only.ty }.serialize_newtype_variant(name, index, variant, value)?])
-            }
+            [only] => Ok(vec![
+                ToValue { ty: &only.ty }.serialize_newtype_variant(name, index, variant, value)?,
+            ]),
             _ => self.length(1),
         }
     }
@@ -169,11 +188,17 @@ impl<'s> Serializer for ToArguments<'s> {
         name: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant> {
-        Err(ValueError::mismatch(&"arguments", format_args!("the case `{name}`; wrap it in a tuple")))
+        Err(ValueError::mismatch(
+            &"arguments",
+            format_args!("the case `{name}`; wrap it in a tuple"),
+        ))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<NamedArguments<'s>> {
-        Ok(NamedArguments { signature: self.signature, state: Named::Undecided(None) })
+        Ok(NamedArguments {
+            signature: self.signature,
+            state: Named::Undecided(None),
+        })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<NamedArguments<'s>> {
@@ -187,7 +212,10 @@ impl<'s> Serializer for ToArguments<'s> {
         name: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant> {
-        Err(ValueError::mismatch(&"arguments", format_args!("the case `{name}`; wrap it in a tuple")))
+        Err(ValueError::mismatch(
+            &"arguments",
+            format_args!("the case `{name}`; wrap it in a tuple"),
+        ))
     }
 }
 
@@ -202,12 +230,17 @@ impl Arguments<'_> {
         let index = self.values.len();
         let params = &self.signature.params;
         let Some(param) = params.get(index) else {
-            return Err(ValueError::new(ValueErrorKind::Length { expected: params.len(), found: index + 1 }));
+            return Err(ValueError::new(ValueErrorKind::Length {
+                expected: params.len(),
+                found: index + 1,
+            }));
         };
-        let value = value.serialize(ToValue { ty: &param.ty }).map_err(|error| match &*param.name {
-            "" => error.within(format_args!("[{index}]")),
-            name => error.within(format_args!(".{name}")),
-        })?;
+        let value = value
+            .serialize(ToValue { ty: &param.ty })
+            .map_err(|error| match &*param.name {
+                "" => error.within(format_args!("[{index}]")),
+                name => error.within(format_args!(".{name}")),
+            })?;
         self.values.push(value);
         Ok(())
     }
@@ -261,7 +294,11 @@ enum Named<'s> {
 
 impl NamedArguments<'_> {
     fn find(&self, name: &str) -> Option<usize> {
-        names::find(self.signature.params.iter().map(|param| &*param.name), name, 0)
+        names::find(
+            self.signature.params.iter().map(|param| &*param.name),
+            name,
+            0,
+        )
     }
 
     fn decide(&mut self, name: &str) -> Result<()> {
@@ -275,7 +312,10 @@ impl NamedArguments<'_> {
             Named::Only(ToValue { ty: &only.ty }.serialize_map(None)?)
         } else {
             let expected = names::list(params.iter().map(|param| &*param.name));
-            return Err(ValueError::new(ValueErrorKind::UnknownField { name: name.into(), expected }));
+            return Err(ValueError::new(ValueErrorKind::UnknownField {
+                name: name.into(),
+                expected,
+            }));
         };
         Ok(())
     }
@@ -292,7 +332,10 @@ impl NamedArguments<'_> {
                 let params = &self.signature.params;
                 let Some(index) = index else {
                     let expected = names::list(params.iter().map(|param| &*param.name));
-                    return Err(ValueError::new(ValueErrorKind::UnknownField { name: name.into(), expected }));
+                    return Err(ValueError::new(ValueErrorKind::UnknownField {
+                        name: name.into(),
+                        expected,
+                    }));
                 };
                 let param = &params[index];
                 let value = value
@@ -311,8 +354,13 @@ impl NamedArguments<'_> {
             Named::Only(entries) => Ok(vec![SerializeMap::end(entries)?]),
             Named::Undecided(_) if params.is_empty() => Ok(Vec::new()),
             Named::Undecided(_) => match params.as_slice() {
-                [only] => Ok(vec![SerializeMap::end(ToValue { ty: &only.ty }.serialize_map(None)?)?]),
-                _ => Err(ValueError::new(ValueErrorKind::Length { expected: params.len(), found: 0 })),
+                [only] => Ok(vec![SerializeMap::end(
+                    ToValue { ty: &only.ty }.serialize_map(None)?,
+                )?]),
+                _ => Err(ValueError::new(ValueErrorKind::Length {
+                    expected: params.len(),
+                    found: 0,
+                })),
             },
             Named::Values(values, _) => params
                 .iter()
@@ -320,9 +368,9 @@ impl NamedArguments<'_> {
                 .map(|(param, value)| match (value, &param.ty) {
                     (Some(value), _) => Ok(value),
                     (None, Type::Option(_)) => Ok(Value::Option(None)),
-                    (None, _) => {
-                        Err(ValueError::new(ValueErrorKind::MissingField { name: param.name.to_string() }))
-                    }
+                    (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
+                        name: param.name.to_string(),
+                    })),
                 })
                 .collect(),
         }
@@ -333,7 +381,11 @@ impl SerializeStruct for NamedArguments<'_> {
     type Ok = Vec<Value>;
     type Error = ValueError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<()> {
         self.field(name, value)
     }
 
@@ -351,12 +403,17 @@ impl SerializeMap for NamedArguments<'_> {
         let name = match key.serialize(ToValue { ty: &Type::String }) {
             Ok(Value::String(name)) => name,
             _ => {
-                if let (Named::Undecided(None), [only]) = (&self.state, self.signature.params.as_slice()) {
+                if let (Named::Undecided(None), [only]) =
+                    (&self.state, self.signature.params.as_slice())
+                {
                     self.state = Named::Only(ToValue { ty: &only.ty }.serialize_map(None)?);
                 }
                 return match &mut self.state {
                     Named::Only(entries) => SerializeMap::serialize_key(entries, key),
-                    _ => Err(ValueError::mismatch(&"a parameter's name", "a key that is not text")),
+                    _ => Err(ValueError::mismatch(
+                        &"a parameter's name",
+                        "a key that is not text",
+                    )),
                 };
             }
         };
@@ -375,7 +432,9 @@ impl SerializeMap for NamedArguments<'_> {
             Named::Only(entries) => SerializeMap::serialize_value(entries, value),
             Named::Undecided(waiting) | Named::Values(_, waiting) => match waiting.take() {
                 Some(name) => self.field(&name, value),
-                None => Err(serde::ser::Error::custom("a map's value came before its key")),
+                None => Err(serde::ser::Error::custom(
+                    "a map's value came before its key",
+                )),
             },
         }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -46,7 +46,12 @@ impl<'t> FromValue<'t> {
 
     /// The names of the flags that are set.
     fn set_flags(bits: u64, flags: &'t [Arc<str>]) -> impl Iterator<Item = (usize, &'t str)> {
-        flags.iter().enumerate().take(64).filter(move |(index, _)| bits >> index & 1 == 1).map(|(index, name)| (index, &**name))
+        flags
+            .iter()
+            .enumerate()
+            .take(64)
+            .filter(move |(index, _)| bits >> index & 1 == 1)
+            .map(|(index, name)| (index, &**name))
     }
 
     /// The case of a variant, an enum or a result: its name, its payload and the payload's type.
@@ -56,16 +61,22 @@ impl<'t> FromValue<'t> {
             _ => None,
         };
         match (self.value, self.ty) {
-            (Value::Variant(index, payload), Type::Variant(cases)) => match cases.get(index as usize) {
-                Some(case) => Ok((&case.name, pair(payload, case.ty.as_ref()))),
-                None => Err(ValueError::mismatch(self.ty, "a case out of range")),
-            },
+            (Value::Variant(index, payload), Type::Variant(cases)) => {
+                match cases.get(index as usize) {
+                    Some(case) => Ok((&case.name, pair(payload, case.ty.as_ref()))),
+                    None => Err(ValueError::mismatch(self.ty, "a case out of range")),
+                }
+            }
             (Value::Enum(index), Type::Enum(cases)) => match cases.get(index as usize) {
                 Some(case) => Ok((case, None)),
                 None => Err(ValueError::mismatch(self.ty, "a case out of range")),
             },
-            (Value::Result(Ok(payload)), Type::Result(ty, _)) => Ok(("ok", pair(payload, ty.as_deref()))),
-            (Value::Result(Err(payload)), Type::Result(_, ty)) => Ok(("err", pair(payload, ty.as_deref()))),
+            (Value::Result(Ok(payload)), Type::Result(ty, _)) => {
+                Ok(("ok", pair(payload, ty.as_deref())))
+            }
+            (Value::Result(Err(payload)), Type::Result(_, ty)) => {
+                Ok(("err", pair(payload, ty.as_deref())))
+            }
             _ => Err(ValueError::mismatch(self.ty, "a value of another type")),
         }
     }
@@ -91,15 +102,25 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
             (Value::String(value), _) => visitor.visit_string(value),
             (Value::Resource(handle), _) => visitor.visit_u64(handle.0),
             (Value::Option(None), _) => visitor.visit_none(),
-            (Value::Option(Some(value)), Type::Option(ty)) => visitor.visit_some(FromValue { value: *value, ty }),
-            (Value::List(values), Type::List(ty)) => {
-                visitor.visit_seq(Elements { values: values.into_iter(), ty: ElementTypes::Same(ty), index: 0 })
+            (Value::Option(Some(value)), Type::Option(ty)) => {
+                visitor.visit_some(FromValue { value: *value, ty })
             }
-            (Value::Tuple(values), Type::Tuple(types)) if types.is_empty() && values.is_empty() => visitor.visit_unit(),
-            (Value::Tuple(values), Type::Tuple(types)) => {
-                visitor.visit_seq(Elements { values: values.into_iter(), ty: ElementTypes::Each(types), index: 0 })
+            (Value::List(values), Type::List(ty)) => visitor.visit_seq(Elements {
+                values: values.into_iter(),
+                ty: ElementTypes::Same(ty),
+                index: 0,
+            }),
+            (Value::Tuple(values), Type::Tuple(types)) if types.is_empty() && values.is_empty() => {
+                visitor.visit_unit()
             }
-            (Value::Record(values), Type::Record(fields)) => visitor.visit_map(Fields::new(values, fields, NO_NAMES)),
+            (Value::Tuple(values), Type::Tuple(types)) => visitor.visit_seq(Elements {
+                values: values.into_iter(),
+                ty: ElementTypes::Each(types),
+                index: 0,
+            }),
+            (Value::Record(values), Type::Record(fields)) => {
+                visitor.visit_map(Fields::new(values, fields, NO_NAMES))
+            }
             (Value::Flags(bits), Type::Flags(flags)) => {
                 let names = Self::set_flags(bits, flags).map(|(_, name)| name.to_owned());
                 visitor.visit_seq(serde::de::value::SeqDeserializer::new(names))
@@ -109,7 +130,10 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
                 let (name, payload) = FromValue { value, ty }.case()?;
                 match payload {
                     None if !matches!(ty, Type::Result(..)) => visitor.visit_str(name),
-                    payload => visitor.visit_map(OneCase { name: Some(name), payload }),
+                    payload => visitor.visit_map(OneCase {
+                        name: Some(name),
+                        payload,
+                    }),
                 }
             }
         }
@@ -122,7 +146,11 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -158,21 +186,33 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
         visitor: V,
     ) -> Result<V::Value> {
         match (self.value, self.ty) {
-            (Value::Record(values), Type::Record(fields)) => visitor.visit_map(Fields::new(values, fields, wanted)),
-            (Value::Flags(bits), Type::Flags(flags)) => visitor.visit_map(FlagMap { bits, flags, index: 0, wanted }),
+            (Value::Record(values), Type::Record(fields)) => {
+                visitor.visit_map(Fields::new(values, fields, wanted))
+            }
+            (Value::Flags(bits), Type::Flags(flags)) => visitor.visit_map(FlagMap {
+                bits,
+                flags,
+                index: 0,
+                wanted,
+            }),
             (value, ty) => FromValue { value, ty }.deserialize_any(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match (self.value, self.ty) {
-            (Value::Flags(bits), Type::Flags(flags)) => {
-                visitor.visit_map(FlagMap { bits, flags, index: 0, wanted: NO_NAMES })
-            }
+            (Value::Flags(bits), Type::Flags(flags)) => visitor.visit_map(FlagMap {
+                bits,
+                flags,
+                index: 0,
+                wanted: NO_NAMES,
+            }),
             (Value::List(values), Type::List(ty)) => match &**ty {
-                Type::Tuple(pair) if pair.len() == 2 => {
-                    visitor.visit_map(Pairs { values: values.into_iter(), pair, pending: None })
-                }
+                Type::Tuple(pair) if pair.len() == 2 => visitor.visit_map(Pairs {
+                    values: values.into_iter(),
+                    pair,
+                    pending: None,
+                }),
                 _ => Err(ValueError::mismatch(self.ty, "a map")),
             },
             (value, ty) => FromValue { value, ty }.deserialize_any(visitor),
@@ -197,11 +237,19 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
         visitor: V,
     ) -> Result<V::Value> {
         let (name, payload) = self.case()?;
-        let rust = names::find(wanted.iter().copied(), name, 0).map(|index| wanted[index]).ok_or_else(|| {
-            let expected = names::list(wanted.iter().copied());
-            ValueError::new(ValueErrorKind::UnknownCase { name: name.into(), expected })
-        })?;
-        visitor.visit_enum(CaseAccess { name: rust, payload })
+        let rust = names::find(wanted.iter().copied(), name, 0)
+            .map(|index| wanted[index])
+            .ok_or_else(|| {
+                let expected = names::list(wanted.iter().copied());
+                ValueError::new(ValueErrorKind::UnknownCase {
+                    name: name.into(),
+                    expected,
+                })
+            })?;
+        visitor.visit_enum(CaseAccess {
+            name: rust,
+            payload,
+        })
     }
 
     forward_to_deserialize_any! {
@@ -233,7 +281,10 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         let ty = match self.ty {
             ElementTypes::Same(ty) => ty,
             ElementTypes::Each(types) => types.get(index).ok_or_else(|| {
-                ValueError::new(ValueErrorKind::Length { expected: types.len(), found: index + 1 })
+                ValueError::new(ValueErrorKind::Length {
+                    expected: types.len(),
+                    found: index + 1,
+                })
             })?,
         };
         seed.deserialize(FromValue { value, ty })
@@ -257,7 +308,13 @@ struct Fields<'t> {
 
 impl<'t> Fields<'t> {
     fn new(values: Vec<Value>, fields: &'t [Field], wanted: &'static [&'static str]) -> Self {
-        Self { values: values.into_iter(), fields, index: 0, pending: None, wanted }
+        Self {
+            values: values.into_iter(),
+            fields,
+            index: 0,
+            pending: None,
+            wanted,
+        }
     }
 }
 
@@ -270,21 +327,33 @@ impl<'de> MapAccess<'de> for Fields<'_> {
             return Ok(None);
         }
         let field = self.fields.get(self.index).ok_or_else(|| {
-            ValueError::new(ValueErrorKind::Length { expected: self.fields.len(), found: self.index + 1 })
+            ValueError::new(ValueErrorKind::Length {
+                expected: self.fields.len(),
+                found: self.index + 1,
+            })
         })?;
         match names::find(self.wanted.iter().copied(), &field.name, self.index) {
-            Some(index) => seed.deserialize(BorrowedStrDeserializer::new(self.wanted[index])).map(Some),
-            None => seed.deserialize((&*field.name).into_deserializer()).map(Some),
+            Some(index) => seed
+                .deserialize(BorrowedStrDeserializer::new(self.wanted[index]))
+                .map(Some),
+            None => seed
+                .deserialize((&*field.name).into_deserializer())
+                .map(Some),
         }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let (Some(value), Some(field)) = (self.pending.take(), self.fields.get(self.index)) else {
-            return Err(serde::de::Error::custom("a map's value was asked for before its key"));
+            return Err(serde::de::Error::custom(
+                "a map's value was asked for before its key",
+            ));
         };
         self.index += 1;
-        seed.deserialize(FromValue { value, ty: &field.ty })
-            .map_err(|error| error.within(format_args!(".{}", field.name)))
+        seed.deserialize(FromValue {
+            value,
+            ty: &field.ty,
+        })
+        .map_err(|error| error.within(format_args!(".{}", field.name)))
     }
 }
 
@@ -308,15 +377,21 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
             return Err(ValueError::mismatch(&"a pair", "a tuple of another length"));
         };
         self.pending = Some(item);
-        seed.deserialize(FromValue { value: key, ty: &self.pair[0] }).map(Some)
+        seed.deserialize(FromValue {
+            value: key,
+            ty: &self.pair[0],
+        })
+        .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let value = self
-            .pending
-            .take()
-            .ok_or_else(|| serde::de::Error::custom("a map's value was asked for before its key"))?;
-        seed.deserialize(FromValue { value, ty: &self.pair[1] })
+        let value = self.pending.take().ok_or_else(|| {
+            serde::de::Error::custom("a map's value was asked for before its key")
+        })?;
+        seed.deserialize(FromValue {
+            value,
+            ty: &self.pair[1],
+        })
     }
 }
 
@@ -336,7 +411,9 @@ impl<'de> MapAccess<'de> for FlagMap<'_> {
             return Ok(None);
         };
         match names::find(self.wanted.iter().copied(), name, self.index) {
-            Some(index) => seed.deserialize(BorrowedStrDeserializer::new(self.wanted[index])).map(Some),
+            Some(index) => seed
+                .deserialize(BorrowedStrDeserializer::new(self.wanted[index]))
+                .map(Some),
             None => seed.deserialize((&**name).into_deserializer()).map(Some),
         }
     }
@@ -358,7 +435,10 @@ impl<'de> MapAccess<'de> for OneCase<'_> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        self.name.take().map(|name| seed.deserialize(name.into_deserializer())).transpose()
+        self.name
+            .take()
+            .map(|name| seed.deserialize(name.into_deserializer()))
+            .transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
@@ -389,7 +469,10 @@ impl CaseAccess<'_> {
     fn required(&mut self) -> Result<FromValue<'_>> {
         match self.payload.take() {
             Some((value, ty)) => Ok(FromValue { value, ty }),
-            None => Err(ValueError::mismatch(&"a payload", format_args!("the bare case `{}`", self.name))),
+            None => Err(ValueError::mismatch(
+                &"a payload",
+                format_args!("the bare case `{}`", self.name),
+            )),
         }
     }
 }
@@ -400,16 +483,19 @@ impl<'de> VariantAccess<'de> for CaseAccess<'_> {
     fn unit_variant(self) -> Result<()> {
         match self.payload {
             None => Ok(()),
-            Some((_, ty)) => Err(ValueError::mismatch(&"a case without a payload", format_args!("a `{ty}`"))),
+            Some((_, ty)) => Err(ValueError::mismatch(
+                &"a case without a payload",
+                format_args!("a `{ty}`"),
+            )),
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value> {
         let name = self.name;
         match self.payload.take() {
-            Some((value, ty)) => {
-                seed.deserialize(FromValue { value, ty }).map_err(|error| error.within(format_args!("({name})")))
-            }
+            Some((value, ty)) => seed
+                .deserialize(FromValue { value, ty })
+                .map_err(|error| error.within(format_args!("({name})"))),
             // `Result<(), E>`: no payload is a unit payload.
             None => seed.deserialize(().into_deserializer()),
         }

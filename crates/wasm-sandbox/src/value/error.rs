@@ -66,15 +66,24 @@ pub struct ValueError {
 
 impl ValueError {
     pub(super) fn new(kind: ValueErrorKind) -> Self {
-        Self { path: String::new(), kind }
+        Self {
+            path: String::new(),
+            kind,
+        }
     }
 
     pub(super) fn mismatch(expected: &impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self::new(ValueErrorKind::Mismatch { expected: expected.to_string(), found: found.to_string() })
+        Self::new(ValueErrorKind::Mismatch {
+            expected: expected.to_string(),
+            found: found.to_string(),
+        })
     }
 
     pub(super) fn range(expected: &impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self::new(ValueErrorKind::OutOfRange { expected: expected.to_string(), found: found.to_string() })
+        Self::new(ValueErrorKind::OutOfRange {
+            expected: expected.to_string(),
+            found: found.to_string(),
+        })
     }
 
     /// The same error seen from one level further out.
@@ -92,8 +101,12 @@ impl fmt::Display for ValueError {
         }
         f.write_str(": ")?;
         match &self.kind {
-            ValueErrorKind::Mismatch { expected, found } => write!(f, "expected `{expected}`, found {found}"),
-            ValueErrorKind::OutOfRange { expected, found } => write!(f, "{found} does not fit `{expected}`"),
+            ValueErrorKind::Mismatch { expected, found } => {
+                write!(f, "expected `{expected}`, found {found}")
+            }
+            ValueErrorKind::OutOfRange { expected, found } => {
+                write!(f, "{found} does not fit `{expected}`")
+            }
             ValueErrorKind::MissingField { name } => write!(f, "field `{name}` is missing"),
             ValueErrorKind::UnknownField { name, expected } => {
                 write!(f, "there is no field `{name}`; expected {expected}")
@@ -101,8 +114,12 @@ impl fmt::Display for ValueError {
             ValueErrorKind::UnknownCase { name, expected } => {
                 write!(f, "there is no case `{name}`; expected {expected}")
             }
-            ValueErrorKind::Length { expected, found } => write!(f, "expected {expected} elements, found {found}"),
-            ValueErrorKind::Unsupported { ty } => write!(f, "a `{ty}` cannot cross the sandbox's border"),
+            ValueErrorKind::Length { expected, found } => {
+                write!(f, "expected {expected} elements, found {found}")
+            }
+            ValueErrorKind::Unsupported { ty } => {
+                write!(f, "a `{ty}` cannot cross the sandbox's border")
+            }
             ValueErrorKind::Custom(message) => f.write_str(message),
         }
     }

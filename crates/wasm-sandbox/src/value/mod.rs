@@ -150,23 +150,31 @@ impl Value {
             (Self::List(values), Type::List(ty)) => values.iter().all(|value| value.is(ty)),
             (Self::Record(values), Type::Record(fields)) => {
                 values.len() == fields.len()
-                    && values.iter().zip(fields.iter()).all(|(value, field)| value.is(&field.ty))
+                    && values
+                        .iter()
+                        .zip(fields.iter())
+                        .all(|(value, field)| value.is(&field.ty))
             }
             (Self::Tuple(values), Type::Tuple(types)) => {
-                values.len() == types.len() && values.iter().zip(types.iter()).all(|(value, ty)| value.is(ty))
+                values.len() == types.len()
+                    && values
+                        .iter()
+                        .zip(types.iter())
+                        .all(|(value, ty)| value.is(ty))
             }
-            (Self::Variant(case, value), Type::Variant(cases)) => {
-                cases.get(*case as usize).is_some_and(|case| match (value, &case.ty) {
+            (Self::Variant(case, value), Type::Variant(cases)) => cases
+                .get(*case as usize)
+                .is_some_and(|case| match (value, &case.ty) {
                     (None, None) => true,
                     (Some(value), Some(ty)) => value.is(ty),
                     _ => false,
-                })
-            }
+                }),
             (Self::Enum(case), Type::Enum(names)) => (*case as usize) < names.len(),
-            (Self::Option(value), Type::Option(ty)) => value.as_ref().is_none_or(|value| value.is(ty)),
-            (Self::Result(Ok(value)), Type::Result(ty, _)) | (Self::Result(Err(value)), Type::Result(_, ty)) => {
-                payload(value, ty)
+            (Self::Option(value), Type::Option(ty)) => {
+                value.as_ref().is_none_or(|value| value.is(ty))
             }
+            (Self::Result(Ok(value)), Type::Result(ty, _))
+            | (Self::Result(Err(value)), Type::Result(_, ty)) => payload(value, ty),
             (Self::Flags(bits), Type::Flags(names)) => {
                 names.len() >= 64 || bits >> names.len() == 0
             }

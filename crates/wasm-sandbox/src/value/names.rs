@@ -3,13 +3,19 @@
 /// Equal with `_` read as `-`.
 pub(super) fn same(wit: &str, rust: &str) -> bool {
     wit.len() == rust.len()
-        && wit.bytes().zip(rust.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_') || (a == b'_' && b == b'-'))
+        && wit
+            .bytes()
+            .zip(rust.bytes())
+            .all(|(a, b)| a == b || (a == b'-' && b == b'_') || (a == b'_' && b == b'-'))
 }
 
 /// Equal without regard to `-`, `_` and ASCII case.
 fn similar(a: &str, b: &str) -> bool {
     let letters = |name: &str| -> Vec<u8> {
-        name.bytes().filter(|byte| !matches!(byte, b'-' | b'_')).map(|byte| byte.to_ascii_lowercase()).collect()
+        name.bytes()
+            .filter(|byte| !matches!(byte, b'-' | b'_'))
+            .map(|byte| byte.to_ascii_lowercase())
+            .collect()
     };
     letters(a) == letters(b)
 }
@@ -22,7 +28,11 @@ pub(super) fn find<'a>(
     wanted: &str,
     hint: usize,
 ) -> Option<usize> {
-    if names.clone().nth(hint).is_some_and(|name| same(name, wanted)) {
+    if names
+        .clone()
+        .nth(hint)
+        .is_some_and(|name| same(name, wanted))
+    {
         return Some(hint);
     }
     if let Some(index) = names.clone().position(|name| same(name, wanted)) {

@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 use serde::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
-    SerializeTupleVariant, Serializer,
+    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
 use super::error::{ValueError, ValueErrorKind};
@@ -85,12 +85,20 @@ impl<'t> ToValue<'t> {
         while let Type::Option(inner) = ty {
             (ty, options) = (inner, options + 1);
         }
-        (ty, Wrap { choice: None, options })
+        (
+            ty,
+            Wrap {
+                choice: None,
+                options,
+            },
+        )
     }
 
     fn wrong<T>(ty: &Type, found: impl std::fmt::Display) -> Result<T> {
         Err(match ty {
-            Type::Unsupported(name) => ValueError::new(ValueErrorKind::Unsupported { ty: (*name).into() }),
+            Type::Unsupported(name) => {
+                ValueError::new(ValueErrorKind::Unsupported { ty: (*name).into() })
+            }
             _ => ValueError::mismatch(ty, found),
         })
     }
@@ -100,7 +108,9 @@ impl<'t> ToValue<'t> {
         let range = || ValueError::range(ty, number);
         macro_rules! fit {
             ($variant:ident, $int:ty) => {
-                <$int>::try_from(number).map(Value::$variant).map_err(|_| range())?
+                <$int>::try_from(number)
+                    .map(Value::$variant)
+                    .map_err(|_| range())?
             };
         }
         let value = match ty {
@@ -116,7 +126,9 @@ impl<'t> ToValue<'t> {
             Type::F32 if (number as f32) as i128 == number => Value::F32(number as f32),
             Type::F64 if (number as f64) as i128 == number => Value::F64(number as f64),
             Type::F32 | Type::F64 => return Err(range()),
-            Type::Own | Type::Borrow => Value::Resource(ResourceHandle(u64::try_from(number).map_err(|_| range())?)),
+            Type::Own | Type::Borrow => {
+                Value::Resource(ResourceHandle(u64::try_from(number).map_err(|_| range())?))
+            }
             Type::Flags(_) => u64::try_from(number)
                 .ok()
                 .map(Value::Flags)
@@ -130,16 +142,27 @@ impl<'t> ToValue<'t> {
     /// The case `name`, the type of its payload, and what stands around it.
     fn case(self, name: &str) -> Result<(Choice, Option<&'t Type>, Wrap)> {
         let (ty, wrap) = self.peel();
-        let unknown = |expected| ValueError::new(ValueErrorKind::UnknownCase { name: name.into(), expected });
+        let unknown = |expected| {
+            ValueError::new(ValueErrorKind::UnknownCase {
+                name: name.into(),
+                expected,
+            })
+        };
         match ty {
             Type::Variant(cases) => {
                 let all = cases.iter().map(|case| &*case.name);
-                let index = names::find(all.clone(), name, 0).ok_or_else(|| unknown(names::list(all)))?;
-                Ok((Choice::Variant(index as u32), cases[index].ty.as_ref(), wrap))
+                let index =
+                    names::find(all.clone(), name, 0).ok_or_else(|| unknown(names::list(all)))?;
+                Ok((
+                    Choice::Variant(index as u32),
+                    cases[index].ty.as_ref(),
+                    wrap,
+                ))
             }
             Type::Enum(cases) => {
                 let all = cases.iter().map(|case| &**case);
-                let index = names::find(all.clone(), name, 0).ok_or_else(|| unknown(names::list(all)))?;
+                let index =
+                    names::find(all.clone(), name, 0).ok_or_else(|| unknown(names::list(all)))?;
                 Ok((Choice::Enum(index as u32), None, wrap))
             }
             Type::Result(ok, err) => match name {
@@ -156,7 +179,9 @@ impl<'t> ToValue<'t> {
         let payload = match payload {
             None => None,
             Some(ty) => Some(Box::new(
-                ToValue { ty }.serialize_unit().map_err(|error| error.within(format_args!("({name})")))?,
+                ToValue { ty }
+                    .serialize_unit()
+                    .map_err(|error| error.within(format_args!("({name})")))?,
             )),
         };
         Ok(wrap.options_around(choice.with(payload)))
@@ -169,9 +194,11 @@ impl<'t> ToValue<'t> {
             Some(ty) => Some(Box::new(value.serialize(ToValue { ty }).map_err(step)?)),
             // `Ok(())` for a `result<_, E>`: a unit payload is no payload.
             None => {
-                value.serialize(ToValue { ty: &Type::Tuple([].into()) }).map_err(|_| {
-                    step(ValueError::mismatch(&"no payload", "a payload"))
-                })?;
+                value
+                    .serialize(ToValue {
+                        ty: &Type::Tuple([].into()),
+                    })
+                    .map_err(|_| step(ValueError::mismatch(&"no payload", "a payload")))?;
                 None
             }
         };
@@ -187,21 +214,32 @@ impl<'t> ToValue<'t> {
         };
         // A hint is only a hint: a lying `Serialize` must not make us reserve memory.
         let values = Vec::with_capacity(len.unwrap_or(0).min(4096));
-        Ok(Elements { types, values, wrap })
+        Ok(Elements {
+            types,
+            values,
+            wrap,
+        })
     }
 
     fn entries(ty: &'t Type, wrap: Wrap) -> Result<Entries<'t>> {
         let kind = match ty {
             Type::Record(fields) => EntryKind::Record(fields, vec![None; fields.len()]),
             Type::List(element) => match &**element {
-                Type::Tuple(pair) if pair.len() == 2 => EntryKind::Pairs(&pair[0], &pair[1], Vec::new()),
+                Type::Tuple(pair) if pair.len() == 2 => {
+                    EntryKind::Pairs(&pair[0], &pair[1], Vec::new())
+                }
                 _ => return Self::wrong(ty, "a map"),
             },
             Type::Flags(flags) => EntryKind::Flags(flags, 0),
             Type::Variant(_) | Type::Result(..) => EntryKind::Case(ty, None),
             _ => return Self::wrong(ty, "a struct or map"),
         };
-        Ok(Entries { kind, key: Key::None, next: 0, wrap })
+        Ok(Entries {
+            kind,
+            key: Key::None,
+            next: 0,
+            wrap,
+        })
     }
 }
 
@@ -285,9 +323,9 @@ impl<'t> Serializer for ToValue<'t> {
 
     fn serialize_bytes(self, value: &[u8]) -> Result<Value> {
         match self.peel() {
-            (Type::List(element), wrap) if **element == Type::U8 => {
-                Ok(wrap.around(Value::List(value.iter().map(|&byte| Value::U8(byte)).collect())))
-            }
+            (Type::List(element), wrap) if **element == Type::U8 => Ok(wrap.around(Value::List(
+                value.iter().map(|&byte| Value::U8(byte)).collect(),
+            ))),
             (ty, _) => Self::wrong(ty, "bytes"),
         }
     }
@@ -301,7 +339,9 @@ impl<'t> Serializer for ToValue<'t> {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Value> {
         match self.ty {
-            Type::Option(inner) => Ok(Value::Option(Some(Box::new(value.serialize(ToValue { ty: inner })?)))),
+            Type::Option(inner) => Ok(Value::Option(Some(Box::new(
+                value.serialize(ToValue { ty: inner })?,
+            )))),
             _ => value.serialize(self),
         }
     }
@@ -323,7 +363,11 @@ impl<'t> Serializer for ToValue<'t> {
         self.unit_case(name)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Value> {
         value.serialize(self)
     }
 
@@ -359,7 +403,14 @@ impl<'t> Serializer for ToValue<'t> {
     ) -> Result<Elements<'t>> {
         let (choice, payload, wrap) = self.case(name)?;
         let payload = payload.ok_or_else(|| ValueError::mismatch(&"no payload", "a tuple"))?;
-        Self::elements(payload, Wrap { choice: Some(choice), ..wrap }, Some(len))
+        Self::elements(
+            payload,
+            Wrap {
+                choice: Some(choice),
+                ..wrap
+            },
+            Some(len),
+        )
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'t>> {
@@ -380,7 +431,13 @@ impl<'t> Serializer for ToValue<'t> {
     ) -> Result<Entries<'t>> {
         let (choice, payload, wrap) = self.case(name)?;
         let payload = payload.ok_or_else(|| ValueError::mismatch(&"no payload", "a struct"))?;
-        Self::entries(payload, Wrap { choice: Some(choice), ..wrap })
+        Self::entries(
+            payload,
+            Wrap {
+                choice: Some(choice),
+                ..wrap
+            },
+        )
     }
 }
 
@@ -403,7 +460,10 @@ impl Elements<'_> {
         let ty = match &mut self.types {
             ElementTypes::List(ty) => *ty,
             ElementTypes::Tuple(types) => types.get(index).ok_or_else(|| {
-                ValueError::new(ValueErrorKind::Length { expected: types.len(), found: index + 1 })
+                ValueError::new(ValueErrorKind::Length {
+                    expected: types.len(),
+                    found: index + 1,
+                })
             })?,
             ElementTypes::Flags(flags, bits) => {
                 let names = Type::Enum((*flags).into());
@@ -414,8 +474,9 @@ impl Elements<'_> {
                 return Ok(());
             }
         };
-        let value =
-            value.serialize(ToValue { ty }).map_err(|error| error.within(format_args!("[{index}]")))?;
+        let value = value
+            .serialize(ToValue { ty })
+            .map_err(|error| error.within(format_args!("[{index}]")))?;
         self.values.push(value);
         Ok(())
     }
@@ -486,7 +547,10 @@ impl Entries<'_> {
             EntryKind::Record(fields, values) => {
                 let all = fields.iter().map(|field| &*field.name);
                 let index = names::find(all.clone(), name, self.next).ok_or_else(|| {
-                    ValueError::new(ValueErrorKind::UnknownField { name: name.into(), expected: names::list(all) })
+                    ValueError::new(ValueErrorKind::UnknownField {
+                        name: name.into(),
+                        expected: names::list(all),
+                    })
                 })?;
                 let field = &fields[index];
                 let value = value
@@ -497,14 +561,18 @@ impl Entries<'_> {
             }
             EntryKind::Pairs(key, item, pairs) => {
                 let key = to_value(name, key)?;
-                let item =
-                    value.serialize(ToValue { ty: item }).map_err(|error| error.within(format_args!("[{name:?}]")))?;
+                let item = value
+                    .serialize(ToValue { ty: item })
+                    .map_err(|error| error.within(format_args!("[{name:?}]")))?;
                 pairs.push(Value::Tuple(vec![key, item]));
             }
             EntryKind::Flags(flags, bits) => {
                 let all = flags.iter().map(|flag| &**flag);
                 let index = names::find(all.clone(), name, self.next).ok_or_else(|| {
-                    ValueError::new(ValueErrorKind::UnknownCase { name: name.into(), expected: names::list(all) })
+                    ValueError::new(ValueErrorKind::UnknownCase {
+                        name: name.into(),
+                        expected: names::list(all),
+                    })
                 })?;
                 let set = value.serialize(ToValue { ty: &Type::Bool })?;
                 if set == Value::Bool(true) {
@@ -513,7 +581,10 @@ impl Entries<'_> {
                 self.next = index + 1;
             }
             EntryKind::Case(_, Some(_)) => {
-                return Err(ValueError::mismatch(&"one case", "another case in the same map"));
+                return Err(ValueError::mismatch(
+                    &"one case",
+                    "another case in the same map",
+                ));
             }
             EntryKind::Case(ty, slot @ None) => {
                 // A case without a payload is written `{"case": null}`.
@@ -527,13 +598,17 @@ impl Entries<'_> {
     fn finish(self) -> Result<Value> {
         let value = match self.kind {
             EntryKind::Record(fields, values) => {
-                let values = fields.iter().zip(values).map(|(field, value)| match (value, &field.ty) {
-                    (Some(value), _) => Ok(value),
-                    (None, Type::Option(_)) => Ok(Value::Option(None)),
-                    (None, _) => {
-                        Err(ValueError::new(ValueErrorKind::MissingField { name: field.name.to_string() }))
-                    }
-                });
+                let values =
+                    fields
+                        .iter()
+                        .zip(values)
+                        .map(|(field, value)| match (value, &field.ty) {
+                            (Some(value), _) => Ok(value),
+                            (None, Type::Option(_)) => Ok(Value::Option(None)),
+                            (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
+                                name: field.name.to_string(),
+                            })),
+                        });
                 Value::Record(values.collect::<Result<_>>()?)
             }
             EntryKind::Pairs(_, _, pairs) => Value::List(pairs),
@@ -572,7 +647,9 @@ impl SerializeMap for Entries<'_> {
                 }
                 Ok(())
             }
-            Key::None => Err(serde::ser::Error::custom("a map's value came before its key")),
+            Key::None => Err(serde::ser::Error::custom(
+                "a map's value came before its key",
+            )),
         }
     }
 

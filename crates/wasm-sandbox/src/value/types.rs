@@ -93,9 +93,21 @@ impl Signature {
     /// let add = Signature::new([Type::S32, Type::S32], [Type::S32]);
     /// assert_eq!(add.to_string(), "func(s32, s32) -> s32");
     /// ```
-    pub fn new(params: impl IntoIterator<Item = Type>, results: impl IntoIterator<Item = Type>) -> Self {
-        let params = params.into_iter().map(|ty| Field { name: "".into(), ty }).collect();
-        Self { params, results: results.into_iter().collect() }
+    pub fn new(
+        params: impl IntoIterator<Item = Type>,
+        results: impl IntoIterator<Item = Type>,
+    ) -> Self {
+        let params = params
+            .into_iter()
+            .map(|ty| Field {
+                name: "".into(),
+                ty,
+            })
+            .collect();
+        Self {
+            params,
+            results: results.into_iter().collect(),
+        }
     }
 }
 
@@ -138,7 +150,9 @@ impl fmt::Display for Type {
             Self::List(element) => return write!(f, "list<{element}>"),
             Self::Option(inner) => return write!(f, "option<{inner}>"),
             Self::Result(ok, err) => {
-                let part = |part: &Option<Arc<Type>>| part.as_ref().map_or("_".into(), |ty| ty.to_string());
+                let part = |part: &Option<Arc<Type>>| {
+                    part.as_ref().map_or("_".into(), |ty| ty.to_string())
+                };
                 return write!(f, "result<{}, {}>", part(ok), part(err));
             }
             Self::Tuple(types) => {
@@ -148,8 +162,12 @@ impl fmt::Display for Type {
                 }
                 return f.write_str(">");
             }
-            Self::Record(fields) => return names(f, "record", fields.iter().map(|field| &field.name)),
-            Self::Variant(cases) => return names(f, "variant", cases.iter().map(|case| &case.name)),
+            Self::Record(fields) => {
+                return names(f, "record", fields.iter().map(|field| &field.name));
+            }
+            Self::Variant(cases) => {
+                return names(f, "variant", cases.iter().map(|case| &case.name));
+            }
             Self::Enum(cases) => return names(f, "enum", cases.iter()),
             Self::Flags(flags) => return names(f, "flags", flags.iter()),
         };

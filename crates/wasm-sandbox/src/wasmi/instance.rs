@@ -16,8 +16,8 @@ use crate::host::import_name;
 use crate::value::{ResourceHandle, Type, Value, ValueErrorKind};
 use crate::wasmtime::{simple_result, simple_values};
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output, ResourceLimits, Result,
-    Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
+    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output,
+    ResourceLimits, Result, Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// Fuel between two looks at the clock: a fraction of a millisecond.
@@ -58,7 +58,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn count_host_call(&mut self) -> Result<()> {
-        let left = self.host_calls_left.checked_sub(1).ok_or(Error::LimitExceeded { limit: Limit::HostCalls })?;
+        let left = self
+            .host_calls_left
+            .checked_sub(1)
+            .ok_or(Error::LimitExceeded {
+                limit: Limit::HostCalls,
+            })?;
         self.host_calls_left = left;
         Ok(())
     }
@@ -90,7 +95,10 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool, wasmi_core::LimiterError> {
-        let total = self.tables_used.saturating_sub(current).saturating_add(desired);
+        let total = self
+            .tables_used
+            .saturating_sub(current)
+            .saturating_add(desired);
         if total > self.table_elements {
             self.refused = Some(Limit::Tables);
             return Ok(false);
@@ -126,7 +134,9 @@ fn classify(error: wasmi::Error) -> Error {
     let trap = match error.as_trap_code() {
         Some(TrapCode::OutOfFuel) => return limit(Limit::Fuel),
         Some(TrapCode::StackOverflow) => return limit(Limit::Stack),
-        Some(TrapCode::GrowthOperationLimited | TrapCode::OutOfSystemMemory) => return limit(Limit::Memory),
+        Some(TrapCode::GrowthOperationLimited | TrapCode::OutOfSystemMemory) => {
+            return limit(Limit::Memory);
+        }
         Some(TrapCode::UnreachableCodeReached) => Trap::Unreachable,
         Some(TrapCode::MemoryOutOfBounds) => Trap::MemoryOutOfBounds,
         Some(TrapCode::TableOutOfBounds | TrapCode::IndirectCallToNull) => Trap::TableOutOfBounds,
@@ -135,13 +145,18 @@ fn classify(error: wasmi::Error) -> Error {
         Some(TrapCode::IntegerOverflow | TrapCode::BadConversionToInteger) => Trap::IntegerOverflow,
         None => Trap::Other,
     };
-    Error::Trap { trap, message: error.to_string() }
+    Error::Trap {
+        trap,
+        message: error.to_string(),
+    }
 }
 
 /// An instance of the wasmi backend. Cheap to clone: clones are the same instance.
 #[derive(Clone, Debug)]
 pub struct WasmiInstance {
     gate: Arc<Gate<Inner>>,
+    /// Beside the gate, so that looking a function up never waits for a call.
+    loaded: Arc<Loaded>,
 }
 
 struct Inner {
@@ -160,24 +175,51 @@ struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("loaded", &self.loaded).field("poison", &self.poison).finish_non_exhaustive()
+        f.debug_struct("Inner")
+            .field("loaded", &self.loaded)
+            .field("poison", &self.poison)
+            .finish_non_exhaustive()
     }
 }
 
-fn check(shared: &Shared, loaded: &Loaded, limits: &ResourceLimits, capabilities: &Capabilities) -> Result<()> {
-    let refuse = |limit, help| Err(Error::LimitUnsupported { runtime: NAME, limit, help });
+fn check(
+    shared: &Shared,
+    loaded: &Loaded,
+    limits: &ResourceLimits,
+    capabilities: &Capabilities,
+) -> Result<()> {
+    let refuse = |limit, help| {
+        Err(Error::LimitUnsupported {
+            runtime: NAME,
+            limit,
+            help,
+        })
+    };
     if limits.fuel.is_some() && !shared.config.fuel_metering {
         return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
     }
-    if limits.stack_bytes.is_some_and(|bytes| bytes < shared.config.stack_bytes) {
-        return refuse(Limit::Stack, "create it with a smaller `RuntimeConfig::stack_bytes`");
+    if limits
+        .stack_bytes
+        .is_some_and(|bytes| bytes < shared.config.stack_bytes)
+    {
+        return refuse(
+            Limit::Stack,
+            "create it with a smaller `RuntimeConfig::stack_bytes`",
+        );
     }
     if limits.memory_bytes > shared.config.max_memory_bytes {
-        return refuse(Limit::Memory, "create it with a larger `RuntimeConfig::max_memory_bytes`");
+        return refuse(
+            Limit::Memory,
+            "create it with a larger `RuntimeConfig::max_memory_bytes`",
+        );
     }
     capabilities.validate()?;
     let ungrantable = |capability: String| {
-        Err(Error::CapabilityUnsupported { runtime: NAME, capability, help: "use the `wasmtime` runtime" })
+        Err(Error::CapabilityUnsupported {
+            runtime: NAME,
+            capability,
+            help: "use the `wasmtime` runtime",
+        })
     };
     if let Some(directory) = capabilities.directories.first() {
         return ungrantable(format!("the directory `{}`", directory.guest));
@@ -224,25 +266,37 @@ pub(super) fn create(
     let start_fuel = fuel.min(START_FUEL);
     let set = |store: &mut Store<State>| store.set_fuel(start_fuel).map_err(classify);
     set(&mut store)?;
-    let instance = loaded.linker.instantiate_and_start(&mut store, &loaded.module).map_err(|error| {
-        let is_guests = error.as_trap_code().is_some() || error.downcast_ref::<Stop>().is_some();
-        match store.data().refused {
-            Some(limit) if !is_guests => Error::LimitExceeded { limit },
-            // The fuel was a start function's, not the instance's own.
-            _ if error.as_trap_code() == Some(TrapCode::OutOfFuel) && limits.fuel.is_none_or(|fuel| fuel > START_FUEL) => {
-                Error::LimitExceeded { limit: Limit::Deadline }
+    let instance = loaded
+        .linker
+        .instantiate_and_start(&mut store, &loaded.module)
+        .map_err(|error| {
+            let is_guests =
+                error.as_trap_code().is_some() || error.downcast_ref::<Stop>().is_some();
+            match store.data().refused {
+                Some(limit) if !is_guests => Error::LimitExceeded { limit },
+                // The fuel was a start function's, not the instance's own.
+                _ if error.as_trap_code() == Some(TrapCode::OutOfFuel)
+                    && limits.fuel.is_none_or(|fuel| fuel > START_FUEL) =>
+                {
+                    Error::LimitExceeded {
+                        limit: Limit::Deadline,
+                    }
+                }
+                _ if is_guests => classify(error),
+                _ => Error::Instantiation {
+                    reason: error.to_string(),
+                },
             }
-            _ if is_guests => classify(error),
-            _ => Error::Instantiation { reason: error.to_string() },
-        }
-    })?;
+        })?;
     let used = start_fuel.saturating_sub(store.get_fuel().unwrap_or(0));
     let memory = instance.get_memory(&store, wasm_memory::MEMORY_EXPORT);
     let ticker = ticker(shared);
     let inner = Inner {
         instance,
         memory,
-        deadline_ticks: limits.deadline.map_or(u64::MAX, |deadline| ticker.ticks_in(deadline)),
+        deadline_ticks: limits
+            .deadline
+            .map_or(u64::MAX, |deadline| ticker.ticks_in(deadline)),
         ticker,
         metered: shared.config.fuel_metering,
         fuel_left: fuel.saturating_sub(used),
@@ -252,7 +306,11 @@ pub(super) fn create(
         poison: None,
         _slot: slot,
     };
-    Ok(WasmiInstance { gate: Arc::new(Gate::new(inner, control)) })
+    let loaded = inner.loaded.clone();
+    Ok(WasmiInstance {
+        gate: Arc::new(Gate::new(inner, control)),
+        loaded,
+    })
 }
 
 /// A call in progress. Dropped before it is finished, it poisons the instance.
@@ -273,7 +331,11 @@ impl Inner {
     fn failed<T>(&mut self, error: Error) -> Result<T> {
         if error.is_fatal() && self.poison.is_none() {
             self.poison = Some(error.to_string());
-            self.store.data().control.poisoned.store(true, Ordering::Relaxed);
+            self.store
+                .data()
+                .control
+                .poisoned
+                .store(true, Ordering::Relaxed);
         }
         Err(error)
     }
@@ -281,7 +343,10 @@ impl Inner {
     fn begin(&self) -> Result<u64> {
         let control = &self.store.data().control;
         if control.poisoned.load(Ordering::Relaxed) {
-            let reason = self.poison.clone().unwrap_or_else(|| "its call was cancelled".into());
+            let reason = self
+                .poison
+                .clone()
+                .unwrap_or_else(|| "its call was cancelled".into());
             return Err(Error::Poisoned { reason });
         }
         if control.terminated.load(Ordering::Relaxed) {
@@ -297,17 +362,33 @@ impl Inner {
         if signature.params.len() != params.len() {
             let (expected, found) = (signature.params.len(), params.len());
             let kind = ValueErrorKind::Length { expected, found };
-            return Err(Error::Value(crate::ValueError { path: String::new(), kind }));
+            return Err(Error::Value(crate::ValueError {
+                path: String::new(),
+                kind,
+            }));
         }
-        if signature.results.iter().any(|ty| matches!(ty, Type::Unsupported(_))) {
+        if signature
+            .results
+            .iter()
+            .any(|ty| matches!(ty, Type::Unsupported(_)))
+        {
             let reason = format!("`{signature}` has values that cannot cross the sandbox's border");
-            return Err(Error::Signature { name: name.into(), reason });
+            return Err(Error::Signature {
+                name: name.into(),
+                reason,
+            });
         }
         let values = params.iter().zip(&signature.params).map(|(value, param)| {
-            to_val(value).filter(|_| value.is(&param.ty)).ok_or_else(|| {
-                let (expected, found) = (param.ty.to_string(), "a value of another type".into());
-                Error::Value(crate::ValueError { path: String::new(), kind: ValueErrorKind::Mismatch { expected, found } })
-            })
+            to_val(value)
+                .filter(|_| value.is(&param.ty))
+                .ok_or_else(|| {
+                    let (expected, found) =
+                        (param.ty.to_string(), "a value of another type".into());
+                    Error::Value(crate::ValueError {
+                        path: String::new(),
+                        kind: ValueErrorKind::Mismatch { expected, found },
+                    })
+                })
         });
         let values = values.collect::<Result<_>>()?;
         let func = self.instance.get_func(&self.store, name);
@@ -316,11 +397,21 @@ impl Inner {
     }
 
     /// Calls, in slices of fuel.
-    async fn call(&mut self, name: &str, params: &[Value], asynchronous: bool) -> Result<Vec<Value>> {
+    async fn call(
+        &mut self,
+        name: &str,
+        params: &[Value],
+        asynchronous: bool,
+    ) -> Result<Vec<Value>> {
         let (func, params, results) = self.lower(name, params)?;
         let deadline = self.begin()?;
-        let mut flight = Flight { control: self.store.data().control.clone(), finished: false };
-        let outcome = self.run(func, &params, results, deadline, asynchronous).await;
+        let mut flight = Flight {
+            control: self.store.data().control.clone(),
+            finished: false,
+        };
+        let outcome = self
+            .run(func, &params, results, deadline, asynchronous)
+            .await;
         flight.finished = true;
         match outcome {
             Ok(results) => Ok(results.iter().filter_map(from_val).collect()),
@@ -352,7 +443,9 @@ impl Inner {
                 return Err(Error::Cancelled);
             }
             if self.ticker.now() >= deadline {
-                return Err(Error::LimitExceeded { limit: Limit::Deadline });
+                return Err(Error::LimitExceeded {
+                    limit: Limit::Deadline,
+                });
             }
             if asynchronous {
                 yield_now().await;
@@ -373,7 +466,10 @@ impl Inner {
     }
 }
 
-const FUEL: Error = Error::Unsupported { runtime: NAME, operation: "fuel, unless `RuntimeConfig::fuel_metering` is set" };
+const FUEL: Error = Error::Unsupported {
+    runtime: NAME,
+    operation: "fuel, unless `RuntimeConfig::fuel_metering` is set",
+};
 
 impl WasmInstance for WasmiInstance {
     fn state(&self) -> WasmInstanceState {
@@ -414,12 +510,19 @@ impl WasmInstance for WasmiInstance {
 
     unsafe fn memory_ptr(&self) -> Result<*mut u8> {
         let inner = self.gate.enter()?;
-        inner.memory.map(|memory| memory.data_ptr(&inner.store)).ok_or(Error::NoMemory)
+        inner
+            .memory
+            .map(|memory| memory.data_ptr(&inner.store))
+            .ok_or(Error::NoMemory)
     }
 
     fn memory_size(&self) -> usize {
         match self.gate.enter().as_deref() {
-            Ok(Inner { memory: Some(memory), store, .. }) => memory.data_size(store),
+            Ok(Inner {
+                memory: Some(memory),
+                store,
+                ..
+            }) => memory.data_size(store),
             _ => 0,
         }
     }
@@ -429,10 +532,9 @@ impl WasmInstance for WasmiInstance {
     }
 
     fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32> {
-        let mut inner = self.gate.enter()?;
-        let signature = inner.loaded.functions[inner.loaded.find(function_name)?].signature.clone();
-        let values = simple_values(function_name, &signature, params)?;
-        let results = now(inner.call(function_name, &values, false))?;
+        let signature = &self.loaded.functions[self.loaded.find(function_name)?].signature;
+        let values = simple_values(function_name, signature, params)?;
+        let results = now(self.gate.enter()?.call(function_name, &values, false))?;
         simple_result(&results).ok_or_else(|| Error::Signature {
             name: function_name.into(),
             reason: format!("`{signature}` does not answer with one integer"),
@@ -443,12 +545,19 @@ impl WasmInstance for WasmiInstance {
         Box::pin(async move {
             let inner = self.gate.enter_async().await?;
             let memory = inner.memory.ok_or(Error::NoMemory)?;
-            Ok(Box::new(Session { inner, memory, error: None }) as Box<dyn GuestSession + '_>)
+            Ok(Box::new(Session {
+                inner,
+                memory,
+                error: None,
+            }) as Box<dyn GuestSession + '_>)
         })
     }
 
     fn output(&self) -> Output {
-        self.gate.enter().map(|inner| inner.store.data().preview1.output()).unwrap_or_default()
+        self.gate
+            .enter()
+            .map(|inner| inner.store.data().preview1.output())
+            .unwrap_or_default()
     }
 
     fn drop_resource(&self, handle: ResourceHandle) -> Result<()> {
@@ -466,8 +575,7 @@ impl WasmInstance for WasmiInstance {
 
 impl WasmFunctionCaller for WasmiInstance {
     fn function(&self, name: &str) -> Result<FunctionInfo> {
-        let inner = self.gate.enter()?;
-        Ok(inner.loaded.functions[inner.loaded.find(name)?].clone())
+        Ok(self.loaded.functions[self.loaded.find(name)?].clone())
     }
 
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
@@ -475,7 +583,13 @@ impl WasmFunctionCaller for WasmiInstance {
     }
 
     fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(async move { self.gate.enter_async().await?.call(name, params, true).await })
+        Box::pin(async move {
+            self.gate
+                .enter_async()
+                .await?
+                .call(name, params, true)
+                .await
+        })
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -498,7 +612,9 @@ impl Session<'_> {
                 [Value::S32(answer)] => Ok(*answer),
                 _ => Err(MemoryError::MissingExport { name }),
             },
-            Err(Error::UnknownFunction { .. } | Error::Value(_)) => Err(MemoryError::MissingExport { name }),
+            Err(Error::UnknownFunction { .. } | Error::Value(_)) => {
+                Err(MemoryError::MissingExport { name })
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.error = Some(error);
@@ -524,12 +640,20 @@ impl GuestMemory for Session<'_> {
 }
 
 impl GuestSession for Session<'_> {
-    fn call_packed<'a>(&'a mut self, name: &'a str, ptr: u32, len: u32) -> BoxFuture<'a, Result<u64>> {
+    fn call_packed<'a>(
+        &'a mut self,
+        name: &'a str,
+        ptr: u32,
+        len: u32,
+    ) -> BoxFuture<'a, Result<u64>> {
         Box::pin(async move {
             let params = [ptr, len].map(|number| Value::S32(number.cast_signed()));
             match self.inner.call(name, &params, true).await?.as_slice() {
                 [Value::S64(answer)] => Ok(answer.cast_unsigned()),
-                _ => Err(Error::Signature { name: name.into(), reason: "it does not answer with one i64".into() }),
+                _ => Err(Error::Signature {
+                    name: name.into(),
+                    reason: "it does not answer with one i64".into(),
+                }),
             }
         })
     }

@@ -55,14 +55,30 @@ enum Source {
 
 impl Preview1 {
     pub(super) fn new(capabilities: &Capabilities, output_bytes: usize) -> Self {
-        let sink = |kind, is_error| Sink { kind, is_error, bytes: Vec::new(), limit: output_bytes, closed: false };
-        let env = capabilities.environment().into_iter().map(|(name, value)| format!("{name}={value}").into_bytes());
+        let sink = |kind, is_error| Sink {
+            kind,
+            is_error,
+            bytes: Vec::new(),
+            limit: output_bytes,
+            closed: false,
+        };
+        let env = capabilities
+            .environment()
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}").into_bytes());
         Self {
-            args: capabilities.args.iter().map(|arg| arg.clone().into_bytes()).collect(),
+            args: capabilities
+                .args
+                .iter()
+                .map(|arg| arg.clone().into_bytes())
+                .collect(),
             env: env.collect(),
             stdin: capabilities.stdin.clone(),
             stdin_at: 0,
-            out: [sink(capabilities.stdout, false), sink(capabilities.stderr, true)],
+            out: [
+                sink(capabilities.stdout, false),
+                sink(capabilities.stderr, true),
+            ],
             clocks: capabilities.clocks,
             started: Instant::now(),
             random: match capabilities.random {
@@ -77,7 +93,10 @@ impl Preview1 {
         Output {
             stdout: stdout.bytes.clone(),
             stderr: stderr.bytes.clone(),
-            full: self.out.iter().any(|sink| sink.kind == Stdio::Capture && sink.bytes.len() >= sink.limit),
+            full: self
+                .out
+                .iter()
+                .any(|sink| sink.kind == Stdio::Capture && sink.bytes.len() >= sink.limit),
         }
     }
 }
@@ -183,7 +202,9 @@ struct Guest<'a> {
 
 impl Guest<'_> {
     fn slice(&mut self, ptr: u32, len: u32) -> Outcome<&mut [u8]> {
-        let range = wasm_memory::Region { ptr, len }.within(self.bytes.len()).map_err(|_| Failure::Errno(EFAULT))?;
+        let range = wasm_memory::Region { ptr, len }
+            .within(self.bytes.len())
+            .map_err(|_| Failure::Errno(EFAULT))?;
         Ok(&mut self.bytes[range])
     }
 
@@ -200,7 +221,10 @@ impl Guest<'_> {
 
     /// The regions of an array of (pointer, length) pairs, which are read one by one.
     fn vector(&mut self, ptr: u32, index: u32) -> Outcome<(u32, u32)> {
-        let at = index.checked_mul(8).and_then(|offset| ptr.checked_add(offset)).ok_or(Failure::Errno(EFAULT))?;
+        let at = index
+            .checked_mul(8)
+            .and_then(|offset| ptr.checked_add(offset))
+            .ok_or(Failure::Errno(EFAULT))?;
         let second = at.checked_add(4).ok_or(Failure::Errno(EFAULT))?;
         Ok((self.read_u32(at)?, self.read_u32(second)?))
     }
@@ -212,7 +236,9 @@ impl Guest<'_> {
             self.write(pointer, &buffer.to_le_bytes())?;
             pointer = pointer.checked_add(4).ok_or(Failure::Errno(EFAULT))?;
             self.write(buffer, string)?;
-            buffer = buffer.checked_add(string.len() as u32).ok_or(Failure::Errno(EFAULT))?;
+            buffer = buffer
+                .checked_add(string.len() as u32)
+                .ok_or(Failure::Errno(EFAULT))?;
             self.write(buffer, &[0])?;
             buffer = buffer.checked_add(1).ok_or(Failure::Errno(EFAULT))?;
         }
@@ -238,7 +264,12 @@ fn run(function: Function, caller: &mut Caller<'_, State>, params: &[Val]) -> Ou
     let (bytes, state) = memory.data_and_store_mut(&mut *caller);
     let mut guest = Guest { bytes };
     let wasi = &mut state.preview1;
-    let (a, b, c, d) = (word(params, 0), word(params, 1), word(params, 2), word(params, 3));
+    let (a, b, c, d) = (
+        word(params, 0),
+        word(params, 1),
+        word(params, 2),
+        word(params, 3),
+    );
     let sizes = |guest: &mut Guest<'_>, strings: &[Vec<u8>]| {
         let total: usize = strings.iter().map(|string| string.len() + 1).sum();
         guest.write(a, &(strings.len() as u32).to_le_bytes())?;
@@ -254,7 +285,9 @@ fn run(function: Function, caller: &mut Caller<'_, State>, params: &[Val]) -> Ou
             let since = match (wasi.clocks, a) {
                 (_, 2..) => return Err(Failure::Errno(EINVAL)),
                 (Clocks::Frozen, _) => std::time::Duration::ZERO,
-                (Clocks::System, 0) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+                (Clocks::System, 0) => SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default(),
                 (Clocks::System, _) => wasi.started.elapsed(),
             };
             let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
@@ -265,7 +298,9 @@ fn run(function: Function, caller: &mut Caller<'_, State>, params: &[Val]) -> Ou
             match &mut wasi.random {
                 Source::Seeded(state) => {
                     for chunk in target.chunks_mut(8) {
-                        chunk.copy_from_slice(&crate::random::split_mix(state).to_le_bytes()[..chunk.len()]);
+                        chunk.copy_from_slice(
+                            &crate::random::split_mix(state).to_le_bytes()[..chunk.len()],
+                        );
                     }
                     Ok(())
                 }
@@ -342,8 +377,11 @@ impl Sink {
         let accepted = match self.kind {
             Stdio::Null => bytes.len(),
             Stdio::Inherit => {
-                let written =
-                    if self.is_error { std::io::stderr().write(bytes) } else { std::io::stdout().write(bytes) };
+                let written = if self.is_error {
+                    std::io::stderr().write(bytes)
+                } else {
+                    std::io::stdout().write(bytes)
+                };
                 written.map_err(|_| Failure::Errno(EPIPE))?
             }
             Stdio::Capture => {

@@ -14,8 +14,9 @@ use crate::host::import_name;
 use crate::value::{Signature, Type, Value};
 use crate::wasmtime::check_message;
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, ImportInfo, Limit, ModuleId, ModuleKind, ResourceLimits, Result,
-    RuntimeCapabilities, RuntimeConfig, WasmInstance, WasmModule, WasmRuntime,
+    BoxFuture, Capabilities, Error, FunctionInfo, ImportInfo, Limit, ModuleId, ModuleKind,
+    ResourceLimits, Result, RuntimeCapabilities, RuntimeConfig, WasmInstance, WasmModule,
+    WasmRuntime,
 };
 
 /// The name by which errors call this backend.
@@ -41,7 +42,9 @@ pub(super) struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,7 +67,10 @@ pub(super) struct Loaded {
 
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loaded").field("id", &self.id).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Loaded")
+            .field("id", &self.id)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,7 +94,10 @@ fn value_type(ty: &ValType) -> Type {
 }
 
 fn signature(ty: &FuncType) -> Signature {
-    Signature::new(ty.params().iter().map(value_type), ty.results().iter().map(value_type))
+    Signature::new(
+        ty.params().iter().map(value_type),
+        ty.results().iter().map(value_type),
+    )
 }
 
 pub(super) fn to_val(value: &Value) -> Option<Val> {
@@ -113,7 +122,10 @@ pub(super) fn from_val(value: &Val) -> Option<Value> {
 
 fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     if let [0, b'a', b's', b'm', _, 0, 1, 0, ..] = bytes {
-        return Err(Error::Unsupported { runtime: NAME, operation: "components" });
+        return Err(Error::Unsupported {
+            runtime: NAME,
+            operation: "components",
+        });
     }
     let invalid = |reason: String| Error::InvalidModule { reason };
     let module = Module::new(&shared.engine, bytes).map_err(|error| invalid(error.to_string()))?;
@@ -122,41 +134,62 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let mut defined = Vec::new();
     for import in module.imports() {
         let (interface, name) = (import.module(), import.name());
-        let missing = || Error::MissingImport { import: import_name(interface, name) };
+        let missing = || Error::MissingImport {
+            import: import_name(interface, name),
+        };
         let ExternType::Func(ty) = import.ty() else {
             return Err(missing());
         };
-        let info = ImportInfo { interface: interface.into(), name: name.into() };
+        let info = ImportInfo {
+            interface: interface.into(),
+            name: name.into(),
+        };
         if defined.contains(&info) {
             continue;
         }
         defined.push(info.clone());
         let linked = if interface == preview1::MODULE {
             let name = preview1::Function::named(name, &ty).ok_or_else(missing)?;
-            linker.func_new(interface, import.name(), ty.clone(), move |caller, params, results| {
-                preview1::call(name, caller, params, results)
-            })
+            linker.func_new(
+                interface,
+                import.name(),
+                ty.clone(),
+                move |caller, params, results| preview1::call(name, caller, params, results),
+            )
         } else {
             imports.push(info);
-            let function = shared.config.host_functions.get(interface, name).ok_or_else(missing)?.clone();
+            let function = shared
+                .config
+                .host_functions
+                .get(interface, name)
+                .ok_or_else(missing)?
+                .clone();
             let (signature, label) = (signature(&ty), import_name(interface, name));
-            linker.func_new(interface, name, ty.clone(), move |mut caller, params, results| {
-                let unsupported = || Error::Signature {
-                    name: label.clone(),
-                    reason: format!("`{signature}` has values that cannot leave the guest"),
-                };
-                let call = || {
-                    caller.data_mut().count_host_call()?;
-                    let values =
-                        params.iter().map(|value| from_val(value).ok_or_else(unsupported)).collect::<Result<_>>()?;
-                    let answers = function.call(caller.data().control.id, &label, &signature, values)?;
-                    for (slot, answer) in results.iter_mut().zip(&answers) {
-                        *slot = to_val(answer).ok_or_else(unsupported)?;
-                    }
-                    Ok(())
-                };
-                call_or_stop(call)
-            })
+            linker.func_new(
+                interface,
+                name,
+                ty.clone(),
+                move |mut caller, params, results| {
+                    let unsupported = || Error::Signature {
+                        name: label.clone(),
+                        reason: format!("`{signature}` has values that cannot leave the guest"),
+                    };
+                    let call = || {
+                        caller.data_mut().count_host_call()?;
+                        let values = params
+                            .iter()
+                            .map(|value| from_val(value).ok_or_else(unsupported))
+                            .collect::<Result<_>>()?;
+                        let answers =
+                            function.call(caller.data().control.id, &label, &signature, values)?;
+                        for (slot, answer) in results.iter_mut().zip(&answers) {
+                            *slot = to_val(answer).ok_or_else(unsupported)?;
+                        }
+                        Ok(())
+                    };
+                    call_or_stop(call)
+                },
+            )
         };
         linked.map_err(|error| invalid(error.to_string()))?;
     }
@@ -168,13 +201,28 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             _ => None,
         })
         .map(|(name, signature)| {
-            let codec = messages.iter().find(|(listed, _)| *listed == name).map(|(_, codec)| *codec);
+            let codec = messages
+                .iter()
+                .find(|(listed, _)| *listed == name)
+                .map(|(_, codec)| *codec);
             check_message(&name, &signature, codec)?;
-            Ok(FunctionInfo { name: name.into(), signature: signature.into(), codec })
+            Ok(FunctionInfo {
+                name: name.into(),
+                signature: signature.into(),
+                codec,
+            })
         })
         .collect::<Result<_>>()?;
     functions.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Loaded { runtime: shared.id, id, size: bytes.len(), functions, imports, module, linker })
+    Ok(Loaded {
+        runtime: shared.id,
+        id,
+        size: bytes.len(),
+        functions,
+        imports,
+        module,
+        linker,
+    })
 }
 
 /// A failure of ours as the interpreter's.
@@ -217,7 +265,9 @@ impl WasmiRuntime {
     pub fn new(config: &RuntimeConfig) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         if config.max_instances == 0 {
-            return Err(Error::InvalidConfig { reason: "`max_instances` must not be zero".into() });
+            return Err(Error::InvalidConfig {
+                reason: "`max_instances` must not be zero".into(),
+            });
         }
         let mut engine = Config::default();
         engine
@@ -258,14 +308,21 @@ fn boxed(instance: WasmiInstance) -> Box<dyn WasmInstance> {
 impl WasmRuntime for WasmiRuntime {
     fn load_module(&self, wasm_bytes: &[u8]) -> Result<Box<dyn WasmModule>> {
         if wasm_bytes.len() > self.shared.config.max_module_bytes {
-            return Err(Error::LimitExceeded { limit: Limit::ModuleBytes });
+            return Err(Error::LimitExceeded {
+                limit: Limit::ModuleBytes,
+            });
         }
-        let loaded = self.shared.modules.load(wasm_bytes, |id| load(&self.shared, id, wasm_bytes))?;
+        let loaded = self
+            .shared
+            .modules
+            .load(wasm_bytes, |id| load(&self.shared, id, wasm_bytes))?;
         Ok(Box::new(WasmiModule { loaded }))
     }
 
     fn get_module(&self, id: ModuleId) -> Result<Box<dyn WasmModule>> {
-        Ok(Box::new(WasmiModule { loaded: self.shared.modules.get(id)? }))
+        Ok(Box::new(WasmiModule {
+            loaded: self.shared.modules.get(id)?,
+        }))
     }
 
     fn unload_module(&self, id: ModuleId) -> Result<()> {

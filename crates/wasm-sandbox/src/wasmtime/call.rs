@@ -11,6 +11,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasmtime::component::{Func as ComponentFunc, ResourceAny, Val};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val as CoreVal};
 
@@ -20,8 +22,18 @@ use super::instance::{Body, Inner};
 use super::module::Code;
 use super::state::Handles;
 use crate::control::{Control, block_on};
-use crate::value::{ResourceHandle, Signature, Type, Value, to_value};
+use crate::value::{
+    ResourceHandle, Signature, Type, Value, ValueError, ValueErrorKind, arguments, result, to_value,
+};
 use crate::{Error, Limit, Result};
+
+/// What is remembered of an exported function.
+#[derive(Default)]
+pub(super) struct Function {
+    target: Option<Target>,
+    /// The last call's arguments, to be written over.
+    arguments: Vec<Val>,
+}
 
 /// An exported function.
 #[derive(Clone, Copy)]
@@ -63,9 +75,13 @@ pub(super) async fn driven<T>(
         let _entered = worker.enter();
         // Epochs only bound a guest that executes; this one also bounds waiting. One tick later, so
         // that a guest which executes is stopped by its epoch.
-        deadline.map(|deadline| tokio::time::sleep(deadline.saturating_add(Duration::from_millis(10))))
+        deadline
+            .map(|deadline| tokio::time::sleep(deadline.saturating_add(Duration::from_millis(10))))
     };
-    let within = Within { worker, future: std::pin::pin!(future) };
+    let within = Within {
+        worker,
+        future: std::pin::pin!(future),
+    };
     match bounded {
         None => within.await.map_err(Ended::Guest),
         Some(sleep) => {
@@ -112,7 +128,11 @@ impl Inner {
     fn poison(&mut self, reason: &str) {
         if self.poison.is_none() {
             self.poison = Some(reason.into());
-            self.store.data().control.poisoned.store(true, Ordering::Relaxed);
+            self.store
+                .data()
+                .control
+                .poisoned
+                .store(true, Ordering::Relaxed);
         }
     }
 
@@ -132,7 +152,10 @@ impl Inner {
 
     #[cold]
     fn dead(&self) -> Error {
-        let reason = self.poison.clone().unwrap_or_else(|| "its call was cancelled".into());
+        let reason = self
+            .poison
+            .clone()
+            .unwrap_or_else(|| "its call was cancelled".into());
         Error::Poisoned { reason }
     }
 
@@ -166,21 +189,25 @@ impl Inner {
 
     fn target(&mut self, index: usize) -> Result<Target> {
         if self.targets.len() <= index {
-            self.targets.resize(index + 1, None);
+            self.targets.resize_with(index + 1, Function::default);
         }
-        if let Some(target) = self.targets[index] {
+        if let Some(target) = self.targets[index].target {
             return Ok(target);
         }
         let name = &self.loaded.functions[index].name;
         let target = match (&self.body, &self.loaded.code) {
-            (Body::Component(instance), Code::Component(_, indices)) => {
-                instance.get_func(&mut self.store, indices[index]).map(Target::Component)
+            (Body::Component(instance), Code::Component(_, indices)) => instance
+                .get_func(&mut self.store, indices[index])
+                .map(Target::Component),
+            (Body::Core(instance, _), _) => {
+                instance.get_func(&mut self.store, name).map(Target::Core)
             }
-            (Body::Core(instance, _), _) => instance.get_func(&mut self.store, name).map(Target::Core),
             (Body::Component(_), Code::Core(_)) => None,
         };
-        let target = target.ok_or_else(|| Error::UnknownFunction { name: (**name).into() })?;
-        self.targets[index] = Some(target);
+        let target = target.ok_or_else(|| Error::UnknownFunction {
+            name: (**name).into(),
+        })?;
+        self.targets[index].target = Some(target);
         Ok(target)
     }
 
@@ -243,7 +270,7 @@ impl Inner {
         let signature = self.loaded.functions[index].signature.clone();
         let name = self.loaded.functions[index].name.clone();
         let values = simple_values(&name, &signature, params)?;
-        let results = self.call_blocking(&name, &values)?;
+        let results = self.call_blocking(&name, values)?;
         simple_result(&results).ok_or_else(|| Error::Signature {
             name: (*name).into(),
             reason: format!("`{signature}` does not answer with one integer"),
@@ -251,41 +278,69 @@ impl Inner {
     }
 
     /// Calls with values, blocking.
-    pub(super) fn call_blocking(&mut self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
-        if self.on_fiber {
-            return block_on(self.call(name, params));
-        }
+    pub(super) fn call_blocking(&mut self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
         let index = self.index(name)?;
+        if self.on_fiber {
+            return block_on(self.call_index(index, params));
+        }
         let call = self.lower(index, params)?;
         self.begin(false)?;
         match call {
-            Call::Core(func, params, mut results) => match func.call(&mut self.store, &params, &mut results) {
-                Ok(()) => self.lift_core(index, &results),
-                Err(error) => self.fail(error),
-            },
-            Call::Component(func, params, mut results) => match func.call(&mut self.store, &params, &mut results) {
-                Ok(()) => self.lift(index, results),
-                Err(error) => self.fail(error),
-            },
+            Call::Core(func, params, mut results) => {
+                match func.call(&mut self.store, &params, &mut results) {
+                    Ok(()) => self.lift_core(index, &results),
+                    Err(error) => self.fail(error),
+                }
+            }
+            Call::Component(func, params, mut results) => {
+                let outcome = func.call(&mut self.store, &params, &mut results);
+                self.targets[index].arguments = params;
+                match outcome {
+                    Ok(()) => self.lift(index, results),
+                    Err(error) => self.fail(error),
+                }
+            }
         }
     }
 
     /// Calls with values.
-    pub(super) async fn call(&mut self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
+    pub(super) async fn call(&mut self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
         let index = self.index(name)?;
+        self.call_index(index, params).await
+    }
+
+    /// Calls the function of this index with values.
+    pub(super) async fn call_index(
+        &mut self,
+        index: usize,
+        params: Vec<Value>,
+    ) -> Result<Vec<Value>> {
         let call = self.lower(index, params)?;
         self.begin(true)?;
-        let worker = if self.on_fiber { Some(self.shared.worker()?) } else { None };
+        let worker = if self.on_fiber {
+            Some(self.shared.worker()?)
+        } else {
+            None
+        };
         let deadline = self.limits.deadline;
-        let mut flight = Flight { control: self.store.data().control.clone(), finished: false };
+        let mut flight = Flight {
+            control: self.store.data().control.clone(),
+            finished: false,
+        };
         let outcome = match call {
             Call::Core(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
-                driven(worker, deadline, future).await.map(|()| Returned::Core(results))
+                driven(worker, deadline, future)
+                    .await
+                    .map(|()| Returned::Core(results))
             }
             Call::Component(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
-                driven(worker, deadline, future).await.map(|()| Returned::Component(results))
+                let outcome = driven(worker, deadline, future)
+                    .await
+                    .map(|()| Returned::Component(results));
+                self.targets[index].arguments = params;
+                outcome
             }
         };
         flight.finished = true;
@@ -293,69 +348,105 @@ impl Inner {
             Ok(Returned::Core(results)) => self.lift_core(index, &results),
             Ok(Returned::Component(results)) => self.lift(index, results),
             Err(Ended::Guest(error)) => self.fail(error),
-            Err(Ended::Deadline) => self.failed(Error::LimitExceeded { limit: Limit::Deadline }),
+            Err(Ended::Deadline) => self.failed(Error::LimitExceeded {
+                limit: Limit::Deadline,
+            }),
         }
     }
 
     /// The arguments in wasmtime's form, with room for the results.
-    fn lower(&mut self, index: usize, params: &[Value]) -> Result<Call> {
-        let signature = self.loaded.functions[index].signature.clone();
+    fn lower(&mut self, index: usize, params: Vec<Value>) -> Result<Call> {
+        let target = self.target(index)?;
+        let signature = &*self.loaded.functions[index].signature;
         if signature.params.len() != params.len() {
             let (expected, found) = (signature.params.len(), params.len());
-            let kind = crate::value::ValueErrorKind::Length { expected, found };
-            return Err(Error::Value(crate::ValueError { path: String::new(), kind }));
+            let kind = ValueErrorKind::Length { expected, found };
+            return Err(Error::Value(ValueError {
+                path: String::new(),
+                kind,
+            }));
         }
-        let unsupported = || Error::Signature {
-            name: (*self.loaded.functions[index].name).into(),
-            reason: format!("`{signature}` has values that cannot cross the sandbox's border"),
-        };
-        if signature.results.iter().any(|ty| matches!(ty, Type::Unsupported(_))) {
-            return Err(unsupported());
-        }
-        let typed = params.iter().zip(&signature.params);
-        if let Some((_, param)) = typed.clone().find(|(value, param)| !value.is(&param.ty)) {
-            let expected = param.ty.to_string();
-            let kind = crate::value::ValueErrorKind::Mismatch { expected, found: "a value of another type".into() };
-            return Err(Error::Value(crate::ValueError { path: format!(".{}", param.name), kind }));
+        if signature
+            .results
+            .iter()
+            .any(|ty| matches!(ty, Type::Unsupported(_)))
+        {
+            return Err(Error::Signature {
+                name: (*self.loaded.functions[index].name).into(),
+                reason: format!("`{signature}` has values that cannot cross the sandbox's border"),
+            });
         }
         let results = signature.results.len();
-        match self.target(index)? {
+        match target {
             Target::Core(func) => {
-                let values = params.iter().map(convert::to_core).collect::<Option<Vec<_>>>();
-                let values = values.ok_or_else(|| Error::Signature {
-                    name: (*self.loaded.functions[index].name).into(),
-                    reason: format!("`{signature}` takes more than numbers"),
-                })?;
-                Ok(Call::Core(func, values, vec![CoreVal::I32(0); results]))
+                let typed = params.iter().zip(&signature.params);
+                let values = typed.map(|(value, param)| match convert::to_core(value) {
+                    Some(lowered) if value.is(&param.ty) => Ok(lowered),
+                    _ => Err(convert::mismatch(&param.ty)),
+                });
+                Ok(Call::Core(
+                    func,
+                    values.collect::<Result<_>>()?,
+                    vec![CoreVal::I32(0); results],
+                ))
             }
             Target::Component(func) => {
+                let mut values = std::mem::take(&mut self.targets[index].arguments);
+                values.resize(params.len(), Val::Bool(false));
                 let handles = &mut self.store.data_mut().handles;
                 // Owned handles leave the table only when all arguments are known to be right.
                 let mut owned = Vec::new();
-                let mut lowering = Lowering { handles, owned: &mut owned };
-                let values = params
-                    .iter()
-                    .zip(&signature.params)
-                    .map(|(value, param)| convert::to_val(value, &param.ty, &mut lowering))
-                    .collect::<Result<_>>()?;
+                let mut lowering = Lowering {
+                    handles,
+                    owned: &mut owned,
+                };
+                for ((slot, value), param) in values.iter_mut().zip(params).zip(&signature.params) {
+                    convert::fill(slot, value, &param.ty, &mut lowering)?;
+                }
                 for handle in owned {
                     handles.remove(handle)?;
                 }
-                Ok(Call::Component(func, values, vec![Val::Bool(false); results]))
+                Ok(Call::Component(
+                    func,
+                    values,
+                    vec![Val::Bool(false); results],
+                ))
             }
         }
     }
 
+    /// Calls with Rust values: one lock and one lookup for the whole call.
+    pub(super) async fn call_typed<P, R>(&mut self, index: usize, params: &P) -> Result<R>
+    where
+        P: Serialize + Sync + ?Sized,
+        R: DeserializeOwned,
+    {
+        let signature = self.loaded.functions[index].signature.clone();
+        let results = self
+            .call_index(index, arguments(&signature, params)?)
+            .await?;
+        Ok(result(&signature, results)?)
+    }
+
     fn lift_core(&mut self, index: usize, results: &[CoreVal]) -> Result<Vec<Value>> {
-        let values = results.iter().map(convert::from_core).collect::<Option<_>>();
-        values.ok_or_else(|| Error::UnknownFunction { name: (*self.loaded.functions[index].name).into() })
+        let values = results
+            .iter()
+            .map(convert::from_core)
+            .collect::<Option<_>>();
+        values.ok_or_else(|| Error::UnknownFunction {
+            name: (*self.loaded.functions[index].name).into(),
+        })
     }
 
     fn lift(&mut self, index: usize, results: Vec<Val>) -> Result<Vec<Value>> {
         let signature = self.loaded.functions[index].signature.clone();
-        let mut lifting = Lifting { handles: &mut self.store.data_mut().handles };
+        let mut lifting = Lifting {
+            handles: &mut self.store.data_mut().handles,
+        };
         let typed = results.into_iter().zip(&signature.results);
-        let values = typed.map(|(value, ty)| convert::from_val(value, ty, &mut lifting)).collect();
+        let values = typed
+            .map(|(value, ty)| convert::from_val(value, ty, &mut lifting))
+            .collect();
         match values {
             Ok(values) => Ok(values),
             Err(error) => self.failed(error),
@@ -373,7 +464,11 @@ impl Inner {
             match block_on(driven(Some(worker), deadline, future)) {
                 Ok(()) => Ok(()),
                 Err(Ended::Guest(error)) => Err(error),
-                Err(Ended::Deadline) => return self.failed(Error::LimitExceeded { limit: Limit::Deadline }),
+                Err(Ended::Deadline) => {
+                    return self.failed(Error::LimitExceeded {
+                        limit: Limit::Deadline,
+                    });
+                }
             }
         } else {
             resource.resource_drop(self.store.as_context_mut())
@@ -412,7 +507,10 @@ impl Resources for Lowering<'_> {
     }
 
     fn lift(&mut self, _: ResourceAny) -> Result<ResourceHandle> {
-        Err(Error::Unsupported { runtime: super::runtime::NAME, operation: "lifting while lowering" })
+        Err(Error::Unsupported {
+            runtime: super::runtime::NAME,
+            operation: "lifting while lowering",
+        })
     }
 }
 
@@ -431,13 +529,22 @@ impl Resources for Lifting<'_> {
 }
 
 /// Integers as the values that a function's parameters want.
-pub(crate) fn simple_values(name: &str, signature: &Signature, params: &[i32]) -> Result<Vec<Value>> {
+pub(crate) fn simple_values(
+    name: &str,
+    signature: &Signature,
+    params: &[i32],
+) -> Result<Vec<Value>> {
     if signature.params.len() != params.len() {
         let reason = format!("`{signature}` was called with {} integers", params.len());
-        return Err(Error::Signature { name: name.into(), reason });
+        return Err(Error::Signature {
+            name: name.into(),
+            reason,
+        });
     }
     let typed = params.iter().zip(&signature.params);
-    typed.map(|(number, param)| to_value(number, &param.ty).map_err(Error::Value)).collect()
+    typed
+        .map(|(number, param)| to_value(number, &param.ty).map_err(Error::Value))
+        .collect()
 }
 
 /// The integer that a function answered, 0 for none; [`None`] when it answered something else.
@@ -456,4 +563,3 @@ pub(crate) fn simple_result(results: &[Value]) -> Option<i32> {
         _ => None,
     }
 }
-

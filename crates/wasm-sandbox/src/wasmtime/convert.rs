@@ -13,7 +13,10 @@ use crate::{Error, Result, Trap};
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn core_signature(ty: &FuncType) -> Signature {
-    Signature::new(ty.params().map(|ty| core_type(&ty)), ty.results().map(|ty| core_type(&ty)))
+    Signature::new(
+        ty.params().map(|ty| core_type(&ty)),
+        ty.results().map(|ty| core_type(&ty)),
+    )
 }
 
 fn core_type(ty: &ValType) -> Type {
@@ -29,7 +32,13 @@ fn core_type(ty: &ValType) -> Type {
 
 pub(super) fn component_signature(ty: &ComponentFunc) -> Signature {
     Signature {
-        params: ty.params().map(|(name, ty)| Field { name: name.into(), ty: component_type(&ty, 0) }).collect(),
+        params: ty
+            .params()
+            .map(|(name, ty)| Field {
+                name: name.into(),
+                ty: component_type(&ty, 0),
+            })
+            .collect(),
         results: ty.results().map(|ty| component_type(&ty, 0)).collect(),
     }
 }
@@ -54,19 +63,34 @@ fn component_type(ty: &ComponentType, depth: usize) -> Type {
         ComponentType::Char => Type::Char,
         ComponentType::String => Type::String,
         ComponentType::List(list) => Type::List(inner(list.ty()).into()),
-        ComponentType::Record(record) => {
-            Type::Record(record.fields().map(|field| Field { name: field.name.into(), ty: inner(field.ty) }).collect())
-        }
+        ComponentType::Record(record) => Type::Record(
+            record
+                .fields()
+                .map(|field| Field {
+                    name: field.name.into(),
+                    ty: inner(field.ty),
+                })
+                .collect(),
+        ),
         ComponentType::Tuple(tuple) => Type::Tuple(tuple.types().map(inner).collect()),
-        ComponentType::Variant(variant) => {
-            Type::Variant(variant.cases().map(|case| Case { name: case.name.into(), ty: case.ty.map(inner) }).collect())
-        }
+        ComponentType::Variant(variant) => Type::Variant(
+            variant
+                .cases()
+                .map(|case| Case {
+                    name: case.name.into(),
+                    ty: case.ty.map(inner),
+                })
+                .collect(),
+        ),
         ComponentType::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
         ComponentType::Option(option) => Type::Option(inner(option.ty()).into()),
-        ComponentType::Result(result) => {
-            Type::Result(result.ok().map(|ty| inner(ty).into()), result.err().map(|ty| inner(ty).into()))
+        ComponentType::Result(result) => Type::Result(
+            result.ok().map(|ty| inner(ty).into()),
+            result.err().map(|ty| inner(ty).into()),
+        ),
+        ComponentType::Flags(flags) if flags.names().len() <= 64 => {
+            Type::Flags(flags.names().map(Arc::from).collect())
         }
-        ComponentType::Flags(flags) if flags.names().len() <= 64 => Type::Flags(flags.names().map(Arc::from).collect()),
         ComponentType::Flags(_) => Type::Unsupported("flags of more than 64 names"),
         ComponentType::Own(_) => Type::Own,
         ComponentType::Borrow(_) => Type::Borrow,
@@ -104,78 +128,141 @@ pub(super) trait Resources {
     fn lift(&mut self, resource: ResourceAny) -> Result<crate::value::ResourceHandle>;
 }
 
-fn mismatch(ty: &Type) -> Error {
-    let kind = crate::value::ValueErrorKind::Mismatch { expected: ty.to_string(), found: "a value of another type".into() };
-    Error::Value(crate::ValueError { path: String::new(), kind })
+pub(super) fn mismatch(ty: &Type) -> Error {
+    let kind = crate::value::ValueErrorKind::Mismatch {
+        expected: ty.to_string(),
+        found: "a value of another type".into(),
+    };
+    Error::Value(crate::ValueError {
+        path: String::new(),
+        kind,
+    })
 }
 
 /// Our value as wasmtime's.
-pub(super) fn to_val(value: &Value, ty: &Type, resources: &mut dyn Resources) -> Result<Val> {
-    let mut boxed = |value: &Option<Box<Value>>, ty: Option<&Type>| match (value, ty) {
+pub(super) fn to_val(value: Value, ty: &Type, resources: &mut dyn Resources) -> Result<Val> {
+    let mut boxed = |value: Option<Box<Value>>, ty: Option<&Type>| match (value, ty) {
         (None, None) => Ok(None),
-        (Some(value), Some(ty)) => Ok(Some(Box::new(to_val(value, ty, resources)?))),
+        (Some(value), Some(ty)) => Ok(Some(Box::new(to_val(*value, ty, resources)?))),
         (_, other) => Err(mismatch(other.unwrap_or(&Type::Tuple(Arc::new([]))))),
     };
     Ok(match (value, ty) {
-        (Value::Bool(value), Type::Bool) => Val::Bool(*value),
-        (Value::S8(value), Type::S8) => Val::S8(*value),
-        (Value::U8(value), Type::U8) => Val::U8(*value),
-        (Value::S16(value), Type::S16) => Val::S16(*value),
-        (Value::U16(value), Type::U16) => Val::U16(*value),
-        (Value::S32(value), Type::S32) => Val::S32(*value),
-        (Value::U32(value), Type::U32) => Val::U32(*value),
-        (Value::S64(value), Type::S64) => Val::S64(*value),
-        (Value::U64(value), Type::U64) => Val::U64(*value),
-        (Value::F32(value), Type::F32) => Val::Float32(*value),
-        (Value::F64(value), Type::F64) => Val::Float64(*value),
-        (Value::Char(value), Type::Char) => Val::Char(*value),
-        (Value::String(value), Type::String) => Val::String(value.clone()),
-        (Value::List(values), Type::List(ty)) => {
-            Val::List(values.iter().map(|value| to_val(value, ty, resources)).collect::<Result<_>>()?)
-        }
+        (Value::Bool(value), Type::Bool) => Val::Bool(value),
+        (Value::S8(value), Type::S8) => Val::S8(value),
+        (Value::U8(value), Type::U8) => Val::U8(value),
+        (Value::S16(value), Type::S16) => Val::S16(value),
+        (Value::U16(value), Type::U16) => Val::U16(value),
+        (Value::S32(value), Type::S32) => Val::S32(value),
+        (Value::U32(value), Type::U32) => Val::U32(value),
+        (Value::S64(value), Type::S64) => Val::S64(value),
+        (Value::U64(value), Type::U64) => Val::U64(value),
+        (Value::F32(value), Type::F32) => Val::Float32(value),
+        (Value::F64(value), Type::F64) => Val::Float64(value),
+        (Value::Char(value), Type::Char) => Val::Char(value),
+        (Value::String(value), Type::String) => Val::String(value),
+        (Value::List(values), Type::List(ty)) => Val::List(
+            values
+                .into_iter()
+                .map(|value| to_val(value, ty, resources))
+                .collect::<Result<_>>()?,
+        ),
         (Value::Record(values), Type::Record(fields)) if values.len() == fields.len() => {
-            let fields = values.iter().zip(fields.iter());
-            let named = fields.map(|(value, field)| Ok((field.name.to_string(), to_val(value, &field.ty, resources)?)));
+            let fields = values.into_iter().zip(fields.iter());
+            let named = fields.map(|(value, field)| {
+                Ok((field.name.to_string(), to_val(value, &field.ty, resources)?))
+            });
             Val::Record(named.collect::<Result<_>>()?)
         }
         (Value::Tuple(values), Type::Tuple(types)) if values.len() == types.len() => {
-            let values = values.iter().zip(types.iter());
-            Val::Tuple(values.map(|(value, ty)| to_val(value, ty, resources)).collect::<Result<_>>()?)
+            let values = values.into_iter().zip(types.iter());
+            Val::Tuple(
+                values
+                    .map(|(value, ty)| to_val(value, ty, resources))
+                    .collect::<Result<_>>()?,
+            )
         }
         (Value::Variant(index, payload), Type::Variant(cases)) => {
-            let case = cases.get(*index as usize).ok_or_else(|| mismatch(ty))?;
+            let case = cases.get(index as usize).ok_or_else(|| mismatch(ty))?;
             Val::Variant(case.name.to_string(), boxed(payload, case.ty.as_ref())?)
         }
-        (Value::Enum(index), Type::Enum(names)) => {
-            Val::Enum(names.get(*index as usize).ok_or_else(|| mismatch(ty))?.to_string())
-        }
+        (Value::Enum(index), Type::Enum(names)) => Val::Enum(
+            names
+                .get(index as usize)
+                .ok_or_else(|| mismatch(ty))?
+                .to_string(),
+        ),
         (Value::Option(value), Type::Option(ty)) => match value {
             None => Val::Option(None),
-            Some(value) => Val::Option(Some(Box::new(to_val(value, ty, resources)?))),
+            Some(value) => Val::Option(Some(Box::new(to_val(*value, ty, resources)?))),
         },
-        (Value::Result(Ok(value)), Type::Result(ty, _)) => Val::Result(Ok(boxed(value, ty.as_deref())?)),
-        (Value::Result(Err(value)), Type::Result(_, ty)) => Val::Result(Err(boxed(value, ty.as_deref())?)),
-        (Value::Flags(bits), Type::Flags(names)) => {
-            let set = names.iter().enumerate().filter(|(index, _)| bits.checked_shr(*index as u32).unwrap_or(0) & 1 == 1);
+        (Value::Result(Ok(value)), Type::Result(ty, _)) => {
+            Val::Result(Ok(boxed(value, ty.as_deref())?))
+        }
+        (Value::Result(Err(value)), Type::Result(_, ty)) => {
+            Val::Result(Err(boxed(value, ty.as_deref())?))
+        }
+        (Value::Flags(bits), Type::Flags(names)) if Value::Flags(bits).is(ty) => {
+            let set = names
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| bits.checked_shr(*index as u32).unwrap_or(0) & 1 == 1);
             Val::Flags(set.map(|(_, name)| name.to_string()).collect())
         }
-        (Value::Resource(handle), Type::Own) => Val::Resource(resources.lower(*handle, true)?),
-        (Value::Resource(handle), Type::Borrow) => Val::Resource(resources.lower(*handle, false)?),
+        (Value::Resource(handle), Type::Own) => Val::Resource(resources.lower(handle, true)?),
+        (Value::Resource(handle), Type::Borrow) => Val::Resource(resources.lower(handle, false)?),
         _ => return Err(mismatch(ty)),
     })
+}
+
+/// Writes our value over wasmtime's value of an earlier call, so that the names of fields, which are
+/// the same in every call, are not allocated again.
+pub(super) fn fill(
+    slot: &mut Val,
+    value: Value,
+    ty: &Type,
+    resources: &mut dyn Resources,
+) -> Result<()> {
+    match (slot, value, ty) {
+        (Val::Record(slots), Value::Record(values), Type::Record(fields))
+            if slots.len() == fields.len() && values.len() == fields.len() =>
+        {
+            let typed = slots.iter_mut().zip(values).zip(fields.iter());
+            typed
+                .into_iter()
+                .try_for_each(|(((_, slot), value), field)| fill(slot, value, &field.ty, resources))
+        }
+        (Val::Tuple(slots), Value::Tuple(values), Type::Tuple(types))
+            if slots.len() == types.len() && values.len() == types.len() =>
+        {
+            let typed = slots.iter_mut().zip(values).zip(types.iter());
+            typed
+                .into_iter()
+                .try_for_each(|((slot, value), ty)| fill(slot, value, ty, resources))
+        }
+        (slot, value, ty) => {
+            *slot = to_val(value, ty, resources)?;
+            Ok(())
+        }
+    }
 }
 
 /// wasmtime's value as ours. wasmtime has checked it against the type, so a mismatch means that the
 /// two views of the type differ, which is reported rather than guessed at.
 pub(super) fn from_val(value: Val, ty: &Type, resources: &mut dyn Resources) -> Result<Value> {
-    let differ = || Error::Trap { trap: Trap::InvalidValue, message: format!("expected a value of type `{ty}`") };
+    let differ = || Error::Trap {
+        trap: Trap::InvalidValue,
+        message: format!("expected a value of type `{ty}`"),
+    };
     let mut boxed = |value: Option<Box<Val>>, ty: Option<&Type>| match (value, ty) {
         (None, None) => Ok(None),
         (Some(value), Some(ty)) => Ok(Some(Box::new(from_val(*value, ty, resources)?))),
         _ => Err(differ()),
     };
     let find = |name: &str, mut names: &mut dyn Iterator<Item = &Arc<str>>| {
-        (&mut names).position(|known| **known == *name).map(|index| index as u32).ok_or_else(differ)
+        (&mut names)
+            .position(|known| **known == *name)
+            .map(|index| index as u32)
+            .ok_or_else(differ)
     };
     Ok(match (value, ty) {
         (Val::Bool(value), Type::Bool) => Value::Bool(value),
@@ -191,16 +278,27 @@ pub(super) fn from_val(value: Val, ty: &Type, resources: &mut dyn Resources) -> 
         (Val::Float64(value), Type::F64) => Value::F64(value),
         (Val::Char(value), Type::Char) => Value::Char(value),
         (Val::String(value), Type::String) => Value::String(value),
-        (Val::List(values), Type::List(ty)) => {
-            Value::List(values.into_iter().map(|value| from_val(value, ty, resources)).collect::<Result<_>>()?)
-        }
+        (Val::List(values), Type::List(ty)) => Value::List(
+            values
+                .into_iter()
+                .map(|value| from_val(value, ty, resources))
+                .collect::<Result<_>>()?,
+        ),
         (Val::Record(values), Type::Record(fields)) if values.len() == fields.len() => {
             let fields = values.into_iter().zip(fields.iter());
-            Value::Record(fields.map(|((_, value), field)| from_val(value, &field.ty, resources)).collect::<Result<_>>()?)
+            Value::Record(
+                fields
+                    .map(|((_, value), field)| from_val(value, &field.ty, resources))
+                    .collect::<Result<_>>()?,
+            )
         }
         (Val::Tuple(values), Type::Tuple(types)) if values.len() == types.len() => {
             let values = values.into_iter().zip(types.iter());
-            Value::Tuple(values.map(|(value, ty)| from_val(value, ty, resources)).collect::<Result<_>>()?)
+            Value::Tuple(
+                values
+                    .map(|(value, ty)| from_val(value, ty, resources))
+                    .collect::<Result<_>>()?,
+            )
         }
         (Val::Variant(name, payload), Type::Variant(cases)) => {
             let index = find(&name, &mut cases.iter().map(|case| &case.name))?;
@@ -211,16 +309,24 @@ pub(super) fn from_val(value: Val, ty: &Type, resources: &mut dyn Resources) -> 
             None => None,
             Some(value) => Some(Box::new(from_val(*value, ty, resources)?)),
         }),
-        (Val::Result(Ok(value)), Type::Result(ty, _)) => Value::Result(Ok(boxed(value, ty.as_deref())?)),
-        (Val::Result(Err(value)), Type::Result(_, ty)) => Value::Result(Err(boxed(value, ty.as_deref())?)),
+        (Val::Result(Ok(value)), Type::Result(ty, _)) => {
+            Value::Result(Ok(boxed(value, ty.as_deref())?))
+        }
+        (Val::Result(Err(value)), Type::Result(_, ty)) => {
+            Value::Result(Err(boxed(value, ty.as_deref())?))
+        }
         (Val::Flags(set), Type::Flags(names)) => {
             let mut bits = 0u64;
             for name in set {
-                bits |= 1u64.checked_shl(find(&name, &mut names.iter())?).unwrap_or(0);
+                bits |= 1u64
+                    .checked_shl(find(&name, &mut names.iter())?)
+                    .unwrap_or(0);
             }
             Value::Flags(bits)
         }
-        (Val::Resource(resource), Type::Own | Type::Borrow) => Value::Resource(resources.lift(resource)?),
+        (Val::Resource(resource), Type::Own | Type::Borrow) => {
+            Value::Resource(resources.lift(resource)?)
+        }
         _ => return Err(differ()),
     })
 }

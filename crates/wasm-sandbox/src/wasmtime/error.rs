@@ -44,21 +44,37 @@ pub(super) fn classify(error: wasmtime::Error) -> Error {
         Some(T::IntegerOverflow | T::BadConversionToInteger) => Trap::IntegerOverflow,
         Some(_) => Trap::Other,
         // wasmtime keeps this error's type to itself.
-        None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
+        None if error
+            .root_cause()
+            .to_string()
+            .contains("fuel allocated for hostcalls") =>
+        {
             return limit(Limit::ValueBytes);
         }
         // What is neither a trap nor ours comes from lifting and lowering: the guest handed over a bad
         // pointer, discriminant, character or handle.
         None => Trap::InvalidValue,
     };
-    Error::Trap { trap, message: format!("{error:#}") }
+    Error::Trap {
+        trap,
+        message: format!("{error:#}"),
+    }
 }
 
 /// What ended an instantiation.
 pub(super) fn classify_instantiation(error: wasmtime::Error) -> Error {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Error::LimitExceeded { limit: Limit::Instances };
+        return Error::LimitExceeded {
+            limit: Limit::Instances,
+        };
     }
-    let is_guests = error.is::<Stop>() || error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();
-    if is_guests { classify(error) } else { Error::Instantiation { reason: format!("{error:#}") } }
+    let is_guests =
+        error.is::<Stop>() || error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();
+    if is_guests {
+        classify(error)
+    } else {
+        Error::Instantiation {
+            reason: format!("{error:#}"),
+        }
+    }
 }

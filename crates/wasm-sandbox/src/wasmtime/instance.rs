@@ -4,10 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasmtime::component::Instance as ComponentInstance;
 use wasmtime::{CallHook, Instance, Memory, Store};
 
-use super::call::{Simple, Target};
+use super::call::{Function, Simple};
 use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
@@ -18,14 +20,16 @@ use crate::control::{Control, Gate, InstanceSlot, Ticker};
 use crate::host::import_name;
 use crate::value::{ResourceHandle, Value};
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output, ResourceLimits, Result,
-    WasmFunctionCaller, WasmInstance, WasmInstanceState,
+    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output,
+    ResourceLimits, Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// An instance of the wasmtime backend. Cheap to clone: clones are the same instance.
 #[derive(Clone, Debug)]
 pub struct WasmtimeInstance {
-    pub(super) gate: Arc<Gate<Inner>>,
+    gate: Arc<Gate<Inner>>,
+    /// Beside the gate, so that looking a function up never waits for a call.
+    loaded: Arc<Loaded>,
 }
 
 /// What stands behind the gate.
@@ -43,14 +47,17 @@ pub(super) struct Inner {
     /// The function that was called last.
     pub(super) last: usize,
     /// The functions as resolved so far.
-    pub(super) targets: Vec<Option<Target>>,
+    pub(super) targets: Vec<Function>,
     pub(super) simple: Vec<Option<Simple>>,
     pub(super) _slot: InstanceSlot,
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("loaded", &self.loaded).field("poison", &self.poison).finish_non_exhaustive()
+        f.debug_struct("Inner")
+            .field("loaded", &self.loaded)
+            .field("poison", &self.poison)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,16 +67,36 @@ pub(super) enum Body {
 }
 
 /// Refuses what this runtime cannot keep.
-fn check(shared: &Shared, loaded: &Loaded, limits: &ResourceLimits, capabilities: &Capabilities) -> Result<()> {
-    let refuse = |limit, help| Err(Error::LimitUnsupported { runtime: NAME, limit, help });
+fn check(
+    shared: &Shared,
+    loaded: &Loaded,
+    limits: &ResourceLimits,
+    capabilities: &Capabilities,
+) -> Result<()> {
+    let refuse = |limit, help| {
+        Err(Error::LimitUnsupported {
+            runtime: NAME,
+            limit,
+            help,
+        })
+    };
     if limits.fuel.is_some() && !shared.config.fuel_metering {
         return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
     }
-    if limits.stack_bytes.is_some_and(|bytes| bytes < shared.config.stack_bytes) {
-        return refuse(Limit::Stack, "create it with a smaller `RuntimeConfig::stack_bytes`");
+    if limits
+        .stack_bytes
+        .is_some_and(|bytes| bytes < shared.config.stack_bytes)
+    {
+        return refuse(
+            Limit::Stack,
+            "create it with a smaller `RuntimeConfig::stack_bytes`",
+        );
     }
     if limits.memory_bytes > shared.config.max_memory_bytes {
-        return refuse(Limit::Memory, "create it with a larger `RuntimeConfig::max_memory_bytes`");
+        return refuse(
+            Limit::Memory,
+            "create it with a larger `RuntimeConfig::max_memory_bytes`",
+        );
     }
     capabilities.validate()?;
     if let HostGrant::Only(granted) = &capabilities.host_functions {
@@ -98,7 +125,11 @@ pub(super) async fn create(
     let slot = shared.count.enter()?;
     let control = Control::new(limits.deadline);
     let wasi = match loaded.wasi {
-        true => Some(Box::new(Wasi::new(&capabilities, limits.output_bytes, loaded.kind())?)),
+        true => Some(Box::new(Wasi::new(
+            &capabilities,
+            limits.output_bytes,
+            loaded.kind(),
+        )?)),
         false => {
             // Without WASI no import can reach a directory, but a wrong grant is still a mistake.
             for grant in &capabilities.directories {
@@ -111,7 +142,9 @@ pub(super) async fn create(
         }
     };
     let ticker: Arc<Ticker> = Arc::clone(&shared.ticker);
-    let deadline_ticks = limits.deadline.map_or(u64::MAX, |deadline| ticker.ticks_in(deadline));
+    let deadline_ticks = limits
+        .deadline
+        .map_or(u64::MAX, |deadline| ticker.ticks_in(deadline));
     let state = State {
         budget: Budget {
             control: control.clone(),
@@ -140,24 +173,38 @@ pub(super) async fn create(
         });
     }
     if shared.config.fuel_metering {
-        store.set_fuel(limits.fuel.unwrap_or(u64::MAX)).map_err(classify_instantiation)?;
+        store
+            .set_fuel(limits.fuel.unwrap_or(u64::MAX))
+            .map_err(classify_instantiation)?;
     }
     let on_fiber = loaded.wasi;
     let body = if on_fiber || asynchronous {
-        let worker = if on_fiber { Some(shared.worker()?) } else { None };
+        let worker = if on_fiber {
+            Some(shared.worker()?)
+        } else {
+            None
+        };
         let start = async {
             Ok(match &loaded.code {
                 Code::Core(pre) => Body::Core(pre.instantiate_async(&mut store).await?, None),
-                Code::Component(pre, _) => Body::Component(pre.instantiate_async(&mut store).await?),
+                Code::Component(pre, _) => {
+                    Body::Component(pre.instantiate_async(&mut store).await?)
+                }
             })
         };
-        super::call::driven(worker, limits.deadline, start).await.map_err(|error| match error {
-            super::call::Ended::Guest(error) => classify_instantiation(error),
-            super::call::Ended::Deadline => Error::LimitExceeded { limit: Limit::Deadline },
-        })
+        super::call::driven(worker, limits.deadline, start)
+            .await
+            .map_err(|error| match error {
+                super::call::Ended::Guest(error) => classify_instantiation(error),
+                super::call::Ended::Deadline => Error::LimitExceeded {
+                    limit: Limit::Deadline,
+                },
+            })
     } else {
         match &loaded.code {
-            Code::Core(pre) => pre.instantiate(&mut store).map(|instance| Body::Core(instance, None)),
+            Code::Core(pre) => pre
+                .instantiate(&mut store)
+                .map(|instance| Body::Core(instance, None)),
             Code::Component(pre, _) => pre.instantiate(&mut store).map(Body::Component),
         }
         .map_err(classify_instantiation)
@@ -182,12 +229,38 @@ pub(super) async fn create(
         loaded,
         _slot: slot,
     };
-    Ok(WasmtimeInstance { gate: Arc::new(Gate::new(inner, control)) })
+    let loaded = inner.loaded.clone();
+    Ok(WasmtimeInstance {
+        gate: Arc::new(Gate::new(inner, control)),
+        loaded,
+    })
 }
 
-const FUEL: Error = Error::Unsupported { runtime: NAME, operation: "fuel, unless `RuntimeConfig::fuel_metering` is set" };
+const FUEL: Error = Error::Unsupported {
+    runtime: NAME,
+    operation: "fuel, unless `RuntimeConfig::fuel_metering` is set",
+};
 
 impl WasmtimeInstance {
+    /// [`call_function`](crate::WasmInstanceExt::call_function) without a trait object in between;
+    /// [`None`] when the function takes messages.
+    pub(crate) async fn call_typed<P, R>(&self, name: &str, params: &P) -> Result<Option<R>>
+    where
+        P: Serialize + Sync + ?Sized,
+        R: DeserializeOwned,
+    {
+        let index = self.loaded.find(name)?;
+        if self.loaded.functions[index].codec.is_some() {
+            return Ok(None);
+        }
+        self.gate
+            .enter_async()
+            .await?
+            .call_typed(index, params)
+            .await
+            .map(Some)
+    }
+
     fn fuel_limit(inner: &Inner) -> u64 {
         inner.limits.fuel.unwrap_or(u64::MAX)
     }
@@ -221,7 +294,10 @@ impl WasmInstance for WasmtimeInstance {
         if let Some(limit) = &mut inner.limits.fuel {
             *limit = limit.saturating_add(fuel);
         }
-        inner.store.set_fuel(left.saturating_add(fuel)).map_err(|_| FUEL)
+        inner
+            .store
+            .set_fuel(left.saturating_add(fuel))
+            .map_err(|_| FUEL)
     }
 
     unsafe fn memory_ptr(&self) -> Result<*mut u8> {
@@ -234,7 +310,11 @@ impl WasmInstance for WasmtimeInstance {
 
     fn memory_size(&self) -> usize {
         match self.gate.enter().as_deref() {
-            Ok(Inner { body: Body::Core(_, Some(memory)), store, .. }) => memory.data_size(store),
+            Ok(Inner {
+                body: Body::Core(_, Some(memory)),
+                store,
+                ..
+            }) => memory.data_size(store),
             _ => 0,
         }
     }
@@ -259,7 +339,13 @@ impl WasmInstance for WasmtimeInstance {
         let Ok(inner) = self.gate.enter() else {
             return Output::default();
         };
-        inner.store.data().wasi.as_ref().map(|wasi| wasi.output()).unwrap_or_default()
+        inner
+            .store
+            .data()
+            .wasi
+            .as_ref()
+            .map(|wasi| wasi.output())
+            .unwrap_or_default()
     }
 
     fn drop_resource(&self, handle: ResourceHandle) -> Result<()> {
@@ -277,19 +363,17 @@ impl WasmInstance for WasmtimeInstance {
 
 impl WasmFunctionCaller for WasmtimeInstance {
     fn function(&self, name: &str) -> Result<FunctionInfo> {
-        let inner = self.gate.enter()?;
-        let index = inner.loaded.find(name)?;
-        Ok(inner.loaded.functions[index].clone())
+        Ok(self.loaded.functions[self.loaded.find(name)?].clone())
     }
 
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
-        self.gate.enter()?.call_blocking(name, params)
+        self.gate.enter()?.call_blocking(name, params.to_vec())
     }
 
     fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>> {
         Box::pin(async move {
             let mut inner = self.gate.enter_async().await?;
-            inner.call(name, params).await
+            inner.call(name, params.to_vec()).await
         })
     }
 

@@ -24,8 +24,8 @@ mod wasi;
 
 #[cfg(feature = "wasmi")]
 pub(crate) use call::{simple_result, simple_values};
-#[cfg(feature = "wasmi")]
-pub(crate) use module::check_message;
 pub use instance::WasmtimeInstance;
 pub use module::WasmtimeModule;
+#[cfg(feature = "wasmi")]
+pub(crate) use module::check_message;
 pub use runtime::WasmtimeRuntime;

@@ -45,7 +45,10 @@ pub(super) enum Code {
 
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loaded").field("id", &self.id).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Loaded")
+            .field("id", &self.id)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,8 +96,12 @@ impl WasmModule for WasmtimeModule {
 
 fn invalid(error: wasmtime::Error) -> Error {
     match error.downcast_ref::<UnknownImportError>() {
-        Some(missing) => Error::MissingImport { import: import_name(missing.module(), missing.name()) },
-        None => Error::InvalidModule { reason: format!("{error:#}") },
+        Some(missing) => Error::MissingImport {
+            import: import_name(missing.module(), missing.name()),
+        },
+        None => Error::InvalidModule {
+            reason: format!("{error:#}"),
+        },
     }
 }
 
@@ -104,24 +111,43 @@ pub(super) fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded
     match bytes {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => load_core(shared, id, bytes),
         [0, b'a', b's', b'm', _, 0, 1, 0, ..] => load_component(shared, id, bytes),
-        _ => Err(Error::InvalidModule { reason: "the bytes begin neither a module nor a component".into() }),
+        _ => Err(Error::InvalidModule {
+            reason: "the bytes begin neither a module nor a component".into(),
+        }),
     }
 }
 
 fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let module = Module::from_binary(&shared.engine, bytes).map_err(invalid)?;
     let wasi = module.imports().any(|import| import.module() == PREVIEW1);
-    let mut linker = if wasi { shared.core_wasi.clone() } else { shared.core.clone() };
+    let mut linker = if wasi {
+        shared.core_wasi.clone()
+    } else {
+        shared.core.clone()
+    };
     let mut imports = Vec::new();
-    for import in module.imports().filter(|import| import.module() != PREVIEW1) {
+    for import in module
+        .imports()
+        .filter(|import| import.module() != PREVIEW1)
+    {
         let (interface, name) = (import.module(), import.name());
-        let missing = || Error::MissingImport { import: import_name(interface, name) };
+        let missing = || Error::MissingImport {
+            import: import_name(interface, name),
+        };
         let ExternType::Func(ty) = import.ty() else {
             return Err(missing());
         };
-        let function = shared.config.host_functions.get(interface, name).ok_or_else(missing)?.clone();
+        let function = shared
+            .config
+            .host_functions
+            .get(interface, name)
+            .ok_or_else(missing)?
+            .clone();
         let signature = convert::core_signature(&ty);
-        let info = ImportInfo { interface: interface.into(), name: name.into() };
+        let info = ImportInfo {
+            interface: interface.into(),
+            name: name.into(),
+        };
         if imports.contains(&info) {
             continue;
         }
@@ -129,7 +155,8 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         let label = import_name(interface, name);
         linker
             .func_new(interface, name, ty, move |caller, params, results| {
-                call_host_core(&function, &label, &signature, &caller, params, results).map_err(Stop::because)
+                call_host_core(&function, &label, &signature, &caller, params, results)
+                    .map_err(Stop::because)
             })
             .map_err(invalid)?;
     }
@@ -141,14 +168,29 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             _ => None,
         })
         .map(|(name, signature)| {
-            let codec = messages.iter().find(|(listed, _)| *listed == name).map(|(_, codec)| *codec);
+            let codec = messages
+                .iter()
+                .find(|(listed, _)| *listed == name)
+                .map(|(_, codec)| *codec);
             check_message(&name, &signature, codec)?;
-            Ok(FunctionInfo { name: name.into(), signature: signature.into(), codec })
+            Ok(FunctionInfo {
+                name: name.into(),
+                signature: signature.into(),
+                codec,
+            })
         })
         .collect::<Result<_>>()?;
     functions.sort_by(|a, b| a.name.cmp(&b.name));
     let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-    Ok(Loaded { runtime: shared.id, id, size: bytes.len(), functions, imports, wasi, code: Code::Core(pre) })
+    Ok(Loaded {
+        runtime: shared.id,
+        id,
+        size: bytes.len(),
+        functions,
+        imports,
+        wasi,
+        code: Code::Core(pre),
+    })
 }
 
 /// A function that is listed as taking messages must have their type.
@@ -158,7 +200,9 @@ pub(crate) fn check_message(name: &str, signature: &Signature, codec: Option<Cod
     if codec.is_some() && *signature != expected {
         return Err(Error::Signature {
             name: name.into(),
-            reason: format!("it is listed as a message function, but is `{signature}` instead of `{expected}`"),
+            reason: format!(
+                "it is listed as a message function, but is `{signature}` instead of `{expected}`"
+            ),
         });
     }
     Ok(())
@@ -178,8 +222,9 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
                 define(&mut linker.root(), &mut imports, "", name, function)?;
             }
             ComponentItem::ComponentInstance(instance) => {
-                let is_ours =
-                    instance.exports(engine).any(|(item, _)| shared.config.host_functions.get(name, item).is_some());
+                let is_ours = instance
+                    .exports(engine)
+                    .any(|(item, _)| shared.config.host_functions.get(name, item).is_some());
                 if name.starts_with("wasi:") && !is_ours {
                     wasi = true;
                     continue;
@@ -192,12 +237,20 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
                             define(&mut definitions, &mut imports, name, item, function)?;
                         }
                         ComponentItem::Type(_) => {}
-                        _ => return Err(Error::MissingImport { import: import_name(name, item) }),
+                        _ => {
+                            return Err(Error::MissingImport {
+                                import: import_name(name, item),
+                            });
+                        }
                     }
                 }
             }
             ComponentItem::Type(_) => {}
-            _ => return Err(Error::MissingImport { import: name.into() }),
+            _ => {
+                return Err(Error::MissingImport {
+                    import: name.into(),
+                });
+            }
         }
     }
     let mut functions = Vec::new();
@@ -205,7 +258,9 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
         match export.ty {
             ComponentItem::ComponentFunc(ty) => {
                 let index = component.get_export_index(None, name);
-                functions.extend(index.map(|index| (name.to_owned(), convert::component_signature(&ty), index)));
+                functions.extend(
+                    index.map(|index| (name.to_owned(), convert::component_signature(&ty), index)),
+                );
             }
             ComponentItem::ComponentInstance(instance) => {
                 let outer = component.get_export_index(None, name);
@@ -213,7 +268,9 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
                     if let ComponentItem::ComponentFunc(ty) = export.ty {
                         let index = component.get_export_index(outer.as_ref(), item);
                         let name = import_name(name, item);
-                        functions.extend(index.map(|index| (name, convert::component_signature(&ty), index)));
+                        functions.extend(
+                            index.map(|index| (name, convert::component_signature(&ty), index)),
+                        );
                     }
                 }
             }
@@ -224,18 +281,37 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     let (functions, indices) = functions
         .into_iter()
         .map(|(name, signature, index)| {
-            (FunctionInfo { name: name.into(), signature: signature.into(), codec: None }, index)
+            (
+                FunctionInfo {
+                    name: name.into(),
+                    signature: signature.into(),
+                    codec: None,
+                },
+                index,
+            )
         })
         .unzip();
-    let pre = linker.instantiate_pre(&component).map_err(|error| Error::MissingImport {
-        import: format!("{error:#}"),
-    })?;
-    Ok(Loaded { runtime: shared.id, id, size: bytes.len(), functions, imports, wasi, code: Code::Component(pre, indices) })
+    let pre = linker
+        .instantiate_pre(&component)
+        .map_err(|error| Error::MissingImport {
+            import: format!("{error:#}"),
+        })?;
+    Ok(Loaded {
+        runtime: shared.id,
+        id,
+        size: bytes.len(),
+        functions,
+        imports,
+        wasi,
+        code: Code::Component(pre, indices),
+    })
 }
 
 fn registered(shared: &Shared, interface: &str, name: &str) -> Result<HostFunction> {
     let function = shared.config.host_functions.get(interface, name);
-    function.cloned().ok_or_else(|| Error::MissingImport { import: import_name(interface, name) })
+    function.cloned().ok_or_else(|| Error::MissingImport {
+        import: import_name(interface, name),
+    })
 }
 
 fn define(
@@ -245,12 +321,16 @@ fn define(
     name: &str,
     function: HostFunction,
 ) -> Result<()> {
-    imports.push(ImportInfo { interface: interface.into(), name: name.into() });
+    imports.push(ImportInfo {
+        interface: interface.into(),
+        name: name.into(),
+    });
     let label = import_name(interface, name);
     linker
         .func_new(name, move |store, ty, params, results| {
             let signature = convert::component_signature(&ty);
-            call_host_component(&function, &label, &signature, store.data(), params, results).map_err(Stop::because)
+            call_host_component(&function, &label, &signature, store.data(), params, results)
+                .map_err(Stop::because)
         })
         .map_err(invalid)
 }
@@ -263,9 +343,14 @@ fn call_host_core(
     params: &[CoreVal],
     results: &mut [CoreVal],
 ) -> Result<()> {
-    let unsupported =
-        || Error::Signature { name: name.into(), reason: format!("`{signature}` has values that cannot leave the guest") };
-    let values = params.iter().map(|value| convert::from_core(value).ok_or_else(unsupported)).collect::<Result<_>>()?;
+    let unsupported = || Error::Signature {
+        name: name.into(),
+        reason: format!("`{signature}` has values that cannot leave the guest"),
+    };
+    let values = params
+        .iter()
+        .map(|value| convert::from_core(value).ok_or_else(unsupported))
+        .collect::<Result<_>>()?;
     let answers = function.call(caller.data().control.id, name, signature, values)?;
     for (slot, answer) in results.iter_mut().zip(&answers) {
         *slot = convert::to_core(answer).ok_or_else(unsupported)?;
@@ -286,7 +371,7 @@ fn call_host_component(
         .map(|(value, param)| convert::from_val(value.clone(), &param.ty, &mut NoResources))
         .collect::<Result<_>>()?;
     let answers = function.call(state.control.id, name, signature, values)?;
-    for ((slot, answer), ty) in results.iter_mut().zip(&answers).zip(&signature.results) {
+    for ((slot, answer), ty) in results.iter_mut().zip(answers).zip(&signature.results) {
         *slot = convert::to_val(answer, ty, &mut NoResources)?;
     }
     Ok(())
@@ -295,8 +380,10 @@ fn call_host_component(
 /// Host functions do not exchange resources: a handle would outlive the call that lent it.
 struct NoResources;
 
-const RESOURCES: Error =
-    Error::Unsupported { runtime: "wasmtime", operation: "resources as arguments or results of host functions" };
+const RESOURCES: Error = Error::Unsupported {
+    runtime: "wasmtime",
+    operation: "resources as arguments or results of host functions",
+};
 
 impl Resources for NoResources {
     fn lower(&mut self, _: ResourceHandle, _: bool) -> Result<wasmtime::component::ResourceAny> {

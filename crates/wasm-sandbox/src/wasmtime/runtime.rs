@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, component::Linker as ComponentLinker,
+    Config, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig,
+    component::Linker as ComponentLinker,
 };
 
 use super::instance::{WasmtimeInstance, create};
@@ -14,8 +15,8 @@ use super::state::State;
 use super::wasi::preview1;
 use crate::control::{InstanceCount, Registry, Ticker, TickerHandle, block_on};
 use crate::{
-    BoxFuture, Capabilities, Error, Limit, ModuleId, ResourceLimits, Result, RuntimeCapabilities, RuntimeConfig,
-    WasmInstance, WasmModule, WasmRuntime,
+    BoxFuture, Capabilities, Error, Limit, ModuleId, ResourceLimits, Result, RuntimeCapabilities,
+    RuntimeConfig, WasmInstance, WasmModule, WasmRuntime,
 };
 
 /// The name by which errors call this backend.
@@ -61,7 +62,9 @@ pub(super) struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +95,9 @@ impl Shared {
         }
         match self.worker.get() {
             Some(Worker(Some(runtime))) => Ok(runtime.handle().clone()),
-            _ => Err(Error::InvalidConfig { reason: "the WASI worker is shut down".into() }),
+            _ => Err(Error::InvalidConfig {
+                reason: "the WASI worker is shut down".into(),
+            }),
         }
     }
 }
@@ -113,7 +118,9 @@ fn engine_config(config: &RuntimeConfig) -> Result<Config> {
     if config.pooling {
         let count = config.max_instances;
         let tables = count.saturating_mul(2).max(TABLES_PER_INSTANCE);
-        let cores = count.saturating_mul(CORE_PER_COMPONENT / 4).max(CORE_PER_COMPONENT);
+        let cores = count
+            .saturating_mul(CORE_PER_COMPONENT / 4)
+            .max(CORE_PER_COMPONENT);
         let mut pool = PoolingAllocationConfig::default();
         pool.total_core_instances(cores)
             .total_component_instances(count)
@@ -127,7 +134,9 @@ fn engine_config(config: &RuntimeConfig) -> Result<Config> {
             .max_tables_per_module(TABLES_PER_INSTANCE)
             .max_memories_per_module(1)
             .max_memory_size(config.max_memory_bytes);
-        engine.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).wasm_gc(false);
+        engine
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .wasm_gc(false);
     }
     Ok(engine)
 }
@@ -141,9 +150,13 @@ impl WasmtimeRuntime {
     pub fn new(config: &RuntimeConfig) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         if config.max_instances == 0 {
-            return Err(Error::InvalidConfig { reason: "`max_instances` must not be zero".into() });
+            return Err(Error::InvalidConfig {
+                reason: "`max_instances` must not be zero".into(),
+            });
         }
-        let invalid = |error: wasmtime::Error| Error::InvalidConfig { reason: format!("{error:#}") };
+        let invalid = |error: wasmtime::Error| Error::InvalidConfig {
+            reason: format!("{error:#}"),
+        };
         let engine = Engine::new(&engine_config(config)?).map_err(invalid)?;
         let weak = engine.weak();
         let ticker = Ticker::start(config.tick, move || {
@@ -194,7 +207,9 @@ impl WasmtimeRuntime {
 
 fn load_shared(shared: &Shared, bytes: &[u8]) -> Result<Box<dyn WasmModule>> {
     if bytes.len() > shared.config.max_module_bytes {
-        return Err(Error::LimitExceeded { limit: Limit::ModuleBytes });
+        return Err(Error::LimitExceeded {
+            limit: Limit::ModuleBytes,
+        });
     }
     let loaded = shared.modules.load(bytes, |id| load(shared, id, bytes))?;
     Ok(Box::new(WasmtimeModule { loaded }))
@@ -209,16 +224,26 @@ impl WasmRuntime for WasmtimeRuntime {
         load_shared(&self.shared, wasm_bytes)
     }
 
-    fn load_module_boxed<'a>(&'a self, wasm_bytes: &'a [u8]) -> BoxFuture<'a, Result<Box<dyn WasmModule>>> {
+    fn load_module_boxed<'a>(
+        &'a self,
+        wasm_bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<Box<dyn WasmModule>>> {
         Box::pin(async move {
             let (shared, bytes) = (self.shared.clone(), wasm_bytes.to_vec());
-            let task = self.shared.worker()?.spawn_blocking(move || load_shared(&shared, &bytes));
-            task.await.map_err(|error| Error::InvalidModule { reason: format!("compilation failed: {error}") })?
+            let task = self
+                .shared
+                .worker()?
+                .spawn_blocking(move || load_shared(&shared, &bytes));
+            task.await.map_err(|error| Error::InvalidModule {
+                reason: format!("compilation failed: {error}"),
+            })?
         })
     }
 
     fn get_module(&self, id: ModuleId) -> Result<Box<dyn WasmModule>> {
-        Ok(Box::new(WasmtimeModule { loaded: self.shared.modules.get(id)? }))
+        Ok(Box::new(WasmtimeModule {
+            loaded: self.shared.modules.get(id)?,
+        }))
     }
 
     fn unload_module(&self, id: ModuleId) -> Result<()> {
@@ -233,7 +258,14 @@ impl WasmRuntime for WasmtimeRuntime {
     ) -> Result<Box<dyn WasmInstance>> {
         let loaded = self.loaded(module)?;
         // Nothing but WASI and asynchronous creation ever waits, so this is polled once.
-        block_on(create(self.shared.clone(), loaded, resources, capabilities, false)).map(boxed)
+        block_on(create(
+            self.shared.clone(),
+            loaded,
+            resources,
+            capabilities,
+            false,
+        ))
+        .map(boxed)
     }
 
     fn create_instance_boxed<'a>(
@@ -244,7 +276,9 @@ impl WasmRuntime for WasmtimeRuntime {
     ) -> BoxFuture<'a, Result<Box<dyn WasmInstance>>> {
         Box::pin(async move {
             let loaded = self.loaded(module)?;
-            create(self.shared.clone(), loaded, resources, capabilities, true).await.map(boxed)
+            create(self.shared.clone(), loaded, resources, capabilities, true)
+                .await
+                .map(boxed)
         })
     }
 

@@ -19,18 +19,24 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(inner: MutexGuard<'a, Inner>) -> Result<Self> {
         match inner.body {
-            Body::Core(_, Some(memory)) => Ok(Self { inner, memory, error: None }),
+            Body::Core(_, Some(memory)) => Ok(Self {
+                inner,
+                memory,
+                error: None,
+            }),
             _ => Err(Error::NoMemory),
         }
     }
 
     async fn call(&mut self, name: &'static str, params: [i32; 2]) -> wasm_memory::Result<i32> {
-        match self.inner.call(name, &params.map(Value::S32)).await {
+        match self.inner.call(name, params.map(Value::S32).to_vec()).await {
             Ok(results) => match results.as_slice() {
                 [Value::S32(answer)] => Ok(*answer),
                 _ => Err(MemoryError::MissingExport { name }),
             },
-            Err(Error::UnknownFunction { .. } | Error::Value(_)) => Err(MemoryError::MissingExport { name }),
+            Err(Error::UnknownFunction { .. } | Error::Value(_)) => {
+                Err(MemoryError::MissingExport { name })
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.error = Some(error);
@@ -47,21 +53,33 @@ impl GuestMemory for Session<'_> {
     }
 
     async fn call_alloc(&mut self, len: u32, align: u32) -> wasm_memory::Result<u32> {
-        Ok(self.call(ALLOC_EXPORT, [len.cast_signed(), align.cast_signed()]).await?.cast_unsigned())
+        Ok(self
+            .call(ALLOC_EXPORT, [len.cast_signed(), align.cast_signed()])
+            .await?
+            .cast_unsigned())
     }
 
     async fn call_free(&mut self, ptr: u32, len: u32) -> wasm_memory::Result<i32> {
-        self.call(FREE_EXPORT, [ptr.cast_signed(), len.cast_signed()]).await
+        self.call(FREE_EXPORT, [ptr.cast_signed(), len.cast_signed()])
+            .await
     }
 }
 
 impl GuestSession for Session<'_> {
-    fn call_packed<'a>(&'a mut self, name: &'a str, ptr: u32, len: u32) -> BoxFuture<'a, Result<u64>> {
+    fn call_packed<'a>(
+        &'a mut self,
+        name: &'a str,
+        ptr: u32,
+        len: u32,
+    ) -> BoxFuture<'a, Result<u64>> {
         Box::pin(async move {
             let params = [ptr, len].map(|number| Value::S32(number.cast_signed()));
-            match self.inner.call(name, &params).await?.as_slice() {
+            match self.inner.call(name, params.to_vec()).await?.as_slice() {
                 [Value::S64(answer)] => Ok(answer.cast_unsigned()),
-                _ => Err(Error::Signature { name: name.into(), reason: "it does not answer with one i64".into() }),
+                _ => Err(Error::Signature {
+                    name: name.into(),
+                    reason: "it does not answer with one i64".into(),
+                }),
             }
         })
     }

@@ -34,9 +34,15 @@ impl State {
             return Err(Stop::because(Error::Cancelled));
         }
         if self.ticker.now() >= self.deadline {
-            return Err(Stop::because(Error::LimitExceeded { limit: Limit::Deadline }));
+            return Err(Stop::because(Error::LimitExceeded {
+                limit: Limit::Deadline,
+            }));
         }
-        Ok(if self.asynchronous { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
+        Ok(if self.asynchronous {
+            UpdateDeadline::Yield(1)
+        } else {
+            UpdateDeadline::Continue(1)
+        })
     }
 
     /// What the call hook does at every call of a host function.
@@ -46,7 +52,9 @@ impl State {
                 self.host_calls_left = left;
                 Ok(())
             }
-            None => Err(Stop::because(Error::LimitExceeded { limit: Limit::HostCalls })),
+            None => Err(Stop::because(Error::LimitExceeded {
+                limit: Limit::HostCalls,
+            })),
         }
     }
 }
@@ -64,7 +72,11 @@ pub(super) struct Budget {
 
 impl Budget {
     fn refuse(&self, limit: Limit) -> wasmtime::Result<bool> {
-        if self.instantiating { Err(Stop::because(Error::LimitExceeded { limit })) } else { Ok(false) }
+        if self.instantiating {
+            Err(Stop::because(Error::LimitExceeded { limit }))
+        } else {
+            Ok(false)
+        }
     }
 }
 
@@ -93,7 +105,10 @@ impl ResourceLimiter for Budget {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let total = self.tables_used.saturating_sub(current).saturating_add(desired);
+        let total = self
+            .tables_used
+            .saturating_sub(current)
+            .saturating_add(desired);
         if total > self.table_elements {
             return self.refuse(Limit::Tables);
         }
@@ -115,12 +130,17 @@ pub(super) struct Handles {
 
 impl Handles {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, ..Self::default() }
+        Self {
+            max,
+            ..Self::default()
+        }
     }
 
     pub(super) fn insert(&mut self, resource: ResourceAny) -> Result<ResourceHandle> {
         if self.live.len() >= self.max {
-            return Err(Error::LimitExceeded { limit: Limit::Resources });
+            return Err(Error::LimitExceeded {
+                limit: Limit::Resources,
+            });
         }
         self.next += 1;
         self.live.insert(self.next, resource);
@@ -128,10 +148,15 @@ impl Handles {
     }
 
     pub(super) fn get(&self, handle: ResourceHandle) -> Result<ResourceAny> {
-        self.live.get(&handle.0).copied().ok_or(Error::UnknownResource { handle: handle.0 })
+        self.live
+            .get(&handle.0)
+            .copied()
+            .ok_or(Error::UnknownResource { handle: handle.0 })
     }
 
     pub(super) fn remove(&mut self, handle: ResourceHandle) -> Result<ResourceAny> {
-        self.live.remove(&handle.0).ok_or(Error::UnknownResource { handle: handle.0 })
+        self.live
+            .remove(&handle.0)
+            .ok_or(Error::UnknownResource { handle: handle.0 })
     }
 }

@@ -10,7 +10,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{
-    Deterministic, FsPerms, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    Deterministic, FsPerms, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder,
+    WasiCtxView, WasiView,
 };
 
 use super::state::State;
@@ -32,13 +33,24 @@ enum Context {
 }
 
 impl Wasi {
-    pub(super) fn new(capabilities: &Capabilities, output_bytes: usize, kind: ModuleKind) -> Result<Self> {
+    pub(super) fn new(
+        capabilities: &Capabilities,
+        output_bytes: usize,
+        kind: ModuleKind,
+    ) -> Result<Self> {
         let mut builder = WasiCtxBuilder::new();
-        builder.envs(&capabilities.environment()).args(&capabilities.args);
+        builder
+            .envs(&capabilities.environment())
+            .args(&capabilities.args);
         builder.stdin(MemoryInputPipe::new(capabilities.stdin.clone()));
-        let mut capture = |stdio, inherit: fn(&mut WasiCtxBuilder) -> &mut WasiCtxBuilder, set: Set| match stdio {
+        let mut capture = |stdio,
+                           inherit: fn(&mut WasiCtxBuilder) -> &mut WasiCtxBuilder,
+                           set: Set| match stdio {
             Stdio::Null => {
-                set(&mut builder, Box::new(wasmtime_wasi::p2::pipe::SinkOutputStream));
+                set(
+                    &mut builder,
+                    Box::new(wasmtime_wasi::p2::pipe::SinkOutputStream),
+                );
                 None
             }
             Stdio::Inherit => {
@@ -51,12 +63,20 @@ impl Wasi {
                 Some(pipe)
             }
         };
-        let stdout = capture(capabilities.stdout, WasiCtxBuilder::inherit_stdout, |builder, stream| {
-            builder.stdout(Boxed(stream));
-        });
-        let stderr = capture(capabilities.stderr, WasiCtxBuilder::inherit_stderr, |builder, stream| {
-            builder.stderr(Boxed(stream));
-        });
+        let stdout = capture(
+            capabilities.stdout,
+            WasiCtxBuilder::inherit_stdout,
+            |builder, stream| {
+                builder.stdout(Boxed(stream));
+            },
+        );
+        let stderr = capture(
+            capabilities.stderr,
+            WasiCtxBuilder::inherit_stderr,
+            |builder, stream| {
+                builder.stderr(Boxed(stream));
+            },
+        );
         if capabilities.clocks == Clocks::Frozen {
             builder.wall_clock(Frozen).monotonic_clock(Frozen);
         }
@@ -71,27 +91,41 @@ impl Wasi {
                 Access::ReadOnly => FsPerms::ReadOnly,
                 Access::ReadWrite => FsPerms::ReadWrite,
             };
-            builder.preopened_dir(&grant.host, &grant.guest, perms).map_err(|error| Error::InvalidCapability {
-                capability: format!("directory `{}`", grant.host.display()),
-                reason: error.root_cause().to_string(),
-            })?;
+            builder
+                .preopened_dir(&grant.host, &grant.guest, perms)
+                .map_err(|error| Error::InvalidCapability {
+                    capability: format!("directory `{}`", grant.host.display()),
+                    reason: error.root_cause().to_string(),
+                })?;
         }
         network(&mut builder, capabilities);
         let context = match kind {
             ModuleKind::Core => Context::Core(Box::new(builder.build_p1())),
             ModuleKind::Component => Context::Component(Box::new(builder.build()), Box::default()),
         };
-        Ok(Self { context, stdout, stderr, output_bytes })
+        Ok(Self {
+            context,
+            stdout,
+            stderr,
+            output_bytes,
+        })
     }
 
     pub(super) fn output(&self) -> Output {
         let contents = |pipe: &Option<MemoryOutputPipe>| {
-            pipe.as_ref().map(|pipe| pipe.contents().to_vec()).unwrap_or_default()
+            pipe.as_ref()
+                .map(|pipe| pipe.contents().to_vec())
+                .unwrap_or_default()
         };
         let (stdout, stderr) = (contents(&self.stdout), contents(&self.stderr));
-        let is_full = |pipe: &Option<_>, bytes: &[u8]| pipe.is_some() && bytes.len() >= self.output_bytes;
+        let is_full =
+            |pipe: &Option<_>, bytes: &[u8]| pipe.is_some() && bytes.len() >= self.output_bytes;
         let full = is_full(&self.stdout, &stdout) || is_full(&self.stderr, &stderr);
-        Output { stdout, stderr, full }
+        Output {
+            stdout,
+            stderr,
+            full,
+        }
     }
 }
 
@@ -145,7 +179,10 @@ const SEEDED_BYTES: usize = 4096;
 
 fn seeded_bytes(seed: u64) -> Vec<u8> {
     let mut state = seed;
-    std::iter::repeat_with(|| split_mix(&mut state).to_le_bytes()).flatten().take(SEEDED_BYTES).collect()
+    std::iter::repeat_with(|| split_mix(&mut state).to_le_bytes())
+        .flatten()
+        .take(SEEDED_BYTES)
+        .collect()
 }
 
 fn network(builder: &mut WasiCtxBuilder, capabilities: &Capabilities) {
@@ -177,7 +214,11 @@ fn network(builder: &mut WasiCtxBuilder, capabilities: &Capabilities) {
                     }
                 }
                 permits(targets, address, &mut |name, _| {
-                    resolved.iter().find(|(known, _)| known == name).map(|(_, ips)| ips.clone()).unwrap_or_default()
+                    resolved
+                        .iter()
+                        .find(|(known, _)| known == name)
+                        .map(|(_, ips)| ips.clone())
+                        .unwrap_or_default()
                 })
             })
         });
@@ -187,7 +228,9 @@ fn network(builder: &mut WasiCtxBuilder, capabilities: &Capabilities) {
 async fn resolve(name: String, port: u16) -> Vec<IpAddr> {
     let lookup = tokio::task::spawn_blocking(move || {
         use std::net::ToSocketAddrs as _;
-        (name.as_str(), port).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect())
+        (name.as_str(), port)
+            .to_socket_addrs()
+            .map(|found| found.map(|address| address.ip()).collect())
     });
     match lookup.await {
         Ok(Ok(addresses)) => addresses,

@@ -4,20 +4,30 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use wasm_sandbox::{
-    Backend, Capabilities, Error, HostFunctions, Limit, ResourceLimits, WasmInstance, WasmInstanceExt,
-    WasmInstanceState, WasmRuntime,
+    Backend, Capabilities, Error, HostFunctions, Limit, ResourceLimits, WasmInstance,
+    WasmInstanceExt, WasmInstanceState, WasmRuntime,
 };
 
-use crate::fixtures::{BACKENDS, COMPONENT, MESSAGES, core, executor, instance, instance_with, limits, runtime, runtime_hosting};
+use crate::fixtures::{
+    BACKENDS, COMPONENT, MESSAGES, core, executor, instance, instance_with, limits, runtime,
+    runtime_hosting,
+};
 
 /// That the runtime still does what it is there for.
 fn assert_healthy(runtime: &dyn WasmRuntime, backend: Backend) {
     let made = instance(runtime, &core(backend));
-    assert_eq!(made.call_simple_function("add", &[5, 7]).expect("a healthy runtime"), 12);
+    assert_eq!(
+        made.call_simple_function("add", &[5, 7])
+            .expect("a healthy runtime"),
+        12
+    );
 }
 
 fn short() -> ResourceLimits {
-    ResourceLimits { deadline: Some(Duration::from_millis(50)), ..limits() }
+    ResourceLimits {
+        deadline: Some(Duration::from_millis(50)),
+        ..limits()
+    }
 }
 
 #[test]
@@ -28,13 +38,21 @@ fn infinite_loops_on_every_thread_at_once() {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let made = instance_with(&*runtime, &core(backend), short(), Capabilities::minimal());
+                    let made =
+                        instance_with(&*runtime, &core(backend), short(), Capabilities::minimal());
                     let outcome = made.expect("made").call_simple_function("spin", &[]);
-                    assert_eq!(outcome.err().and_then(|error| error.limit()), Some(Limit::Deadline));
+                    assert_eq!(
+                        outcome.err().and_then(|error| error.limit()),
+                        Some(Limit::Deadline)
+                    );
                 });
             }
         });
-        assert!(start.elapsed() < Duration::from_secs(10), "eight loops took {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "eight loops took {:?}",
+            start.elapsed()
+        );
         assert_healthy(&*runtime, backend);
     }
 }
@@ -42,10 +60,22 @@ fn infinite_loops_on_every_thread_at_once() {
 #[test]
 fn an_infinite_loop_leaves_the_executor_to_others() {
     // One thread for the looping guest and for everybody else.
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an executor");
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("an executor");
     for backend in BACKENDS {
         let runtime = runtime(backend);
-        let made = instance_with(&*runtime, &core(backend), ResourceLimits { deadline: Some(Duration::from_millis(200)), ..limits() }, Capabilities::minimal()).expect("made");
+        let made = instance_with(
+            &*runtime,
+            &core(backend),
+            ResourceLimits {
+                deadline: Some(Duration::from_millis(200)),
+                ..limits()
+            },
+            Capabilities::minimal(),
+        )
+        .expect("made");
         let turns = executor.block_on(async {
             let mut call = std::pin::pin!(made.call_function::<_, ()>("spin", &()));
             let mut turns = 0;
@@ -70,11 +100,19 @@ fn dropped_futures_in_mid_call() {
         for backend in BACKENDS {
             let runtime = runtime(backend);
             for name in ["spin", "dies"] {
-                let text = if name == "spin" { core(backend) } else { MESSAGES.into() };
+                let text = if name == "spin" {
+                    core(backend)
+                } else {
+                    MESSAGES.into()
+                };
                 let made = instance(&*runtime, &text);
                 let call = made.call_function::<_, ()>("spin", &());
                 if name == "spin" {
-                    assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
+                    assert!(
+                        tokio::time::timeout(Duration::from_millis(20), call)
+                            .await
+                            .is_err()
+                    );
                     assert_eq!(made.state(), WasmInstanceState::Poisoned);
                     let after = made.call_simple_function("seven", &[]);
                     assert!(matches!(after, Err(Error::Poisoned { .. })), "{after:?}");
@@ -86,7 +124,11 @@ fn dropped_futures_in_mid_call() {
         for _ in 0..50 {
             let made = instance(&*runtime, COMPONENT);
             let call = made.call_function::<_, ()>("spin", &());
-            assert!(tokio::time::timeout(Duration::from_millis(1), call).await.is_err());
+            assert!(
+                tokio::time::timeout(Duration::from_millis(1), call)
+                    .await
+                    .is_err()
+            );
         }
         assert_healthy(&*runtime, Backend::Wasmtime);
     });
@@ -100,17 +142,29 @@ fn memory_and_table_bombs() {
           (br_if 0 (i32.ne (i32.const -1) (table.grow 0 (ref.null func) (i32.const 100)))))))"#;
     for backend in BACKENDS {
         let runtime = runtime(backend);
-        let small = ResourceLimits { memory_bytes: 8 << 20, table_elements: 5000, ..limits() };
-        let made = instance_with(&*runtime, text, small.clone(), Capabilities::minimal()).expect("made");
-        made.call_simple_function("memory_bomb", &[]).expect("it fizzles out");
+        let small = ResourceLimits {
+            memory_bytes: 8 << 20,
+            table_elements: 5000,
+            ..limits()
+        };
+        let made =
+            instance_with(&*runtime, text, small.clone(), Capabilities::minimal()).expect("made");
+        made.call_simple_function("memory_bomb", &[])
+            .expect("it fizzles out");
         assert_eq!(made.memory_usage(), 8 << 20);
-        made.call_simple_function("table_bomb", &[]).expect("it fizzles out");
+        made.call_simple_function("table_bomb", &[])
+            .expect("it fizzles out");
         let absurd = r#"(module (memory 65536))"#;
-        let refused = instance_with(&*runtime, absurd, small.clone(), Capabilities::minimal()).err();
+        let refused =
+            instance_with(&*runtime, absurd, small.clone(), Capabilities::minimal()).err();
         assert!(
             matches!(
                 refused,
-                Some(Error::LimitExceeded { limit: Limit::Memory } | Error::InvalidModule { .. })
+                Some(
+                    Error::LimitExceeded {
+                        limit: Limit::Memory
+                    } | Error::InvalidModule { .. }
+                )
             ),
             "{refused:?}"
         );
@@ -128,7 +182,10 @@ fn deep_recursion_on_small_threads() {
             let spawned = thread.spawn_scoped(scope, || made.call_simple_function("dive", &[0]));
             spawned.expect("a thread").join().expect("it survives")
         });
-        assert_eq!(outcome.err().and_then(|error| error.limit()), Some(Limit::Stack));
+        assert_eq!(
+            outcome.err().and_then(|error| error.limit()),
+            Some(Limit::Stack)
+        );
         assert_healthy(&*runtime, backend);
     }
 }
@@ -149,19 +206,33 @@ fn host_functions_that_panic_fail_or_lie() {
         let runtime = runtime_hosting(backend, functions);
         let make = || instance(&*runtime, CALLS_HOST);
         let panicked = make().call_simple_function("call", &[0]);
-        assert!(matches!(&panicked, Err(Error::HostFunctionPanicked { reason, .. }) if reason == "on purpose"), "{panicked:?}");
+        assert!(
+            matches!(&panicked, Err(Error::HostFunctionPanicked { reason, .. }) if reason == "on purpose"),
+            "{panicked:?}"
+        );
         let failed = make().call_simple_function("call", &[1]);
-        assert!(matches!(&failed, Err(Error::HostFunctionFailed { reason, .. }) if reason == "refused"), "{failed:?}");
+        assert!(
+            matches!(&failed, Err(Error::HostFunctionFailed { reason, .. }) if reason == "refused"),
+            "{failed:?}"
+        );
         assert_eq!(make().call_simple_function("call", &[5]).expect("fine"), 5);
         let made = make();
         made.call_simple_function("call", &[0]).expect_err("panics");
-        assert!(matches!(made.call_simple_function("seven", &[]), Err(Error::Poisoned { .. })));
+        assert!(matches!(
+            made.call_simple_function("seven", &[]),
+            Err(Error::Poisoned { .. })
+        ));
 
         let mut functions = HostFunctions::default();
-        functions.add_raw("env", "evil", |_, _| Ok(vec![wasm_sandbox::Value::String("a lie".into())]));
+        functions.add_raw("env", "evil", |_, _| {
+            Ok(vec![wasm_sandbox::Value::String("a lie".into())])
+        });
         let runtime = runtime_hosting(backend, functions);
         let lied = instance(&*runtime, CALLS_HOST).call_simple_function("call", &[0]);
-        assert!(matches!(lied, Err(Error::HostFunctionFailed { .. })), "{lied:?}");
+        assert!(
+            matches!(lied, Err(Error::HostFunctionFailed { .. })),
+            "{lied:?}"
+        );
     }
 }
 
@@ -173,7 +244,12 @@ fn reentrance_is_refused_rather_than_waited_for() {
         let inner = slot.clone();
         let mut functions = HostFunctions::default();
         functions.add("env", "evil", move |(_,): (i32,)| {
-            let caller = inner.get().ok_or("not set up")?.lock().map_err(|_| "poisoned")?.function_caller();
+            let caller = inner
+                .get()
+                .ok_or("not set up")?
+                .lock()
+                .map_err(|_| "poisoned")?
+                .function_caller();
             match caller.call_blocking("seven", &[]) {
                 Err(Error::Reentrant) => Ok(-1),
                 other => Err(format!("it answered {other:?}").into()),
@@ -182,10 +258,16 @@ fn reentrance_is_refused_rather_than_waited_for() {
         let runtime = runtime_hosting(backend, functions);
         let made = instance(&*runtime, CALLS_HOST);
         let caller = made.function_caller();
-        slot.set(Mutex::new(made)).unwrap_or_else(|_| panic!("set once"));
-        let answer = caller.call_blocking("call", &[wasm_sandbox::Value::S32(0)]).expect("the host noticed");
+        slot.set(Mutex::new(made))
+            .unwrap_or_else(|_| panic!("set once"));
+        let answer = caller
+            .call_blocking("call", &[wasm_sandbox::Value::S32(0)])
+            .expect("the host noticed");
         assert_eq!(answer, [wasm_sandbox::Value::S32(-1)]);
-        assert_eq!(caller.call_blocking("seven", &[]).expect("unharmed"), [wasm_sandbox::Value::S32(7)]);
+        assert_eq!(
+            caller.call_blocking("seven", &[]).expect("unharmed"),
+            [wasm_sandbox::Value::S32(7)]
+        );
     }
 }
 
@@ -203,13 +285,22 @@ fn floods_of_output_stop_at_the_limit() {
           (local.get $errno)))"#;
     for backend in BACKENDS {
         let runtime = runtime(backend);
-        let small = ResourceLimits { output_bytes: 10_500, ..limits() };
+        let small = ResourceLimits {
+            output_bytes: 10_500,
+            ..limits()
+        };
         let capture = Capabilities::minimal().with_captured_output();
         let made = instance_with(&*runtime, text, small, capture).expect("made");
-        let errno = made.call_simple_function("flood", &[]).expect("the guest is told");
+        let errno = made
+            .call_simple_function("flood", &[])
+            .expect("the guest is told");
         assert_ne!(errno, 0);
         let output = made.output();
-        assert!(output.full && output.stdout.len() == 10_500, "{} bytes on {backend:?}", output.stdout.len());
+        assert!(
+            output.full && output.stdout.len() == 10_500,
+            "{} bytes on {backend:?}",
+            output.stdout.len()
+        );
         assert_healthy(&*runtime, backend);
     }
 }
@@ -217,7 +308,10 @@ fn floods_of_output_stop_at_the_limit() {
 #[test]
 fn huge_strings_into_the_guest() {
     let runtime = runtime(Backend::Wasmtime);
-    let small = ResourceLimits { memory_bytes: 1 << 20, ..limits() };
+    let small = ResourceLimits {
+        memory_bytes: 1 << 20,
+        ..limits()
+    };
     let made = instance_with(&*runtime, COMPONENT, small, Capabilities::minimal()).expect("made");
     let text = "x".repeat(8 << 20);
     let outcome = executor().block_on(made.call_function::<_, String>("echo", &(&text,)));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use wasm_memory::host::GuestMemory as _;
 use wasm_sandbox::{
-    Access, Backend, Capabilities, Clocks, Error, HostFunctions, HostGrant, NetworkGrant, NetworkTarget, Random, Stdio,
-    WasmInstance,
+    Access, Backend, Capabilities, Clocks, Error, HostFunctions, HostGrant, NetworkGrant,
+    NetworkTarget, Random, Stdio, WasmInstance,
 };
 
 use crate::fixtures::{BACKENDS, executor, instance_with, limits, runtime, runtime_hosting};
@@ -60,18 +60,22 @@ fn made(backend: Backend, capabilities: Capabilities) -> Box<dyn WasmInstance> {
 }
 
 fn peek(made: &dyn WasmInstance, at: usize, len: usize) -> Vec<u8> {
-    let session = executor().block_on(async { made.guest_session().await.expect("a memory").bytes()[at..at + len].to_vec() });
+    let session = executor().block_on(async {
+        made.guest_session().await.expect("a memory").bytes()[at..at + len].to_vec()
+    });
     session
 }
 
 fn poke(made: &dyn WasmInstance, at: usize, bytes: &[u8]) {
     executor().block_on(async {
-        made.guest_session().await.expect("a memory").bytes()[at..at + bytes.len()].copy_from_slice(bytes);
+        made.guest_session().await.expect("a memory").bytes()[at..at + bytes.len()]
+            .copy_from_slice(bytes);
     });
 }
 
 fn call(made: &dyn WasmInstance, name: &str, params: &[i32]) -> i32 {
-    made.call_simple_function(name, params).unwrap_or_else(|error| panic!("{name}: {error}"))
+    made.call_simple_function(name, params)
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn count(made: &dyn WasmInstance) -> u32 {
@@ -93,10 +97,16 @@ fn arguments_and_environment_are_the_given_ones_and_no_others() {
         };
         let some = made(backend, some);
         assert_eq!(call(&*some, "args", &[]), 0);
-        assert_eq!((count(&*some), peek(&*some, 2000, 15)), (2, b"program\0--flag\0".to_vec()));
+        assert_eq!(
+            (count(&*some), peek(&*some, 2000, 15)),
+            (2, b"program\0--flag\0".to_vec())
+        );
         assert_eq!(call(&*some, "env", &[]), 0);
         assert_eq!(count(&*some), 2);
-        assert_eq!(peek(&*some, 2000, 36), b"CARGO_PKG_NAME=wasm-sandbox\0KEY=a=b\0".to_vec());
+        assert_eq!(
+            peek(&*some, 2000, 36),
+            b"CARGO_PKG_NAME=wasm-sandbox\0KEY=a=b\0".to_vec()
+        );
     }
 }
 
@@ -104,7 +114,13 @@ fn arguments_and_environment_are_the_given_ones_and_no_others() {
 fn clocks_stand_still_unless_granted() {
     for backend in BACKENDS {
         let frozen = made(backend, Capabilities::minimal());
-        let system = made(backend, Capabilities { clocks: Clocks::System, ..Capabilities::minimal() });
+        let system = made(
+            backend,
+            Capabilities {
+                clocks: Clocks::System,
+                ..Capabilities::minimal()
+            },
+        );
         for clock in [0, 1] {
             assert_eq!(call(&*frozen, "clock", &[clock]), 0);
             assert_eq!(peek(&*frozen, 0, 8), [0; 8], "clock {clock} on {backend:?}");
@@ -119,7 +135,13 @@ fn clocks_stand_still_unless_granted() {
 fn random_numbers_are_reproducible_unless_granted() {
     for backend in BACKENDS {
         let draw = |random| {
-            let made = made(backend, Capabilities { random, ..Capabilities::minimal() });
+            let made = made(
+                backend,
+                Capabilities {
+                    random,
+                    ..Capabilities::minimal()
+                },
+            );
             assert_eq!(call(&*made, "random", &[]), 0);
             peek(&*made, 0, 16)
         };
@@ -132,19 +154,33 @@ fn random_numbers_are_reproducible_unless_granted() {
 #[test]
 fn standard_streams_are_what_was_granted() {
     for backend in BACKENDS {
-        let captured = Capabilities { stdin: b"typed".to_vec(), ..Capabilities::minimal().with_captured_output() };
+        let captured = Capabilities {
+            stdin: b"typed".to_vec(),
+            ..Capabilities::minimal().with_captured_output()
+        };
         let captured = made(backend, captured);
         poke(&*captured, 2000, b"hello\n");
         assert_eq!(call(&*captured, "write", &[1, 6]), 0);
         assert_eq!(call(&*captured, "write", &[2, 5]), 0);
         let output = captured.output();
-        assert_eq!((&*output.stdout, &*output.stderr, output.full), (&b"hello\n"[..], &b"hello"[..], false));
+        assert_eq!(
+            (&*output.stdout, &*output.stderr, output.full),
+            (&b"hello\n"[..], &b"hello"[..], false)
+        );
         assert_eq!(call(&*captured, "read", &[0]), 0);
         assert_eq!(peek(&*captured, 2000, 5), b"typed");
         let silent = made(backend, Capabilities::minimal());
-        assert_eq!(call(&*silent, "write", &[1, 6]), 0, "thrown away, but accepted");
+        assert_eq!(
+            call(&*silent, "write", &[1, 6]),
+            0,
+            "thrown away, but accepted"
+        );
         assert_eq!(silent.output(), wasm_sandbox::Output::default());
-        assert_ne!(call(&*silent, "write", &[7, 6]), 0, "there is no such descriptor");
+        assert_ne!(
+            call(&*silent, "write", &[7, 6]),
+            0,
+            "there is no such descriptor"
+        );
         let _ = Stdio::Inherit;
     }
 }
@@ -167,8 +203,14 @@ fn exit_ends_the_instance_with_its_status() {
     for backend in BACKENDS {
         let made = made(backend, Capabilities::minimal());
         let outcome = made.call_simple_function("exit", &[42]);
-        assert!(matches!(outcome, Err(Error::Exit { status: 42 })), "{outcome:?}");
-        assert!(matches!(made.call_simple_function("args", &[]), Err(Error::Poisoned { .. })));
+        assert!(
+            matches!(outcome, Err(Error::Exit { status: 42 })),
+            "{outcome:?}"
+        );
+        assert!(matches!(
+            made.call_simple_function("args", &[]),
+            Err(Error::Poisoned { .. })
+        ));
     }
 }
 
@@ -195,7 +237,10 @@ fn directories_are_read_only_or_read_write() {
     poke(&*reader, 3000, b"file");
     assert_ne!(call(&*reader, "unlink", &[4]), 0);
     assert_ne!(call(&*reader, "mkdir", &[4]), 0);
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        1
+    );
     let writer = made(Backend::Wasmtime, grant(Access::ReadWrite));
     assert_eq!(open(&*writer, "new", CREATE, true), 0);
     assert!(folder.path().join("new").exists());
@@ -203,9 +248,21 @@ fn directories_are_read_only_or_read_write() {
 
 fn assert_contained(made: &dyn WasmInstance, secret: &Path) {
     let absolute = secret.display().to_string();
-    for path in ["../secret", "./../secret", "sub/../../secret", &absolute, "..", "/", "sub/../../../../etc/passwd"] {
+    for path in [
+        "../secret",
+        "./../secret",
+        "sub/../../secret",
+        &absolute,
+        "..",
+        "/",
+        "sub/../../../../etc/passwd",
+    ] {
         assert_ne!(open(made, path, 0, false), 0, "{path} was opened");
-        assert_ne!(open(made, path, CREATE, true), 0, "{path} was opened for writing");
+        assert_ne!(
+            open(made, path, CREATE, true),
+            0,
+            "{path} was opened for writing"
+        );
     }
 }
 
@@ -232,10 +289,17 @@ fn nothing_leads_out_of_a_directory() {
         for target in ["../secret", "/etc/passwd"] {
             poke(&*guest, 3000, format!("{target}mine").as_bytes());
             let _ = call(&*guest, "symlink", &[target.len() as i32, 4]);
-            assert_ne!(open(&*guest, "mine", 0, false), 0, "a link to {target} was followed");
+            assert_ne!(
+                open(&*guest, "mine", 0, false),
+                0,
+                "a link to {target} was followed"
+            );
         }
     }
-    assert_eq!(std::fs::read_to_string(&secret).expect("still there"), "secret");
+    assert_eq!(
+        std::fs::read_to_string(&secret).expect("still there"),
+        "secret"
+    );
 }
 
 #[test]
@@ -247,7 +311,10 @@ fn a_link_that_changes_while_it_is_opened_leads_nowhere() {
     std::fs::create_dir_all(folder.join("real")).expect("made");
     std::fs::write(folder.join("real/secret"), "harmless").expect("written");
     std::fs::write(outside.path().join("secret"), "secret").expect("written");
-    let guest = made(Backend::Wasmtime, Capabilities::minimal().with_directory(&folder, "/", Access::ReadOnly));
+    let guest = made(
+        Backend::Wasmtime,
+        Capabilities::minimal().with_directory(&folder, "/", Access::ReadOnly),
+    );
     let stop = AtomicBool::new(false);
     let (mut opened, mut leaked) = (0, 0);
     std::thread::scope(|scope| {
@@ -280,10 +347,14 @@ fn wrong_grants_are_errors_at_creation() {
     for backend in BACKENDS {
         let runtime = runtime(backend);
         let make = |capabilities| instance_with(&*runtime, WASI, limits(), capabilities).err();
-        let absent = Capabilities::minimal().with_directory("/surely/not/there", "/", Access::ReadOnly);
+        let absent =
+            Capabilities::minimal().with_directory("/surely/not/there", "/", Access::ReadOnly);
         let refused = make(absent);
         assert!(
-            matches!(refused, Some(Error::InvalidCapability { .. } | Error::CapabilityUnsupported { .. })),
+            matches!(
+                refused,
+                Some(Error::InvalidCapability { .. } | Error::CapabilityUnsupported { .. })
+            ),
             "{refused:?}"
         );
         let zero = Capabilities::minimal().with_env("A=B", "c");
@@ -296,11 +367,29 @@ fn what_the_interpreter_cannot_grant_it_refuses() {
     let runtime = runtime(Backend::Wasmi);
     let make = |capabilities| instance_with(&*runtime, "(module)", limits(), capabilities).err();
     let directory = Capabilities::minimal().with_directory(".", "/", Access::ReadOnly);
-    assert!(matches!(make(directory), Some(Error::CapabilityUnsupported { runtime: "wasmi", .. })));
+    assert!(matches!(
+        make(directory),
+        Some(Error::CapabilityUnsupported {
+            runtime: "wasmi",
+            ..
+        })
+    ));
     let target = NetworkTarget::parse("127.0.0.1:80").expect("an address");
-    let network = NetworkGrant { tcp: vec![target], ..NetworkGrant::default() };
-    let network = Capabilities { network, ..Capabilities::minimal() };
-    assert!(matches!(make(network), Some(Error::CapabilityUnsupported { runtime: "wasmi", .. })));
+    let network = NetworkGrant {
+        tcp: vec![target],
+        ..NetworkGrant::default()
+    };
+    let network = Capabilities {
+        network,
+        ..Capabilities::minimal()
+    };
+    assert!(matches!(
+        make(network),
+        Some(Error::CapabilityUnsupported {
+            runtime: "wasmi",
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -311,11 +400,25 @@ fn host_functions_are_granted_by_name() {
         functions.add("env", "open_door", |(): ()| Ok(()));
         let runtime = runtime_hosting(backend, functions);
         let make = |host_functions| {
-            instance_with(&*runtime, text, limits(), Capabilities { host_functions, ..Capabilities::minimal() })
+            instance_with(
+                &*runtime,
+                text,
+                limits(),
+                Capabilities {
+                    host_functions,
+                    ..Capabilities::minimal()
+                },
+            )
         };
-        make(HostGrant::All).expect("granted").call_simple_function("go", &[]).expect("called");
+        make(HostGrant::All)
+            .expect("granted")
+            .call_simple_function("go", &[])
+            .expect("called");
         make(HostGrant::Only(vec!["env#open_door".into()])).expect("granted by name");
         let refused = make(HostGrant::Only(vec!["env#other".into()])).err();
-        assert!(matches!(refused, Some(Error::InvalidCapability { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Some(Error::InvalidCapability { .. })),
+            "{refused:?}"
+        );
     }
 }

@@ -4,20 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasm_sandbox::{
-    Backend, Capabilities, InstanceSpec, RuntimeConfig, WasmInstance, WasmInstanceExt, WasmModule, WasmRuntime,
-    WasmRuntimeExt, WasmiRuntime, WasmtimeRuntime,
+    Backend, Capabilities, InstanceSpec, RuntimeConfig, WasmInstance, WasmInstanceExt, WasmModule,
+    WasmRuntime, WasmRuntimeExt, WasmiRuntime, WasmtimeRuntime,
 };
 
-use crate::fixtures::{BACKENDS, COMPONENT, config, core, executor, instance, limits, runtime, runtime_with, wat};
+use crate::fixtures::{
+    BACKENDS, COMPONENT, config, core, executor, instance, limits, runtime, runtime_with, wat,
+};
 
 #[test]
 fn thousands_of_instances_at_once() {
     executor().block_on(async {
         for backend in BACKENDS {
-            let runtime = runtime_with(&RuntimeConfig { max_instances: 3000, ..config(backend) });
-            let module: Arc<dyn WasmModule> = runtime.load_module(&wat(&core(backend))).expect("loads").into();
-            let spec = InstanceSpec { module, resources: limits(), capabilities: Capabilities::minimal() };
-            let instances = runtime.create_instances_batch(std::iter::repeat_n(spec, 3000)).await.expect("all");
+            let runtime = runtime_with(&RuntimeConfig {
+                max_instances: 3000,
+                ..config(backend)
+            });
+            let module: Arc<dyn WasmModule> = runtime
+                .load_module(&wat(&core(backend)))
+                .expect("loads")
+                .into();
+            let spec = InstanceSpec {
+                module,
+                resources: limits(),
+                capabilities: Capabilities::minimal(),
+            };
+            let instances = runtime
+                .create_instances_batch(std::iter::repeat_n(spec, 3000))
+                .await
+                .expect("all");
             let calls = instances.into_iter().enumerate().map(|(index, made)| {
                 tokio::spawn(async move {
                     let index = index as i32;
@@ -39,12 +54,17 @@ fn an_instance_moves_from_thread_to_thread() {
         let mut made: Box<dyn WasmInstance> = instance(&*runtime, &core(backend));
         for round in 0..50 {
             made = std::thread::spawn(move || {
-                made.call_simple_function("store", &[round * 4, round]).expect("stores");
+                made.call_simple_function("store", &[round * 4, round])
+                    .expect("stores");
                 made
             })
             .join()
             .expect("a thread");
-            assert_eq!(made.call_simple_function("load", &[round * 4]).expect("loads"), round);
+            assert_eq!(
+                made.call_simple_function("load", &[round * 4])
+                    .expect("loads"),
+                round
+            );
         }
     }
 }
@@ -73,13 +93,21 @@ fn calls_of_one_instance_wait_for_one_another() {
         executor.block_on(async {
             let calls = (0..200).map(|_| {
                 let made = made.clone();
-                tokio::spawn(async move { made.call_function::<_, i32>("bump", &()).await.expect("bumps") })
+                tokio::spawn(async move {
+                    made.call_function::<_, i32>("bump", &())
+                        .await
+                        .expect("bumps")
+                })
             });
             for call in calls.collect::<Vec<_>>() {
                 call.await.expect("a task");
             }
         });
-        assert_eq!(made.call_simple_function("bump", &[]).expect("bumps"), 1001, "no bump is lost");
+        assert_eq!(
+            made.call_simple_function("bump", &[]).expect("bumps"),
+            1001,
+            "no bump is lost"
+        );
     }
 }
 
@@ -87,13 +115,21 @@ fn calls_of_one_instance_wait_for_one_another() {
 #[cfg(target_os = "linux")]
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has this line");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("it has this line");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
 }
 
 #[cfg(target_os = "linux")]
 fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("Linux has it").count()
+    std::fs::read_dir("/proc/self/fd")
+        .expect("Linux has it")
+        .count()
 }
 
 /// Create, call, drop, over and over. `SOAK_CYCLES` makes it as long as one likes; 100,000 is what a
@@ -101,32 +137,52 @@ fn open_files() -> usize {
 #[test]
 #[cfg(target_os = "linux")]
 fn soak_without_growth() {
-    let cycles = std::env::var("SOAK_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(6_000);
+    let cycles = std::env::var("SOAK_CYCLES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(6_000);
     let executor = executor();
     let wasmtime = WasmtimeRuntime::new(&config(Backend::Wasmtime)).expect("a runtime");
     let wasmi = WasmiRuntime::new(&config(Backend::Wasmi)).expect("a runtime");
-    let load = |runtime: &dyn WasmRuntime, text: &str| runtime.load_module(&wat(text)).expect("loads");
+    let load =
+        |runtime: &dyn WasmRuntime, text: &str| runtime.load_module(&wat(text)).expect("loads");
     let modules = [
-        (&wasmtime as &dyn WasmRuntime, load(&wasmtime, &core(Backend::Wasmtime))),
-        (&wasmi as &dyn WasmRuntime, load(&wasmi, &core(Backend::Wasmi))),
+        (
+            &wasmtime as &dyn WasmRuntime,
+            load(&wasmtime, &core(Backend::Wasmtime)),
+        ),
+        (
+            &wasmi as &dyn WasmRuntime,
+            load(&wasmi, &core(Backend::Wasmi)),
+        ),
         (&wasmtime as &dyn WasmRuntime, load(&wasmtime, COMPONENT)),
     ];
     let cycle = |index: usize| {
         let (runtime, module) = &modules[index % modules.len()];
-        let made = runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal()).expect("made");
+        let made = runtime
+            .create_instance(module.as_ref(), limits(), Capabilities::minimal())
+            .expect("made");
         if index % 7 == 0 {
             let _ = made.call_simple_function("trap", &[]);
         } else if index % 5 == 0 {
-            let sum: i32 = executor.block_on(made.call_function("add", &(index as i32, 1))).expect("a sum");
+            let sum: i32 = executor
+                .block_on(made.call_function("add", &(index as i32, 1)))
+                .expect("a sum");
             assert_eq!(sum, index as i32 + 1);
         } else {
-            assert_eq!(made.call_simple_function("add", &[5, 7]).expect("a sum"), 12);
+            assert_eq!(
+                made.call_simple_function("add", &[5, 7]).expect("a sum"),
+                12
+            );
         }
     };
     (0..cycles / 4).for_each(cycle);
     let (memory, files) = (resident(), open_files());
     (0..cycles).for_each(cycle);
-    let (grown, opened) = (resident().saturating_sub(memory), open_files().saturating_sub(files));
+    let (grown, opened) = (
+        resident().saturating_sub(memory),
+        open_files().saturating_sub(files),
+    );
     assert_eq!((wasmtime.live_instances(), wasmi.live_instances()), (0, 0));
     // The suite's other tests share the process: leave them some room, a leak has none.
     assert!(grown < 256 << 10, "{cycles} cycles grew by {grown} KiB");
@@ -142,8 +198,17 @@ fn dropping_a_runtime_within_an_executor_is_allowed() {
             let runtime = runtime(backend);
             let made = instance(&*runtime, text);
             drop(runtime);
-            assert_eq!(made.call_function::<_, i32>("run", &()).await.expect("instances keep what they need"), 0);
-            assert_eq!(made.call_simple_function("run", &[]).expect("blocking works on an executor's thread"), 0);
+            assert_eq!(
+                made.call_function::<_, i32>("run", &())
+                    .await
+                    .expect("instances keep what they need"),
+                0
+            );
+            assert_eq!(
+                made.call_simple_function("run", &[])
+                    .expect("blocking works on an executor's thread"),
+                0
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use wasm_sandbox::{
-    Backend, Capabilities, HostFunctions, ResourceLimits, RuntimeConfig, WasmInstance, WasmRuntime, create_runtime,
+    Backend, Capabilities, HostFunctions, ResourceLimits, RuntimeConfig, WasmInstance, WasmRuntime,
+    create_runtime,
 };
 
 /// Every backend of this crate.
@@ -11,7 +12,12 @@ pub(crate) const BACKENDS: [Backend; 2] = [Backend::Wasmtime, Backend::Wasmi];
 
 /// A configuration small enough for a test machine.
 pub(crate) fn config(backend: Backend) -> RuntimeConfig {
-    RuntimeConfig { backend, fuel_metering: true, tick: Duration::from_millis(1), ..RuntimeConfig::default() }
+    RuntimeConfig {
+        backend,
+        fuel_metering: true,
+        tick: Duration::from_millis(1),
+        ..RuntimeConfig::default()
+    }
 }
 
 pub(crate) fn runtime_with(config: &RuntimeConfig) -> Box<dyn WasmRuntime> {
@@ -22,8 +28,14 @@ pub(crate) fn runtime(backend: Backend) -> Box<dyn WasmRuntime> {
     runtime_with(&config(backend))
 }
 
-pub(crate) fn runtime_hosting(backend: Backend, host_functions: HostFunctions) -> Box<dyn WasmRuntime> {
-    runtime_with(&RuntimeConfig { host_functions, ..config(backend) })
+pub(crate) fn runtime_hosting(
+    backend: Backend,
+    host_functions: HostFunctions,
+) -> Box<dyn WasmRuntime> {
+    runtime_with(&RuntimeConfig {
+        host_functions,
+        ..config(backend)
+    })
 }
 
 pub(crate) fn wat(text: &str) -> Vec<u8> {
@@ -41,16 +53,24 @@ pub(crate) fn instance_with(
 }
 
 pub(crate) fn instance(runtime: &dyn WasmRuntime, text: &str) -> Box<dyn WasmInstance> {
-    instance_with(runtime, text, limits(), Capabilities::minimal()).expect("the test's module works")
+    instance_with(runtime, text, limits(), Capabilities::minimal())
+        .expect("the test's module works")
 }
 
 /// Limits under which no well-behaved test runs into anything.
 pub(crate) fn limits() -> ResourceLimits {
-    ResourceLimits { deadline: Some(Duration::from_secs(20)), ..ResourceLimits::default() }
+    ResourceLimits {
+        deadline: Some(Duration::from_secs(20)),
+        ..ResourceLimits::default()
+    }
 }
 
 pub(crate) fn executor() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("an executor")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("an executor")
 }
 
 /// Functions of numbers, memory and traps.
@@ -83,7 +103,11 @@ pub(crate) const CORE: &str = r#"(module
 pub(crate) fn core(backend: Backend) -> String {
     match backend {
         Backend::Wasmtime => CORE.into(),
-        _ => CORE.lines().filter(|line| !line.contains("v128")).collect::<Vec<_>>().join("\n"),
+        _ => CORE
+            .lines()
+            .filter(|line| !line.contains("v128"))
+            .collect::<Vec<_>>()
+            .join("\n"),
     }
 }
 

@@ -4,7 +4,10 @@ use crate::fixtures::{COMPONENT, MESSAGES, core, wat};
 use crate::values::Random;
 
 #[path = "../../fuzz/bodies.rs"]
-#[expect(unreachable_pub, reason = "the fuzz targets use the same file as a public module")]
+#[expect(
+    unreachable_pub,
+    reason = "the fuzz targets use the same file as a public module"
+)]
 mod bodies;
 
 /// `seed` with a few bytes changed, cut, doubled or moved.
@@ -52,8 +55,18 @@ fn sections() {
 
 #[test]
 fn frames() {
-    let request = [&[1u8, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0][..], b"add", &[0x92, 1, 2]].concat();
-    let seeds = [vec![0, 0x93, 1, 0xc0, 0xa1, b'x'], request, vec![2, 1, 0, 0, 0, 0, 0, 0, 0, 5], vec![3; 12]];
+    let request = [
+        &[1u8, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0][..],
+        b"add",
+        &[0x92, 1, 2],
+    ]
+    .concat();
+    let seeds = [
+        vec![0, 0x93, 1, 0xc0, 0xa1, b'x'],
+        request,
+        vec![2, 1, 0, 0, 0, 0, 0, 0, 0, 5],
+        vec![3; 12],
+    ];
     run(20_000, &seeds, bodies::frame);
 }
 
@@ -68,5 +81,7 @@ fn values() {
 fn modules() {
     let runtimes = bodies::Runtimes::new();
     let core = wat(&core(wasm_sandbox::Backend::Wasmi));
-    run(400, &[core, wat(MESSAGES), wat(COMPONENT)], |data| runtimes.module(data));
+    run(400, &[core, wat(MESSAGES), wat(COMPONENT)], |data| {
+        runtimes.module(data)
+    });
 }

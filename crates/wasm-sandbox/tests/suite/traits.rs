@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wasm_sandbox::{
-    Backend, Capabilities, Error, InstanceSpec, Limit, ModuleId, ModuleKind, RpcChannel, RuntimeConfig,
-    WasmFunctionCaller, WasmInstance, WasmModule, WasmRuntime, WasmRuntimeExt, WasmiRuntime, WasmtimeInstance,
-    WasmtimeRuntime, create_memory_channel, create_runtime,
+    Backend, Capabilities, Error, InstanceSpec, Limit, ModuleId, ModuleKind, RpcChannel,
+    RuntimeConfig, WasmFunctionCaller, WasmInstance, WasmModule, WasmRuntime, WasmRuntimeExt,
+    WasmiRuntime, WasmtimeInstance, WasmtimeRuntime, create_memory_channel, create_runtime,
 };
 
 use crate::fixtures::{BACKENDS, CORE, config, core, executor, instance, limits, runtime, wat};
@@ -42,19 +42,51 @@ fn a_module_is_what_its_bytes_are() {
         let module = runtime.load_module(&bytes).expect("a module");
         assert_eq!(module.kind(), ModuleKind::Core);
         assert_eq!(module.size(), bytes.len());
-        assert_eq!(runtime.load_module(&bytes).expect("again").id(), module.id());
-        assert_eq!(runtime.get_module(module.id()).expect("by id").id(), module.id());
-        let names: Vec<_> = module.exports().into_iter().map(|function| function.name).collect();
-        assert!(names.is_sorted() && names.iter().any(|name| &**name == "add"), "{names:?}");
-        let add = module.exports().into_iter().find(|function| &*function.name == "add").expect("add");
+        assert_eq!(
+            runtime.load_module(&bytes).expect("again").id(),
+            module.id()
+        );
+        assert_eq!(
+            runtime.get_module(module.id()).expect("by id").id(),
+            module.id()
+        );
+        let names: Vec<_> = module
+            .exports()
+            .into_iter()
+            .map(|function| function.name)
+            .collect();
+        assert!(
+            names.is_sorted() && names.iter().any(|name| &**name == "add"),
+            "{names:?}"
+        );
+        let add = module
+            .exports()
+            .into_iter()
+            .find(|function| &*function.name == "add")
+            .expect("add");
         assert_eq!(add.signature.to_string(), "func(s32, s32) -> s32");
-        let instance =
-            runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal()).expect("an instance");
+        let instance = runtime
+            .create_instance(module.as_ref(), limits(), Capabilities::minimal())
+            .expect("an instance");
         runtime.unload_module(module.id()).expect("loaded");
-        assert!(matches!(runtime.unload_module(module.id()), Err(Error::UnknownModule { .. })));
-        assert!(matches!(runtime.get_module(module.id()), Err(Error::UnknownModule { .. })));
-        assert_eq!(instance.call_simple_function("seven", &[]).expect("instances live on"), 7);
-        assert!(matches!(runtime.get_module(ModuleId(u64::MAX)), Err(Error::UnknownModule { .. })));
+        assert!(matches!(
+            runtime.unload_module(module.id()),
+            Err(Error::UnknownModule { .. })
+        ));
+        assert!(matches!(
+            runtime.get_module(module.id()),
+            Err(Error::UnknownModule { .. })
+        ));
+        assert_eq!(
+            instance
+                .call_simple_function("seven", &[])
+                .expect("instances live on"),
+            7
+        );
+        assert!(matches!(
+            runtime.get_module(ModuleId(u64::MAX)),
+            Err(Error::UnknownModule { .. })
+        ));
     }
 }
 
@@ -63,9 +95,18 @@ fn malformed_modules_are_errors() {
     for backend in BACKENDS {
         let runtime = runtime(backend);
         let good = wat(&core(backend));
-        for bytes in [&b""[..], b"\0asm", b"(module)", &[0; 64], &good[..good.len() / 2]] {
+        for bytes in [
+            &b""[..],
+            b"\0asm",
+            b"(module)",
+            &[0; 64],
+            &good[..good.len() / 2],
+        ] {
             let refused = runtime.load_module(bytes).err();
-            assert!(matches!(refused, Some(Error::InvalidModule { .. })), "{bytes:?} answered {refused:?}");
+            assert!(
+                matches!(refused, Some(Error::InvalidModule { .. })),
+                "{bytes:?} answered {refused:?}"
+            );
         }
     }
 }
@@ -76,8 +117,14 @@ fn missing_imports_are_named() {
         let runtime = runtime(backend);
         for (text, expected) in [
             (r#"(module (import "env" "missing" (func)))"#, "env#missing"),
-            (r#"(module (import "env" "memory" (memory 1)))"#, "env#memory"),
-            (r#"(module (import "wasi_snapshot_preview1" "invented" (func)))"#, "wasi_snapshot_preview1#invented"),
+            (
+                r#"(module (import "env" "memory" (memory 1)))"#,
+                "env#memory",
+            ),
+            (
+                r#"(module (import "wasi_snapshot_preview1" "invented" (func)))"#,
+                "wasi_snapshot_preview1#invented",
+            ),
         ] {
             match runtime.load_module(&wat(text)).err() {
                 Some(Error::MissingImport { import }) => assert_eq!(import, expected),
@@ -93,8 +140,13 @@ fn a_runtime_knows_its_own_modules_only() {
         for other in BACKENDS {
             let (here, there) = (runtime(backend), runtime(other));
             let module = there.load_module(&wat("(module)")).expect("a module");
-            let refused = here.create_instance(module.as_ref(), limits(), Capabilities::minimal()).err();
-            assert!(matches!(refused, Some(Error::ForeignModule { .. })), "{refused:?}");
+            let refused = here
+                .create_instance(module.as_ref(), limits(), Capabilities::minimal())
+                .err();
+            assert!(
+                matches!(refused, Some(Error::ForeignModule { .. })),
+                "{refused:?}"
+            );
         }
     }
 }
@@ -102,25 +154,48 @@ fn a_runtime_knows_its_own_modules_only() {
 #[test]
 fn runtime_limits_hold() {
     for backend in BACKENDS {
-        let small =
-            RuntimeConfig { max_instances: 2, max_modules: 2, max_module_bytes: 100, ..config(backend) };
+        let small = RuntimeConfig {
+            max_instances: 2,
+            max_modules: 2,
+            max_module_bytes: 100,
+            ..config(backend)
+        };
         let runtime = create_runtime(&small).expect("a runtime");
         let module = runtime.load_module(&wat("(module)")).expect("a module");
         let make = || runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal());
         let first = make().expect("the first");
         let _second = make().expect("the second");
-        assert_eq!(make().err().and_then(|error| error.limit()), Some(Limit::Instances));
+        assert_eq!(
+            make().err().and_then(|error| error.limit()),
+            Some(Limit::Instances)
+        );
         drop(first);
         let _third = make().expect("room again");
-        runtime.load_module(&wat("(module (func))")).expect("the second module");
+        runtime
+            .load_module(&wat("(module (func))"))
+            .expect("the second module");
         let third = runtime.load_module(&wat("(module (func) (func))"));
-        assert_eq!(third.err().and_then(|error| error.limit()), Some(Limit::Modules));
+        assert_eq!(
+            third.err().and_then(|error| error.limit()),
+            Some(Limit::Modules)
+        );
         runtime.unload_module(module.id()).expect("loaded");
-        runtime.load_module(&wat("(module (func) (func))")).expect("room again");
+        runtime
+            .load_module(&wat("(module (func) (func))"))
+            .expect("room again");
         let large = runtime.load_module(&[0; 101]);
-        assert_eq!(large.err().and_then(|error| error.limit()), Some(Limit::ModuleBytes));
-        let zero = RuntimeConfig { max_instances: 0, ..config(backend) };
-        assert!(matches!(create_runtime(&zero), Err(Error::InvalidConfig { .. })));
+        assert_eq!(
+            large.err().and_then(|error| error.limit()),
+            Some(Limit::ModuleBytes)
+        );
+        let zero = RuntimeConfig {
+            max_instances: 0,
+            ..config(backend)
+        };
+        assert!(matches!(
+            create_runtime(&zero),
+            Err(Error::InvalidConfig { .. })
+        ));
     }
 }
 
@@ -128,15 +203,34 @@ fn runtime_limits_hold() {
 fn extension_traits_work_on_objects_and_on_types() {
     executor().block_on(async {
         let concrete = WasmtimeRuntime::new(&config(Backend::Wasmtime)).expect("a runtime");
-        concrete.load_module_async(&wat(CORE)).await.expect("on the type");
+        concrete
+            .load_module_async(&wat(CORE))
+            .await
+            .expect("on the type");
         for backend in BACKENDS {
             let runtime = runtime(backend);
             let bytes = wat(&core(backend));
-            let module: Arc<dyn WasmModule> = runtime.load_module_async(&bytes).await.expect("loads").into();
-            let spec = InstanceSpec { module, resources: limits(), capabilities: Capabilities::minimal() };
-            let instances = runtime.create_instances_batch((0..50).map(|_| spec.clone())).await.expect("a batch");
+            let module: Arc<dyn WasmModule> = runtime
+                .load_module_async(&bytes)
+                .await
+                .expect("loads")
+                .into();
+            let spec = InstanceSpec {
+                module,
+                resources: limits(),
+                capabilities: Capabilities::minimal(),
+            };
+            let instances = runtime
+                .create_instances_batch((0..50).map(|_| spec.clone()))
+                .await
+                .expect("a batch");
             for instance in &instances {
-                assert_eq!(instance.call_simple_function("seven", &[]).expect("each one"), 7);
+                assert_eq!(
+                    instance
+                        .call_simple_function("seven", &[])
+                        .expect("each one"),
+                    7
+                );
             }
         }
     });

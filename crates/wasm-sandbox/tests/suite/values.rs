@@ -46,27 +46,47 @@ pub(crate) fn any_type(random: &mut Random, depth: usize) -> Type {
         14 => Type::List(any_type(random, depth - 1).into()),
         15 => Type::Record(
             (0..count(random))
-                .map(|index| Field { name: name(random, index), ty: any_type(random, depth - 1) })
+                .map(|index| Field {
+                    name: name(random, index),
+                    ty: any_type(random, depth - 1),
+                })
                 .collect(),
         ),
-        16 => Type::Tuple((0..count(random)).map(|_| any_type(random, depth - 1)).collect()),
+        16 => Type::Tuple(
+            (0..count(random))
+                .map(|_| any_type(random, depth - 1))
+                .collect(),
+        ),
         17 => Type::Variant(
             (0..count(random))
                 .map(|index| {
                     let ty = (random.below(3) > 0).then(|| any_type(random, depth - 1));
-                    Case { name: name(random, index), ty }
+                    Case {
+                        name: name(random, index),
+                        ty,
+                    }
                 })
                 .collect(),
         ),
-        18 => Type::Enum((0..count(random)).map(|index| name(random, index)).collect()),
+        18 => Type::Enum(
+            (0..count(random))
+                .map(|index| name(random, index))
+                .collect(),
+        ),
         19 => {
             // An option of an option cannot be written in JSON, whose `null` is one thing only.
             let inner = std::iter::repeat_with(|| any_type(random, depth - 1));
-            let inner = inner.filter(|ty| !matches!(ty, Type::Option(_))).find(|_| true);
+            let inner = inner
+                .filter(|ty| !matches!(ty, Type::Option(_)))
+                .find(|_| true);
             Type::Option(inner.unwrap_or(Type::Bool).into())
         }
         _ => match random.below(2) {
-            0 => Type::Flags((0..count(random)).map(|index| name(random, index)).collect()),
+            0 => Type::Flags(
+                (0..count(random))
+                    .map(|index| name(random, index))
+                    .collect(),
+            ),
             _ => {
                 let mut part = || (random.below(3) > 0).then(|| any_type(random, depth - 1).into());
                 Type::Result(part(), part())
@@ -76,7 +96,8 @@ pub(crate) fn any_type(random: &mut Random, depth: usize) -> Type {
 }
 
 pub(crate) fn any_value(random: &mut Random, ty: &Type) -> Value {
-    let boxed = |random: &mut Random, ty: Option<&Type>| ty.map(|ty| Box::new(any_value(random, ty)));
+    let boxed =
+        |random: &mut Random, ty: Option<&Type>| ty.map(|ty| Box::new(any_value(random, ty)));
     let bits = random.next();
     match ty {
         Type::Bool => Value::Bool(bits & 1 == 1),
@@ -93,18 +114,35 @@ pub(crate) fn any_value(random: &mut Random, ty: &Type) -> Value {
         Type::Char => Value::Char(char::from_u32(bits as u32 % 0xd800).unwrap_or('?')),
         Type::String => {
             let len = random.below(6);
-            Value::String((0..len).filter_map(|_| char::from_u32(random.next() as u32 % 0x1_0000)).collect())
+            Value::String(
+                (0..len)
+                    .filter_map(|_| char::from_u32(random.next() as u32 % 0x1_0000))
+                    .collect(),
+            )
         }
         Type::Own | Type::Borrow => Value::Resource(ResourceHandle(bits)),
-        Type::List(ty) => Value::List((0..random.below(4)).map(|_| any_value(random, ty)).collect()),
-        Type::Record(fields) => Value::Record(fields.iter().map(|field| any_value(random, &field.ty)).collect()),
+        Type::List(ty) => Value::List(
+            (0..random.below(4))
+                .map(|_| any_value(random, ty))
+                .collect(),
+        ),
+        Type::Record(fields) => Value::Record(
+            fields
+                .iter()
+                .map(|field| any_value(random, &field.ty))
+                .collect(),
+        ),
         Type::Tuple(types) => Value::Tuple(types.iter().map(|ty| any_value(random, ty)).collect()),
         Type::Variant(cases) => {
             let index = random.below(cases.len());
             Value::Variant(index as u32, boxed(random, cases[index].ty.as_ref()))
         }
         Type::Enum(names) => Value::Enum(random.below(names.len()) as u32),
-        Type::Option(ty) => Value::Option(if bits & 1 == 1 { boxed(random, Some(ty)) } else { None }),
+        Type::Option(ty) => Value::Option(if bits & 1 == 1 {
+            boxed(random, Some(ty))
+        } else {
+            None
+        }),
         Type::Result(ok, err) => Value::Result(match bits & 1 {
             0 => Ok(boxed(random, ok.as_deref())),
             _ => Err(boxed(random, err.as_deref())),
@@ -118,12 +156,17 @@ pub(crate) fn any_value(random: &mut Random, ty: &Type) -> Value {
 fn is_ambiguous(ty: &Type) -> bool {
     match ty {
         Type::Option(inner) => {
-            matches!(&**inner, Type::Option(_)) || matches!(&**inner, Type::Tuple(types) if types.is_empty()) || is_ambiguous(inner)
+            matches!(&**inner, Type::Option(_))
+                || matches!(&**inner, Type::Tuple(types) if types.is_empty())
+                || is_ambiguous(inner)
         }
         Type::List(inner) => is_ambiguous(inner),
         Type::Record(fields) => fields.iter().any(|field| is_ambiguous(&field.ty)),
         Type::Tuple(types) => types.iter().any(is_ambiguous),
-        Type::Variant(cases) => cases.iter().filter_map(|case| case.ty.as_ref()).any(is_ambiguous),
+        Type::Variant(cases) => cases
+            .iter()
+            .filter_map(|case| case.ty.as_ref())
+            .any(is_ambiguous),
         Type::Result(ok, err) => [ok, err].into_iter().flatten().any(|ty| is_ambiguous(ty)),
         _ => false,
     }
@@ -139,7 +182,8 @@ fn json_there_and_back_is_the_same_value() {
         }
         let value = any_value(&mut random, &ty);
         assert!(value.is(&ty), "round {round}: {value:?} is not a `{ty}`");
-        let json: serde_json::Value = from_value(value.clone(), &ty).expect("every value can be written");
+        let json: serde_json::Value =
+            from_value(value.clone(), &ty).expect("every value can be written");
         let text = json.to_string();
         let read: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
         let back = to_value(&read, &ty);
@@ -177,8 +221,15 @@ fn integers_at_the_edges() {
         )*};
     }
     edges!(S8: i8, U8: u8, S16: i16, U16: u16, S32: i32, U32: u32, S64: i64, U64: u64);
-    assert!(to_value(&(1u64 << 60 | 1), &Type::F64).is_err(), "it would lose a bit");
+    assert!(
+        to_value(&(1u64 << 60 | 1), &Type::F64).is_err(),
+        "it would lose a bit"
+    );
     assert!(to_value(&1e300, &Type::F32).is_err());
-    assert_eq!(to_value(&0.1f64, &Type::F32), Ok(Value::F32(0.1)), "rounded as a literal is");
+    assert_eq!(
+        to_value(&0.1f64, &Type::F32),
+        Ok(Value::F32(0.1)),
+        "rounded as a literal is"
+    );
     assert!(matches!(to_value(&f64::NAN, &Type::F32), Ok(Value::F32(nan)) if nan.is_nan()));
 }
