@@ -357,7 +357,7 @@ fn body(
                 let mut area = [0u64; __WASM_SIGNATURE.area];
                 let slots = outgoing.slots(&__WASM_SIGNATURE, area.as_mut_ptr().cast());
                 let bits = ::wasm::abi::Core::to_bits(__wasm_import(#(::wasm::abi::Core::from_bits(slots[#slots])),*));
-                ::core::mem::drop(outgoing);
+                outgoing.finish();
                 ::wasm::abi::receive::<#result>(bits, area.as_ptr().cast())
             }
         }

@@ -88,6 +88,7 @@ fn round_trip<T: Lower + LowerRef + Lift + Clone + PartialEq + Debug>(value: &T)
                 value.clone().store(at, &mut scratch)
             }
         }
+        scratch.free();
     }
     assert_eq!(LIVE.get(), before, "all memory was freed: {value:?}");
 }

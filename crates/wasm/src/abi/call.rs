@@ -134,7 +134,7 @@ impl Outgoing {
         let mut scratch = Scratch::keeping();
         let memory = signature.spilled.map(|layout| {
             let base = allocate(layout.size, layout.align);
-            // SAFETY: just allocated so; read by the callee during the call, before the scratch is dropped.
+            // SAFETY: just allocated so; read by the callee during the call, before the scratch is freed.
             unsafe { scratch.keep(base, layout.size, layout.align) }
             flat.address(base.expose_provenance());
             base
@@ -170,6 +170,12 @@ impl Outgoing {
             self.flat.address(area.expose_provenance());
         }
         self.flat.slots()
+    }
+
+    /// Ends the call: frees what the arguments took.
+    #[inline(always)]
+    pub fn finish(self) {
+        self.scratch.free();
     }
 }
 

@@ -12,52 +12,59 @@ use core::mem::ManuallyDrop;
 
 /// Allocations made while lowering.
 ///
-/// An import's arguments are ours again after the call, so they are kept and freed with the scratch; an export's result stays
-/// allocated until its post-return function frees it.
+/// An import's arguments are ours again after the call, so they are kept and [freed](Scratch::free) then; an export's result stays
+/// allocated until its post-return function frees it. There is no `Drop`, so that a call which allocates nothing pays nothing.
 #[derive(Debug)]
 pub struct Scratch {
-    kept: Option<Vec<(*mut u8, usize, usize)>>,
+    kept: ManuallyDrop<Vec<(*mut u8, usize, usize)>>,
+    hands_over: bool,
 }
 
 impl Scratch {
-    /// Keeps allocations and frees them when dropped.
+    /// Keeps allocations until [`Scratch::free`].
+    #[inline(always)]
     #[must_use]
     pub fn keeping() -> Self {
         Self {
-            kept: Some(Vec::new()),
+            kept: ManuallyDrop::new(Vec::new()),
+            hands_over: false,
         }
     }
 
     /// Hands allocations over to the receiver.
+    #[inline(always)]
     #[must_use]
     pub fn handing_over() -> Self {
-        Self { kept: None }
+        Self {
+            kept: ManuallyDrop::new(Vec::new()),
+            hands_over: true,
+        }
     }
 
     /// Keeps `size` bytes that Rust's global allocator allocated with `align`, if this scratch keeps any.
     ///
     /// # Safety
     ///
-    /// A kept allocation must not be used after the scratch was dropped, nor freed by anyone else.
+    /// A kept allocation must not be used after the scratch was freed, nor freed by anyone else.
+    #[inline]
     pub unsafe fn keep(&mut self, pointer: *mut u8, size: usize, align: usize) {
-        if let Some(kept) = &mut self.kept
-            && size != 0
-        {
-            kept.push((pointer, size, align));
+        if !self.hands_over && size != 0 {
+            self.kept.push((pointer, size, align));
         }
     }
 
-    fn hands_over(&self) -> bool {
-        self.kept.is_none()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        for (pointer, size, align) in self.kept.take().unwrap_or_default() {
+    /// Frees what was kept.
+    #[inline]
+    pub fn free(self) {
+        for (pointer, size, align) in ManuallyDrop::into_inner(self.kept) {
             // SAFETY: `keep`'s contract.
             unsafe { free(pointer, size, align) }
         }
+    }
+
+    #[inline(always)]
+    fn hands_over(&self) -> bool {
+        self.hands_over
     }
 }
 
