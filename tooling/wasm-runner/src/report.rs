@@ -74,12 +74,19 @@ impl TrapReport {
         }
         out.push_str("stack backtrace:\n");
         let mut located = false;
-        for (index, frame) in self.frames[shown].iter().enumerate() {
+        let mut index = 0;
+        // Endless recursion is one frame many times; showing it once says as much.
+        for same in self.frames[shown].chunk_by(PartialEq::eq) {
+            let frame = &same[0];
             let _ = writeln!(out, "{index:>4}: {}", frame.function);
             if let Some(location) = &frame.location {
                 located = true;
                 let _ = writeln!(out, "             at {location}");
             }
+            if same.len() > 1 {
+                let _ = writeln!(out, "      … and {} more calls like this", same.len() - 1);
+            }
+            index += same.len();
         }
         if hidden > 0 {
             let _ = writeln!(
@@ -212,6 +219,15 @@ mod tests {
     fn a_trace_is_never_hidden_whole() {
         let text = report(&["std::panicking::panic_with_hook", "_start"]).render(false);
         assert!(text.contains("panic_with_hook"), "{text}");
+    }
+
+    #[test]
+    fn repeated_frames_are_counted() {
+        let text = report(&["deeper", "deeper", "deeper", "main"]).render(true);
+        assert!(
+            text.contains("   0: deeper\n      … and 2 more calls like this\n   3: main\n"),
+            "{text}"
+        );
     }
 
     #[test]
