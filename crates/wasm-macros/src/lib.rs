@@ -28,12 +28,26 @@ fn keep(item: TokenStream, result: syn::Result<proc_macro2::TokenStream>) -> Tok
 }
 
 /// Exports a function, a module as an interface, or an `impl` block as a resource.
+///
+/// * On a function: the world exports it.
+/// * On a module: an interface named after the module, with its `pub` functions. `impl` blocks in it that are marked `#[wasm::export]`
+///   are resources.
+/// * On an inherent `impl` block: a resource named after the type. `pub fn new(…) -> Self` is its constructor, functions with `&self` or
+///   `&mut self` are methods, all others are static; `Drop` is the destructor. Outside an exported module, the resource gets an
+///   interface of its own name.
+///
+/// Arguments: `#[wasm::export("NAME")]` or `interface = "NAME"` puts the item into an interface, by its own name or its full id, as
+/// in `"acme:shop/orders@1.0.0"`; `name = "other-name"` replaces the item's WIT name.
 #[proc_macro_attribute]
 pub fn export(arguments: TokenStream, item: TokenStream) -> TokenStream {
     keep(item.clone(), export::expand(arguments.into(), item.into()))
 }
 
 /// Imports a function, the functions of an `extern` block, or a module as an interface.
+///
+/// Functions are written without bodies. In a module, a unit struct is a resource and its `impl` blocks list the resource's functions;
+/// types and functions with bodies stay as they are. A module is named by its interface's id, as in
+/// `#[wasm::import("acme:shop/orders@1.0.0")]`; without an argument it is an interface of the crate's own package.
 #[proc_macro_attribute]
 pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(import::expand(arguments.into(), item.into()))
@@ -64,6 +78,9 @@ pub fn flags(input: TokenStream) -> TokenStream {
 }
 
 /// Binds WIT written in WIT's own syntax.
+///
+/// Without a `package` line, the package is the crate's; without a `world`, every interface is imported. Imported interfaces are
+/// modules beside the macro; exports are made by the generated `Guest` traits and `export!`, as wit-bindgen documents.
 #[cfg(feature = "wit")]
 #[proc_macro]
 pub fn wit(input: TokenStream) -> TokenStream {
