@@ -146,8 +146,8 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
     for effect in present.iter() {
         let mut towards = vec![UNSEEN; nodes];
         queue.clear();
-        for node in 0..nodes {
-            if graph.own[node].contains(effect) {
+        for (node, own) in graph.own.iter().enumerate() {
+            if own.contains(effect) {
                 towards[node] = node as Node;
                 queue.push(node as Node);
             }

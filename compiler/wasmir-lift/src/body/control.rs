@@ -7,6 +7,9 @@ use super::{Lifter, Locals};
 use crate::LiftError;
 use crate::decode::BlockType;
 
+/// Computes a value where a branch is taken.
+pub(super) type OnEdge<'a, L> = &'a mut dyn FnMut(&mut L) -> Result<Local, LiftError>;
+
 /// A list of value types: borrowed from a function type, or one of a block type.
 #[derive(Clone, Copy)]
 pub(super) enum TypeList<'m> {
@@ -393,7 +396,7 @@ impl<'m> Lifter<'m> {
         cond: Local,
         depth: u32,
         negate: bool,
-        on_edge: Option<&mut dyn FnMut(&mut Self) -> Result<Local, LiftError>>,
+        on_edge: Option<OnEdge<'_, Self>>,
     ) -> Result<(), LiftError> {
         let arity = self.label_arity(depth)?;
         let from_stack = arity.checked_sub(usize::from(on_edge.is_some()));
