@@ -43,6 +43,24 @@ fn library(target: &Path) -> PathBuf {
 
 /// What rustc says about a case.
 fn compile(case: &Path, library: &Path, target: &Path) -> String {
+    let (succeeded, text) = rustc(case, library, target);
+    assert_eq!(
+        succeeded,
+        !text.contains("error"),
+        "{}: {text}",
+        case.display()
+    );
+    text
+}
+
+/// Whether a case compiles, and what rustc says about it.
+fn rustc(case: &Path, library: &Path, target: &Path) -> (bool, String) {
+    // A name of its own, for tests run at the same time.
+    let name = case
+        .file_stem()
+        .and_then(OsStr::to_str)
+        .expect("a UTF-8 name")
+        .replace('-', "_");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut dependency = std::ffi::OsString::from("dependency=");
     dependency.push(target.join("debug/deps"));
@@ -52,7 +70,7 @@ fn compile(case: &Path, library: &Path, target: &Path) -> String {
         .args([
             "--edition=2024",
             "--crate-type=lib",
-            "--crate-name=case",
+            &format!("--crate-name={name}"),
             "--emit=metadata",
             "--color=never",
             "--out-dir",
@@ -71,13 +89,7 @@ fn compile(case: &Path, library: &Path, target: &Path) -> String {
         .lines()
         .map(|line| without_place(line) + "\n")
         .collect();
-    assert_eq!(
-        output.status.success(),
-        !text.contains("error"),
-        "{}: {text}",
-        case.display()
-    );
-    text
+    (output.status.success(), text)
 }
 
 /// A line without the parts that change when this crate or the standard library does.
@@ -136,4 +148,26 @@ fn mistakes_are_answered_at_their_place() {
         wrong.is_empty(),
         "{wrong}\nhelp: if this is right, run again with BLESS=1"
     );
+}
+
+#[test]
+fn the_guides_examples_compile() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/components.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide is there");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("inside the target folder");
+    let library = library(target);
+    let examples: Vec<&str> = guide
+        .split("```rust\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or(rest))
+        .collect();
+    assert!(examples.len() >= 5, "the guide has examples");
+    for (index, example) in examples.iter().enumerate() {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guide-{index}.rs"));
+        std::fs::write(&file, example).expect("a writable folder");
+        let (succeeded, said) = rustc(&file, &library, target);
+        assert!(succeeded, "{example}\n{said}");
+    }
 }

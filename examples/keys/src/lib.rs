@@ -31,14 +31,19 @@ pub mod crypto {
     impl KeyPair {
         /// Makes a new key pair. The only algorithm is `ed25519`; another one traps.
         pub fn new(algorithm: &str) -> Self {
-            assert!(algorithm == "ed25519", "unknown algorithm `{algorithm}`: the only one is `ed25519`");
+            assert!(
+                algorithm == "ed25519",
+                "unknown algorithm `{algorithm}`: the only one is `ed25519`"
+            );
             let seed = super::random::get_random_bytes(32);
             Self::from_seed(&seed).expect("the host returns as many bytes as it was asked for")
         }
 
         /// Makes the key pair that belongs to a seed of 32 bytes.
         pub fn from_seed(seed: &[u8]) -> Result<Self, Error> {
-            Ok(Self { key: SigningKey::from_bytes(&exactly(seed)?) })
+            Ok(Self {
+                key: SigningKey::from_bytes(&exactly(seed)?),
+            })
         }
 
         /// The public key: 32 bytes.
@@ -65,7 +70,9 @@ pub mod crypto {
     }
 
     fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Error> {
-        bytes.try_into().map_err(|_| Error::WrongLength(bytes.len() as u32, N as u32))
+        bytes
+            .try_into()
+            .map_err(|_| Error::WrongLength(bytes.len() as u32, N as u32))
     }
 }
 
@@ -79,7 +86,10 @@ mod tests {
 
     #[test]
     fn abc_hashes_as_the_standard_says() {
-        assert_eq!(hex(&hash_sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            hex(&hash_sha256(b"abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     /// RFC 8032, section 7.1, test 1.
@@ -88,13 +98,20 @@ mod tests {
         let seed: Vec<u8> = (0..64)
             .step_by(2)
             .map(|i| {
-                let digits = &"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"[i..i + 2];
+                let digits =
+                    &"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"[i..i + 2];
                 u8::from_str_radix(digits, 16).expect("hexadecimal")
             })
             .collect();
         let pair = KeyPair::from_seed(&seed).expect("32 bytes");
-        assert_eq!(hex(&pair.public_key()), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
-        assert!(hex(&pair.sign(b"")).starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"));
+        assert_eq!(
+            hex(&pair.public_key()),
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        );
+        assert!(
+            hex(&pair.sign(b""))
+                .starts_with("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155")
+        );
     }
 
     #[test]
@@ -104,7 +121,13 @@ mod tests {
         assert_eq!(verify(&pair.public_key(), b"message", &signature), Ok(true));
         assert_eq!(verify(&pair.public_key(), b"other", &signature), Ok(false));
         signature[0] ^= 1;
-        assert_eq!(verify(&pair.public_key(), b"message", &signature), Ok(false));
-        assert_eq!(verify(&[1; 3], b"message", &signature), Err(Error::WrongLength(3, 32)));
+        assert_eq!(
+            verify(&pair.public_key(), b"message", &signature),
+            Ok(false)
+        );
+        assert_eq!(
+            verify(&[1; 3], b"message", &signature),
+            Err(Error::WrongLength(3, 32))
+        );
     }
 }

@@ -30,7 +30,10 @@ pub mod documents {
     }
 
     fn parser(text: &str) -> Parser<'_> {
-        Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS)
+        Parser::new_ext(
+            text,
+            Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS,
+        )
     }
 
     /// Renders a document as HTML.
@@ -55,8 +58,14 @@ pub mod documents {
                 }
                 Event::End(TagEnd::Heading(_)) => {
                     if let Some((level, title)) = open.take() {
-                        let anchor = not_in_anchor.replace_all(&title.to_lowercase(), "").replace(' ', "-");
-                        headings.push(Heading { level: level as u8, title, anchor });
+                        let anchor = not_in_anchor
+                            .replace_all(&title.to_lowercase(), "")
+                            .replace(' ', "-");
+                        headings.push(Heading {
+                            level: level as u8,
+                            title,
+                            anchor,
+                        });
                     }
                 }
                 _ => {}
@@ -77,7 +86,9 @@ pub mod documents {
                     found.push(dest_url.into_string());
                 }
                 Event::End(TagEnd::Link) => is_in_link = false,
-                Event::Text(text) if !is_in_link => found.extend(address.find_iter(&text).map(|m| m.as_str().to_owned())),
+                Event::Text(text) if !is_in_link => {
+                    found.extend(address.find_iter(&text).map(|m| m.as_str().to_owned()))
+                }
                 _ => {}
             }
         }
@@ -86,7 +97,10 @@ pub mod documents {
 
     /// Counts words, headings by level, links and code blocks, as JSON.
     pub fn statistics(text: &str) -> String {
-        let mut counted = Statistics { links: links(text).len(), ..Statistics::default() };
+        let mut counted = Statistics {
+            links: links(text).len(),
+            ..Statistics::default()
+        };
         for heading in outline(text) {
             *counted.headings.entry(heading.level).or_default() += 1;
         }
@@ -113,7 +127,10 @@ mod tests {
     #[test]
     fn text_becomes_html() {
         let html = render(TEXT.to_owned());
-        assert!(html.starts_with("<h1>One</h1>\n<p>Some <em>text</em>, a <a href=\"/here\">link</a>"), "{html}");
+        assert!(
+            html.starts_with("<h1>One</h1>\n<p>Some <em>text</em>, a <a href=\"/here\">link</a>"),
+            "{html}"
+        );
         assert_eq!(render(String::new()), "");
     }
 
@@ -122,7 +139,11 @@ mod tests {
         let expected = [(1, "One", "one"), (2, "Two words!", "two-words")];
         let expected: Vec<Heading> = expected
             .into_iter()
-            .map(|(level, title, anchor)| Heading { level, title: title.to_owned(), anchor: anchor.to_owned() })
+            .map(|(level, title, anchor)| Heading {
+                level,
+                title: title.to_owned(),
+                anchor: anchor.to_owned(),
+            })
             .collect();
         assert_eq!(outline(TEXT), expected);
     }
@@ -134,6 +155,9 @@ mod tests {
 
     #[test]
     fn statistics_are_json() {
-        assert_eq!(statistics(TEXT), r#"{"words":10,"headings":{"1":1,"2":1},"links":2,"code_blocks":1}"#);
+        assert_eq!(
+            statistics(TEXT),
+            r#"{"words":10,"headings":{"1":1,"2":1},"links":2,"code_blocks":1}"#
+        );
     }
 }
