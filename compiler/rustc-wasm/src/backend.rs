@@ -5,7 +5,7 @@
 //! work and repeats ours.
 
 use crate::builder::Builder;
-use crate::cx::CodegenCx;
+use crate::cx::{CodegenCx, Unit};
 use crate::{allocator, emit};
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
 use rustc_codegen_ssa::base::{allocator_kind_for_codegen, allocator_shim_contents, maybe_create_entry_wrapper};
@@ -22,7 +22,6 @@ use rustc_session::Session;
 use rustc_session::config::{CrateType, OutputFilenames, OutputType};
 use rustc_span::Symbol;
 use std::any::Any;
-use wasmir::Module;
 
 /// The features that wasm32 targets have unless told otherwise; the same as LLVM's default processor.
 const BASE_FEATURES: &[&str] =
@@ -33,7 +32,7 @@ pub(crate) struct WasmBackend;
 
 /// The units of a crate, translated.
 struct Translated {
-    modules: Vec<(String, ModuleKind, Module)>,
+    modules: Vec<(String, ModuleKind, Unit)>,
 }
 
 impl CodegenBackend for WasmBackend {
@@ -117,9 +116,9 @@ impl CodegenBackend for WasmBackend {
         };
         let mut compiled = CompiledModules { modules: Vec::new(), allocator_module: None };
         sess.time("wasmir_to_objects", || {
-            for (name, kind, module) in translated.modules {
+            for (name, kind, unit) in translated.modules {
                 let path = outputs.temp_path_for_cgu(OutputType::Object, &name, sess.invocation_temp.as_deref());
-                if let Err(error) = emit::object(sess, &name, module, &path) {
+                if let Err(error) = emit::object(sess, unit, &path) {
                     sess.dcx().err(format!("cannot compile the codegen unit `{name}`: {error}"));
                     continue;
                 }
@@ -146,7 +145,7 @@ impl CodegenBackend for WasmBackend {
 }
 
 /// Translates one codegen unit.
-fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> Module {
+fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> Unit {
     let name = unit.name();
     let mut cx = CodegenCx::new(tcx, name.as_str());
     let items = unit.items_in_deterministic_order(tcx);

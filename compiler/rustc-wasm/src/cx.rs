@@ -22,7 +22,7 @@ use rustc_target::spec::{HasTargetSpec, HasX86AbiOpt, Target, X86Abi};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use wasmir::entity::packed_option::ReservedValue;
-use wasmir::{Body, Func, FuncBody, FuncData, FuncType, Import, Linkage, Local, Memory, Module, Symbol, Table};
+use wasmir::{Body, Func, FuncBody, FuncData, FuncType, Global, Import, Linkage, Local, Memory, Module, Symbol, Table};
 
 /// How a function hands its result to the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,12 +49,23 @@ pub(crate) struct FnState {
     pub(crate) ret_ptr: Option<Local>,
 }
 
+/// A codegen unit in WasmIR.
+pub(crate) struct Unit {
+    /// The module.
+    pub(crate) module: Module,
+    /// The global that holds the stack pointer.
+    pub(crate) stack_pointer: Global,
+    /// The table of functions whose address is taken.
+    pub(crate) table: Table,
+}
+
 /// The context of one codegen unit.
 pub(crate) struct CodegenCx<'tcx> {
     pub(crate) tcx: TyCtxt<'tcx>,
     pub(crate) module: RefCell<Module>,
     pub(crate) memory: Memory,
     pub(crate) table: Table,
+    stack_pointer: Global,
     pub(crate) current: RefCell<Option<FnState>>,
     pub(crate) sigs: RefCell<FxIndexSet<Sig>>,
     pub(crate) pairs: RefCell<Vec<[Value; 2]>>,
@@ -99,11 +110,24 @@ impl<'tcx> CodegenCx<'tcx> {
                 ..Symbol::default()
             },
         });
+        let stack_pointer = module.globals.push(wasmir::GlobalData {
+            ty: wasmir::Type::I32,
+            mutable: true,
+            shared: false,
+            init: None,
+            import: Some(env("__stack_pointer")),
+            symbol: Symbol {
+                name: Some("__stack_pointer".to_owned()),
+                linkage: Linkage::Undefined,
+                ..Symbol::default()
+            },
+        });
         CodegenCx {
             tcx,
             module: RefCell::new(module),
             memory,
             table,
+            stack_pointer,
             current: RefCell::default(),
             sigs: RefCell::default(),
             pairs: RefCell::default(),
@@ -120,11 +144,11 @@ impl<'tcx> CodegenCx<'tcx> {
     }
 
     /// The finished module.
-    pub(crate) fn finish(self) -> Module {
+    pub(crate) fn finish(self) -> Unit {
         self.finish_function();
         let mut module = self.module.into_inner();
         crate::debuginfo::write_lines(self.tcx, &self.positions.into_inner(), &mut module.debug);
-        module
+        Unit { module, stack_pointer: self.stack_pointer, table: self.table }
     }
 
     /// Moves the function being built, if any, into the module.

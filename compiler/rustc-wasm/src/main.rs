@@ -35,6 +35,7 @@ mod debuginfo;
 mod driver;
 mod emit;
 mod intrinsics;
+mod object;
 mod ops;
 mod statics;
 mod types;
