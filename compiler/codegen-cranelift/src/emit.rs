@@ -120,6 +120,7 @@ impl Emitter {
             locals: &locals,
             env,
             results: &results,
+            opaque_results: abi.opaque_results,
         };
         encoder.encode()
     }

@@ -39,6 +39,8 @@ pub(crate) struct Encoder<'a> {
     pub(crate) env: &'a dyn Environment,
     /// Result types of the function.
     pub(crate) results: &'a [wasm_encoder::ValType],
+    /// There are results that `results` does not show.
+    pub(crate) opaque_results: bool,
 }
 
 /// Where a branch goes after resolution.
@@ -381,7 +383,7 @@ impl Encoder<'_> {
         }
         if wrapped {
             w.body.bytes.extend([0x0b, 0x00]);
-        } else if closed_untyped && !self.results.is_empty() {
+        } else if closed_untyped && (self.opaque_results || !self.results.is_empty()) {
             w.body.bytes.push(0x00);
         }
         w.body.bytes.push(0x0b);

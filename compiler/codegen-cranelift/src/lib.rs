@@ -43,11 +43,15 @@ pub mod irreducible;
 pub mod leb;
 pub mod lir;
 pub mod locals;
+pub mod module;
+pub mod number;
 pub mod ops;
 pub mod optimize;
 pub mod select;
 pub mod stackify;
+pub mod translate;
 
 pub use emit::{EmitStats, Emitter};
 pub use encode::FunctionBody;
 pub use error::{Error, ErrorKind};
+pub use module::{Options, emit_module};

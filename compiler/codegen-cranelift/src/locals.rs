@@ -59,6 +59,8 @@ pub struct Abi {
     pub count: u32,
     /// Locals that never become values: type, and parameter index if they are one.
     pub pinned: Vec<(wasm_encoder::ValType, Option<u32>)>,
+    /// The function returns references, which its CLIF signature does not show.
+    pub opaque_results: bool,
 }
 
 struct Allocator<'a> {

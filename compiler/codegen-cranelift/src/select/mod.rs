@@ -339,6 +339,8 @@ impl<'a> Selector<'a> {
             }
             InstructionData::BranchTable { arg, table, .. } => self.branch_table(arg, table),
             InstructionData::Trap { .. } => match data.opcode() {
+                // After an operator that does not come back there is nothing to trap.
+                Opcode::Trap if self.diverged() => Ok(()),
                 Opcode::Trap => {
                     self.push(Op::UNREACHABLE, Imm::None, &[], &[]);
                     self.terminate(Term::Diverge);
@@ -495,6 +497,15 @@ impl<'a> Selector<'a> {
         let len = self.lir.edges.len() as u32 - start;
         self.terminate(Term::Switch { index, start, len });
         Ok(())
+    }
+
+    /// True when the block's last instruction is a side operator that does not come back.
+    fn diverged(&self) -> bool {
+        let Some(&last) = self.lir.blocks[self.block].insts.last() else { return false };
+        match (self.lir.insts[last].op, self.lir.insts[last].imm) {
+            (Op::SIDE, Imm::Index(i)) => self.env.side_op(i).is_some_and(|op| op.diverges),
+            _ => false,
+        }
     }
 
     fn terminate(&mut self, term: Term) {

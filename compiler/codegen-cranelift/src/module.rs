@@ -1,0 +1,564 @@
+//! Final modules: every section, with bodies compiled in parallel or copied.
+//!
+//! Raw bodies are copied byte for byte; where the numbering changed, only their indices are rewritten. Bodies in
+//! WasmIR are translated, optimised and emitted, each thread with its own [`Emitter`]; results are put together in
+//! order, so the output does not depend on the number of threads.
+
+use crate::emit::Emitter;
+use crate::env::{Environment, SideOp};
+use crate::error::{Error, ErrorKind, Result};
+use crate::number::Numbers;
+use crate::translate::{self, Translation};
+use cranelift_frontend::FunctionBuilderContext;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use wasm_encoder as enc;
+use wasmir::raw::IndexSpace;
+use wasmir::{CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Module, SectionPlace};
+
+/// How a module is emitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Run Cranelift's mid-end.
+    pub optimize: bool,
+    /// Write the name section.
+    pub names: bool,
+    /// Write custom sections.
+    pub customs: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { optimize: true, names: true, customs: true }
+    }
+}
+
+struct FuncEnv<'a> {
+    module: &'a Module,
+    numbers: &'a Numbers,
+    side_ops: &'a [SideOp],
+}
+
+impl Environment for FuncEnv<'_> {
+    fn side_op(&self, index: u32) -> Option<&SideOp> {
+        self.side_ops.get(index as usize)
+    }
+    fn type_index(&self, params: &[enc::ValType], results: &[enc::ValType]) -> Option<u32> {
+        let found = self.module.types.iter().find(|(_, def)| match &def.composite {
+            CompositeType::Func(f) => {
+                self.numbers.val_types(&f.params) == params && self.numbers.val_types(&f.results) == results
+            }
+            _ => false,
+        });
+        found.map(|(id, _)| id.as_u32())
+    }
+    fn stack_pointer(&self) -> Option<u32> {
+        let mut globals = self.module.globals.iter();
+        let found = globals.find(|(_, g)| g.symbol.name.as_deref() == Some("__stack_pointer"));
+        found.map(|(id, _)| self.numbers.global(id))
+    }
+    fn data_address(&self, symbol: u32) -> Option<i64> {
+        match &self.module.datas.get(wasmir::Data::from_u32(symbol))?.kind {
+            DataKind::Active { offset, .. } => match offset.as_slice() {
+                [ConstOp::I32(c)] => Some(i64::from(*c as u32)),
+                [ConstOp::I64(c)] => Some(*c),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Per-thread memory.
+struct Worker {
+    emitter: Emitter,
+    builder: FunctionBuilderContext,
+}
+
+fn name_of(func: &FuncData, id: wasmir::Func) -> String {
+    func.symbol.name.clone().unwrap_or_else(|| id.to_string())
+}
+
+/// The body of one function, size excluded.
+fn body(worker: &mut Worker, module: &Module, numbers: &Numbers, id: wasmir::Func, identity: &[bool]) -> Result<Vec<u8>> {
+    let func = &module.funcs[id];
+    match &func.body {
+        FuncBody::None => Err(ErrorKind::Invalid("defined function without a body".into())),
+        FuncBody::Raw(raw) => {
+            if identity[raw.unit.as_u32() as usize] {
+                return Ok(raw.bytes.to_vec());
+            }
+            let unit = &module.units[raw.unit];
+            let mut out = Vec::with_capacity(raw.bytes.len());
+            wasmir::raw::remap(&raw.bytes, &mut out, |space, index| {
+                let i = index as usize;
+                Some(match space {
+                    IndexSpace::Type => unit.types.get(i)?.as_u32(),
+                    IndexSpace::Func => numbers.func(unit.funcs.get(i)?.expand()?),
+                    IndexSpace::Table => numbers.table(unit.tables.get(i)?.expand()?),
+                    IndexSpace::Memory => numbers.memory(unit.memories.get(i)?.expand()?),
+                    IndexSpace::Global => numbers.global(unit.globals.get(i)?.expand()?),
+                    IndexSpace::Tag => numbers.tag(unit.tags.get(i)?.expand()?),
+                    IndexSpace::Data => numbers.data(unit.datas.get(i)?.expand()?),
+                    IndexSpace::Elem => numbers.elem(unit.elems.get(i)?.expand()?),
+                })
+            })
+            .map_err(|e| ErrorKind::Invalid(format!("{e:?}")))?;
+            Ok(out)
+        }
+        FuncBody::Ir(ir) => {
+            let ty = module
+                .types
+                .func(func.ty)
+                .ok_or_else(|| ErrorKind::Invalid("function of a type that is not a function type".into()))?;
+            worker.emitter.clear();
+            let Translation { side_ops, abi } =
+                translate::translate(module, numbers, ty, ir, worker.emitter.function(), &mut worker.builder)?;
+            let env = FuncEnv { module, numbers, side_ops: &side_ops };
+            let body = worker.emitter.emit_current(&env, &abi).map_err(|e| e.kind)?;
+            Ok(body.bytes)
+        }
+    }
+}
+
+/// True for units whose indices are those of the output.
+fn identities(module: &Module, numbers: &Numbers) -> Vec<bool> {
+    let units = module.units.values();
+    let mut out = Vec::new();
+    for unit in units {
+        macro_rules! same {
+            ($list:ident, $number:ident) => {
+                unit.$list
+                    .iter()
+                    .enumerate()
+                    .all(|(i, e)| e.expand().is_some_and(|e| numbers.$number(e) as usize == i))
+            };
+        }
+        out.push(
+            unit.types.iter().enumerate().all(|(i, t)| t.as_u32() as usize == i)
+                && same!(funcs, func)
+                && same!(tables, table)
+                && same!(memories, memory)
+                && same!(globals, global)
+                && same!(tags, tag)
+                && same!(datas, data)
+                && same!(elems, elem),
+        );
+    }
+    out
+}
+
+/// Emits `module` as a final WebAssembly module.
+///
+/// # Errors
+/// The first function, in order, that cannot be emitted.
+pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error> {
+    let numbers = Numbers::new(module);
+    let identity = identities(module, &numbers);
+    let defined: Vec<wasmir::Func> =
+        module.funcs.iter().filter(|(_, f)| f.import.is_none()).map(|(id, _)| id).collect();
+    let bodies: Vec<Result<Vec<u8>>> = defined
+        .par_iter()
+        .with_min_len(8)
+        .map_init(
+            || {
+                let mut emitter = Emitter::new();
+                emitter.optimize = options.optimize;
+                Worker { emitter, builder: FunctionBuilderContext::new() }
+            },
+            |worker, &id| body(worker, module, &numbers, id, &identity),
+        )
+        .collect();
+    let mut code = enc::CodeSection::new();
+    for (&id, bytes) in defined.iter().zip(bodies) {
+        match bytes {
+            Ok(bytes) => {
+                code.raw(&bytes);
+            }
+            Err(kind) => return Err(Error { function: name_of(&module.funcs[id], id), kind }),
+        }
+    }
+    let writer = Writer { module, numbers: &numbers, options, out: enc::Module::new() };
+    writer.write(&code).map_err(|kind| Error { function: "module".into(), kind })
+}
+
+struct Writer<'a> {
+    module: &'a Module,
+    numbers: &'a Numbers,
+    options: &'a Options,
+    out: enc::Module,
+}
+
+impl Writer<'_> {
+    fn customs(&mut self, place: SectionPlace) {
+        if !self.options.customs {
+            return;
+        }
+        for c in self.module.customs.iter().filter(|c| c.place == place) {
+            self.out.section(&enc::CustomSection { name: Cow::Borrowed(&c.name), data: Cow::Borrowed(&c.bytes) });
+        }
+    }
+
+    fn write(mut self, code: &enc::CodeSection) -> Result<Vec<u8>> {
+        self.customs(SectionPlace::Start);
+        self.types();
+        self.customs(SectionPlace::Type);
+        self.imports();
+        self.customs(SectionPlace::Import);
+        let mut functions = enc::FunctionSection::new();
+        for f in self.module.funcs.values().filter(|f| f.import.is_none()) {
+            functions.function(f.ty.as_u32());
+        }
+        if !functions.is_empty() {
+            self.out.section(&functions);
+        }
+        self.customs(SectionPlace::Function);
+        self.tables()?;
+        self.customs(SectionPlace::Table);
+        self.memories();
+        self.customs(SectionPlace::Memory);
+        self.tags();
+        self.customs(SectionPlace::Tag);
+        self.globals()?;
+        self.customs(SectionPlace::Global);
+        let mut exports = enc::ExportSection::new();
+        for e in &self.module.exports {
+            let (kind, index) = self.numbers.item(e.item);
+            exports.export(&e.name, kind, index);
+        }
+        if !exports.is_empty() {
+            self.out.section(&exports);
+        }
+        self.customs(SectionPlace::Export);
+        if let Some(start) = self.module.start {
+            self.out.section(&enc::StartSection { function_index: self.numbers.func(start) });
+        }
+        self.customs(SectionPlace::StartFunction);
+        self.elements()?;
+        self.customs(SectionPlace::Element);
+        if !self.module.datas.is_empty() {
+            self.out.section(&enc::DataCountSection { count: self.module.datas.len() as u32 });
+        }
+        self.customs(SectionPlace::DataCount);
+        if !code.is_empty() {
+            self.out.section(code);
+        }
+        self.customs(SectionPlace::Code);
+        self.datas()?;
+        self.customs(SectionPlace::Data);
+        if self.options.names {
+            self.names();
+        }
+        Ok(self.out.finish())
+    }
+
+    fn field(&self, f: wasmir::FieldType) -> enc::FieldType {
+        let element_type = match f.ty {
+            wasmir::Type::I8 => enc::StorageType::I8,
+            wasmir::Type::I16 => enc::StorageType::I16,
+            other => enc::StorageType::Val(self.numbers.val_type(other)),
+        };
+        enc::FieldType { element_type, mutable: f.mutable }
+    }
+
+    fn types(&mut self) {
+        let mut section = enc::TypeSection::new();
+        let sub = |def: &wasmir::TypeDef| {
+            let inner = match &def.composite {
+                CompositeType::Func(f) => enc::CompositeInnerType::Func(enc::FuncType::new(
+                    self.numbers.val_types(&f.params),
+                    self.numbers.val_types(&f.results),
+                )),
+                CompositeType::Struct(fields) => enc::CompositeInnerType::Struct(enc::StructType {
+                    fields: fields.iter().map(|&f| self.field(f)).collect(),
+                }),
+                CompositeType::Array(f) => enc::CompositeInnerType::Array(enc::ArrayType(self.field(*f))),
+            };
+            enc::SubType {
+                is_final: def.is_final,
+                supertype_idxs: def.supertype.iter().map(|t| t.as_u32()).collect(),
+                composite_type: enc::CompositeType { inner, shared: def.shared, describes: None, descriptor: None },
+            }
+        };
+        for group in self.module.types.groups() {
+            let defs: Vec<_> = group.map(|i| sub(&self.module.types[wasmir::TypeId::from_u32(i)])).collect();
+            match defs.as_slice() {
+                [one] => section.ty().subtype(one),
+                many => section.ty().rec(many.iter().cloned()),
+            };
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+    }
+
+    fn table_type(&self, t: &wasmir::TableData) -> enc::TableType {
+        enc::TableType {
+            element_type: self.numbers.ref_type(t.ty),
+            table64: t.index64,
+            minimum: t.min,
+            maximum: t.max,
+            shared: t.shared,
+        }
+    }
+
+    fn memory_type(&self, m: &wasmir::MemoryData) -> enc::MemoryType {
+        enc::MemoryType {
+            minimum: m.min,
+            maximum: m.max,
+            memory64: m.index64,
+            shared: m.shared,
+            page_size_log2: m.page_size_log2,
+        }
+    }
+
+    fn global_type(&self, g: &wasmir::GlobalData) -> enc::GlobalType {
+        enc::GlobalType { val_type: self.numbers.val_type(g.ty), mutable: g.mutable, shared: g.shared }
+    }
+
+    fn imports(&mut self) {
+        let m = self.module;
+        let mut section = enc::ImportSection::new();
+        for f in m.funcs.values() {
+            if let Some(i) = &f.import {
+                section.import(&i.module, &i.name, enc::EntityType::Function(f.ty.as_u32()));
+            }
+        }
+        for t in m.tables.values() {
+            if let Some(i) = &t.import {
+                section.import(&i.module, &i.name, self.table_type(t));
+            }
+        }
+        for x in m.memories.values() {
+            if let Some(i) = &x.import {
+                section.import(&i.module, &i.name, self.memory_type(x));
+            }
+        }
+        for t in m.tags.values() {
+            if let Some(i) = &t.import {
+                section.import(&i.module, &i.name, tag_type(t));
+            }
+        }
+        for g in m.globals.values() {
+            if let Some(i) = &g.import {
+                section.import(&i.module, &i.name, self.global_type(g));
+            }
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+    }
+
+    fn tables(&mut self) -> Result<()> {
+        let mut section = enc::TableSection::new();
+        for t in self.module.tables.values().filter(|t| t.import.is_none()) {
+            match &t.init {
+                Some(init) => section.table_with_init(self.table_type(t), &self.const_expr(init)?),
+                None => section.table(self.table_type(t)),
+            };
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+        Ok(())
+    }
+
+    fn memories(&mut self) {
+        let mut section = enc::MemorySection::new();
+        for m in self.module.memories.values().filter(|m| m.import.is_none()) {
+            section.memory(self.memory_type(m));
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+    }
+
+    fn tags(&mut self) {
+        let mut section = enc::TagSection::new();
+        for t in self.module.tags.values().filter(|t| t.import.is_none()) {
+            section.tag(tag_type(t));
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+    }
+
+    fn globals(&mut self) -> Result<()> {
+        let mut section = enc::GlobalSection::new();
+        for g in self.module.globals.values().filter(|g| g.import.is_none()) {
+            let init = g.init.as_ref().ok_or_else(|| ErrorKind::Invalid("global without initial value".into()))?;
+            section.global(self.global_type(g), &self.const_expr(init)?);
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+        Ok(())
+    }
+
+    fn const_expr(&self, expr: &[ConstOp]) -> Result<enc::ConstExpr> {
+        let mut bytes = Vec::new();
+        for op in expr {
+            match *op {
+                ConstOp::I32(c) => {
+                    bytes.push(0x41);
+                    crate::leb::signed(&mut bytes, i64::from(c));
+                }
+                ConstOp::I64(c) => {
+                    bytes.push(0x42);
+                    crate::leb::signed(&mut bytes, c);
+                }
+                ConstOp::F32(bits) => {
+                    bytes.push(0x43);
+                    bytes.extend(bits.to_le_bytes());
+                }
+                ConstOp::F64(bits) => {
+                    bytes.push(0x44);
+                    bytes.extend(bits.to_le_bytes());
+                }
+                ConstOp::V128(bits) => {
+                    bytes.extend([0xfd, 12]);
+                    bytes.extend(bits.to_le_bytes());
+                }
+                ConstOp::GlobalGet(g) => {
+                    bytes.push(0x23);
+                    crate::leb::unsigned(&mut bytes, u64::from(self.numbers.global(g)));
+                }
+                ConstOp::RefNull(h) => {
+                    bytes.push(0xd0);
+                    enc::Encode::encode(&self.numbers.heap_type(h), &mut bytes);
+                }
+                ConstOp::RefFunc(f) => {
+                    bytes.push(0xd2);
+                    crate::leb::unsigned(&mut bytes, u64::from(self.numbers.func(f)));
+                }
+                ConstOp::SymAddr(..) => {
+                    return Err(ErrorKind::Unsupported("symbol address in a final module's constant".into()));
+                }
+                ConstOp::Op(op, imm) => {
+                    let info = op.info();
+                    if info.prefix == 0 {
+                        bytes.push(info.code as u8);
+                    } else {
+                        bytes.push(info.prefix);
+                        crate::leb::unsigned(&mut bytes, u64::from(info.code));
+                    }
+                    if let Some(imm) = imm {
+                        self.numbers.immediate(&imm, &mut bytes);
+                    }
+                }
+            }
+        }
+        Ok(enc::ConstExpr::raw(bytes))
+    }
+
+    fn elements(&mut self) -> Result<()> {
+        let mut section = enc::ElementSection::new();
+        for e in self.module.elems.values() {
+            let funcs: Vec<u32>;
+            let exprs: Vec<enc::ConstExpr>;
+            let elements = match &e.items {
+                ElemItems::Funcs(list) => {
+                    funcs = list.iter().map(|&f| self.numbers.func(f)).collect();
+                    enc::Elements::Functions(Cow::Borrowed(&funcs))
+                }
+                ElemItems::Exprs(list) => {
+                    exprs = list.iter().map(|x| self.const_expr(x)).collect::<Result<_>>()?;
+                    enc::Elements::Expressions(self.numbers.ref_type(e.ty), Cow::Borrowed(&exprs))
+                }
+            };
+            match &e.kind {
+                ElemKind::Active { table, offset } => {
+                    let index = self.numbers.table(*table);
+                    // Table 0 of functions has a shorter form.
+                    let short = index == 0
+                        && (matches!(e.items, ElemItems::Funcs(_)) || e.ty == wasmir::RefType::FUNCREF);
+                    let offset = self.const_expr(offset)?;
+                    section.active(if short { None } else { Some(index) }, &offset, elements);
+                }
+                ElemKind::Passive => {
+                    section.passive(elements);
+                }
+                ElemKind::Declared => {
+                    section.declared(elements);
+                }
+            }
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+        Ok(())
+    }
+
+    fn datas(&mut self) -> Result<()> {
+        let mut section = enc::DataSection::new();
+        for d in self.module.datas.values() {
+            match &d.kind {
+                DataKind::Active { memory, offset } => {
+                    let offset = self.const_expr(offset)?;
+                    section.active(self.numbers.memory(*memory), &offset, d.bytes.iter().copied());
+                }
+                DataKind::Passive => {
+                    section.passive(d.bytes.iter().copied());
+                }
+                DataKind::Symbol { .. } => {
+                    return Err(ErrorKind::Unsupported("data symbol that was not laid out".into()));
+                }
+            }
+        }
+        if !section.is_empty() {
+            self.out.section(&section);
+        }
+        Ok(())
+    }
+
+    fn names(&mut self) {
+        let m = self.module;
+        let mut section = enc::NameSection::new();
+        let mut any = false;
+        if let Some(name) = &m.name {
+            section.module(name);
+            any = true;
+        }
+        macro_rules! names {
+            ($field:ident, $number:ident, $method:ident) => {
+                let mut list: Vec<(u32, &str)> = m
+                    .$field
+                    .iter()
+                    .filter_map(|(id, d)| Some((self.numbers.$number(id), d.symbol.name.as_deref()?)))
+                    .collect();
+                list.sort_unstable();
+                if !list.is_empty() {
+                    let mut map = enc::NameMap::new();
+                    for (index, name) in list {
+                        map.append(index, name);
+                    }
+                    section.$method(&map);
+                    any = true;
+                }
+            };
+        }
+        names!(funcs, func, functions);
+        names!(tables, table, tables);
+        names!(memories, memory, memories);
+        names!(globals, global, globals);
+        let mut elems = enc::NameMap::new();
+        for (id, e) in m.elems.iter() {
+            if let Some(name) = &e.name {
+                elems.append(self.numbers.elem(id), name);
+            }
+        }
+        if !elems.is_empty() {
+            section.elements(&elems);
+            any = true;
+        }
+        names!(datas, data, data);
+        names!(tags, tag, tag);
+        if any {
+            self.out.section(&section);
+        }
+    }
+}
+
+fn tag_type(t: &wasmir::TagData) -> enc::TagType {
+    enc::TagType { kind: enc::TagKind::Exception, func_type_idx: t.ty.as_u32() }
+}
