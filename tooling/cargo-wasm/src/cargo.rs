@@ -108,7 +108,10 @@ impl Cargo {
         if formats.contains("json") {
             (formats, true)
         } else if formats == "short" {
-            ("json-render-diagnostics,json-diagnostic-short".into(), false)
+            (
+                "json-render-diagnostics,json-diagnostic-short".into(),
+                false,
+            )
         } else {
             ("json-render-diagnostics".into(), false)
         }
@@ -142,7 +145,10 @@ impl Arguments {
 /// Runs a building Cargo command to its end and returns what it made.
 pub(crate) fn build(mut cargo: Command, options: &Cargo) -> Result<Vec<Artifact>> {
     let (format, forward) = options.message_format();
-    cargo.arg("--message-format").arg(format).stdout(Stdio::piped());
+    cargo
+        .arg("--message-format")
+        .arg(format)
+        .stdout(Stdio::piped());
     let mut child = cargo.spawn().map_err(|e| cannot_start(&cargo, &e))?;
     let mut artifacts = Vec::new();
     if let Some(stdout) = child.stdout.take() {
@@ -159,7 +165,11 @@ pub(crate) fn build(mut cargo: Command, options: &Cargo) -> Result<Vec<Artifact>
     }
     let status = child.wait().map_err(|e| cannot_start(&cargo, &e))?;
     // Cargo has said why.
-    if status.success() { Ok(artifacts) } else { Err(Failure::Said(1)) }
+    if status.success() {
+        Ok(artifacts)
+    } else {
+        Err(Failure::Said(1))
+    }
 }
 
 /// Reads one message, when it is about an artefact. Anything else, also what build scripts print, is passed over.
@@ -177,7 +187,13 @@ pub(crate) fn run(mut cargo: Command) -> Result<std::process::ExitStatus> {
 }
 
 fn cannot_start(cargo: &Command, error: &std::io::Error) -> Failure {
-    Error::user(format!("`{}` cannot be run", cargo.get_program().to_string_lossy())).because(error).hint("`cargo wasm doctor` tells what is missing").into()
+    Error::user(format!(
+        "`{}` cannot be run",
+        cargo.get_program().to_string_lossy()
+    ))
+    .because(error)
+    .hint("`cargo wasm doctor` tells what is missing")
+    .into()
 }
 
 #[cfg(test)]
@@ -197,44 +213,112 @@ mod tests {
     #[test]
     fn options_come_out_as_they_went_in() {
         for words in [
-            &["--features", "a,b", "--features", "c", "--all-features", "--no-default-features"][..],
+            &[
+                "--features",
+                "a,b",
+                "--features",
+                "c",
+                "--all-features",
+                "--no-default-features",
+            ][..],
             &["--release", "--jobs", "-1", "--keep-going"],
             &["--profile", "bench", "--target-dir", "some where"],
             &["--timings"],
             &["--timings=html,json"],
             &["--ignore-rust-version", "--quiet", "--verbose", "--verbose"],
-            &["--locked", "--offline", "--frozen", "--config", "build.jobs=1", "-Z", "unstable-options", "--color", "never"],
+            &[
+                "--locked",
+                "--offline",
+                "--frozen",
+                "--config",
+                "build.jobs=1",
+                "-Z",
+                "unstable-options",
+                "--color",
+                "never",
+            ],
         ] {
             let expected: Vec<OsString> = words.iter().map(OsString::from).collect();
             assert_eq!(options(words).compilation(), expected);
         }
-        let words = ["--package", "a", "--package", "b", "--workspace", "--exclude", "c"];
-        assert_eq!(options(&words).package_selection(), words.map(OsString::from));
+        let words = [
+            "--package",
+            "a",
+            "--package",
+            "b",
+            "--workspace",
+            "--exclude",
+            "c",
+        ];
+        assert_eq!(
+            options(&words).package_selection(),
+            words.map(OsString::from)
+        );
         let words = ["--bin", "x", "--examples", "--example", "y"];
-        assert_eq!(options(&words).program_selection(), words.map(OsString::from));
+        assert_eq!(
+            options(&words).program_selection(),
+            words.map(OsString::from)
+        );
     }
 
     #[test]
     fn short_forms_mean_the_long_ones() {
-        assert_eq!(options(&["-p", "x", "-F", "y", "-r", "-j4", "-vv", "-q"]).compilation(), {
-            options(&["--package", "x", "--features", "y", "--release", "--jobs", "4", "--verbose", "--verbose", "--quiet"]).compilation()
-        });
+        assert_eq!(
+            options(&["-p", "x", "-F", "y", "-r", "-j4", "-vv", "-q"]).compilation(),
+            {
+                options(&[
+                    "--package",
+                    "x",
+                    "--features",
+                    "y",
+                    "--release",
+                    "--jobs",
+                    "4",
+                    "--verbose",
+                    "--verbose",
+                    "--quiet",
+                ])
+                .compilation()
+            }
+        );
     }
 
     #[test]
     fn a_message_format_of_the_users_own_is_kept() {
-        assert_eq!(options(&[]).message_format(), ("json-render-diagnostics".into(), false));
-        assert_eq!(options(&["--message-format", "human"]).message_format(), ("json-render-diagnostics".into(), false));
-        assert_eq!(options(&["--message-format=short"]).message_format().0, "json-render-diagnostics,json-diagnostic-short");
-        let own = options(&["--message-format", "json-diagnostic-rendered-ansi,json-diagnostic-short"]).message_format();
-        assert_eq!(own, ("json-diagnostic-rendered-ansi,json-diagnostic-short".into(), true));
+        assert_eq!(
+            options(&[]).message_format(),
+            ("json-render-diagnostics".into(), false)
+        );
+        assert_eq!(
+            options(&["--message-format", "human"]).message_format(),
+            ("json-render-diagnostics".into(), false)
+        );
+        assert_eq!(
+            options(&["--message-format=short"]).message_format().0,
+            "json-render-diagnostics,json-diagnostic-short"
+        );
+        let own = options(&[
+            "--message-format",
+            "json-diagnostic-rendered-ansi,json-diagnostic-short",
+        ])
+        .message_format();
+        assert_eq!(
+            own,
+            (
+                "json-diagnostic-rendered-ansi,json-diagnostic-short".into(),
+                true
+            )
+        );
     }
 
     #[test]
     fn only_artefacts_are_read() {
         let line = br#"{"reason":"compiler-artifact","package_id":"x","manifest_path":"/x/Cargo.toml","target":{"kind":["bin"],"crate_types":["bin"],"name":"x","src_path":"/x"},"filenames":["/t/x.wasm"],"fresh":true}"#;
         let read = artifact(line).unwrap();
-        assert_eq!((read.target.kind.as_slice(), read.filenames.len()), (&["bin".to_owned()][..], 1));
+        assert_eq!(
+            (read.target.kind.as_slice(), read.filenames.len()),
+            (&["bin".to_owned()][..], 1)
+        );
         assert!(artifact(br#"{"reason":"build-finished","success":true}"#).is_none());
         assert!(artifact(b"hello from a build script").is_none());
         assert!(artifact(b"\xff\xfe").is_none());

@@ -94,7 +94,12 @@ pub(crate) struct Cargo {
     pub(crate) example: Vec<String>,
 
     /// Space or comma separated list of features
-    #[arg(short = 'F', long, value_name = "FEATURES", help_heading = "Feature selection")]
+    #[arg(
+        short = 'F',
+        long,
+        value_name = "FEATURES",
+        help_heading = "Feature selection"
+    )]
     pub(crate) features: Vec<String>,
     /// Activate all features
     #[arg(long, help_heading = "Feature selection")]
@@ -104,13 +109,24 @@ pub(crate) struct Cargo {
     pub(crate) no_default_features: bool,
 
     /// Build with optimisations
-    #[arg(short, long, help_heading = "Compilation options", conflicts_with = "profile")]
+    #[arg(
+        short,
+        long,
+        help_heading = "Compilation options",
+        conflicts_with = "profile"
+    )]
     pub(crate) release: bool,
     /// Build with this profile
     #[arg(long, value_name = "PROFILE", help_heading = "Compilation options")]
     pub(crate) profile: Option<String>,
     /// Number of parallel jobs
-    #[arg(short, long, value_name = "N", help_heading = "Compilation options", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        help_heading = "Compilation options",
+        allow_hyphen_values = true
+    )]
     pub(crate) jobs: Option<String>,
     /// Go on after a failed crate
     #[arg(long, help_heading = "Compilation options")]
@@ -197,10 +213,21 @@ impl Guest {
     /// The same as arguments of the runner.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let lists = [("--dir", &self.dir), ("--env", &self.env)];
-        let single = [("--fuel", &self.fuel), ("--timeout", &self.timeout), ("--max-memory", &self.max_memory)];
-        let repeated = lists.into_iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
-        let single = single.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        repeated.chain(single).flat_map(|(name, value)| [OsString::from(name), value.clone()]).collect()
+        let single = [
+            ("--fuel", &self.fuel),
+            ("--timeout", &self.timeout),
+            ("--max-memory", &self.max_memory),
+        ];
+        let repeated = lists
+            .into_iter()
+            .flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
+        let single = single
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        repeated
+            .chain(single)
+            .flat_map(|(name, value)| [OsString::from(name), value.clone()])
+            .collect()
     }
 }
 

@@ -51,7 +51,10 @@ pub(crate) fn shape(bytes: &[u8], file: &Path) -> Result<Shape> {
     let malformed = |e: wasmparser::BinaryReaderError| not_wasm(file, bytes, &e);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(malformed)? {
-            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+            Payload::Version {
+                encoding: wasmparser::Encoding::Component,
+                ..
+            } => {
                 shape.component = true;
                 return Ok(shape);
             }
@@ -83,10 +86,14 @@ pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) 
     let shape = shape(bytes, file)?;
     validate(bytes, file)?;
     if shape.component {
-        return Ok(Made::Component { bytes: bytes.to_owned(), wit: None });
+        return Ok(Made::Component {
+            bytes: bytes.to_owned(),
+            wit: None,
+        });
     }
     let (module, wit) = embedded(bytes, file)?;
-    let (_, bindgen) = wit_component::metadata::decode(&module).map_err(|e| wrong_world(file, &e))?;
+    let (_, bindgen) =
+        wit_component::metadata::decode(&module).map_err(|e| wrong_world(file, &e))?;
     let world = &bindgen.resolve.worlds[bindgen.world];
     let has_world = !world.imports.is_empty() || !world.exports.is_empty();
     if !(has_world || (shape.command && shape.preview1) || adapter.is_some()) {
@@ -109,28 +116,46 @@ pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) 
     let bytes = encoded.map_err(|e| wrong_world(file, &e))?;
     Validator::new_with_features(WasmFeatures::all())
         .validate_all(&bytes)
-        .map_err(|e| Error::ours(format!("the component made of `{}` is not valid", file.display())).cause(e))?;
+        .map_err(|e| {
+            Error::ours(format!(
+                "the component made of `{}` is not valid",
+                file.display()
+            ))
+            .cause(e)
+        })?;
     Ok(Made::Component { bytes, wit })
 }
 
 /// The module with its world in the form that the encoder reads, and that world as text.
 fn embedded(bytes: &[u8], file: &Path) -> Result<(Vec<u8>, Option<String>)> {
-    let embedded = wit_rust::embed_world(bytes)
-        .map_err(|e| Error::user(format!("the WIT world of `{}` cannot be made", file.display())).because(&e))?;
+    let embedded = wit_rust::embed_world(bytes).map_err(|e| {
+        Error::user(format!(
+            "the WIT world of `{}` cannot be made",
+            file.display()
+        ))
+        .because(&e)
+    })?;
     Ok((embedded.module, embedded.wit))
 }
 
 /// Checks that `bytes` are a valid module or component.
 pub(crate) fn validate(bytes: &[u8], file: &Path) -> Result<()> {
-    Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map(drop).map_err(|e| not_wasm(file, bytes, &e).into())
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(bytes)
+        .map(drop)
+        .map_err(|e| not_wasm(file, bytes, &e).into())
 }
 
 fn not_wasm(file: &Path, bytes: &[u8], error: &wasmparser::BinaryReaderError) -> Error {
     let name = file.display();
     if bytes.starts_with(b"\0asm") {
-        Error::user(format!("`{name}` is not a valid WebAssembly file")).cause(error).hint("it may be cut short or damaged; build it again")
+        Error::user(format!("`{name}` is not a valid WebAssembly file"))
+            .cause(error)
+            .hint("it may be cut short or damaged; build it again")
     } else {
-        Error::user(format!("`{name}` is not a WebAssembly file")).cause("it does not start with the bytes `\\0asm`").hint("give a .wasm file in binary form")
+        Error::user(format!("`{name}` is not a WebAssembly file"))
+            .cause("it does not start with the bytes `\\0asm`")
+            .hint("give a .wasm file in binary form")
     }
 }
 
@@ -146,21 +171,35 @@ fn wrong_world(file: &Path, error: &anyhow::Error) -> Error {
     shown
 }
 
-/// The world of a component as WIT text; with `packages`, those that it uses (WASI's, say) follow it.
-pub(crate) fn wit_of(component: &[u8], file: &Path, packages: bool) -> Result<String> {
+/// The world of a component as WIT text, followed by the packages it names; those of WASI, which everybody knows and which are
+/// long, only with `wasi`.
+pub(crate) fn wit_of(component: &[u8], file: &Path, wasi: bool) -> Result<String> {
     let printed = (|| {
         let decoded = wit_component::decode(component)?;
         let main = decoded.package();
         let resolve = decoded.resolve();
-        let nested: Vec<_> = resolve.packages.iter().map(|(id, _)| id).filter(|id| packages && *id != main).collect();
+        let nested: Vec<_> = resolve
+            .packages
+            .iter()
+            .filter(|(id, package)| *id != main && (wasi || package.name.namespace != "wasi"))
+            .map(|(id, _)| id)
+            .collect();
         let mut printer = WitPrinter::default();
         printer.print(resolve, main, &nested)?;
         anyhow::Ok(String::from(printer.output))
     })();
-    printed.map_err(|e| Error::user(format!("the WIT of `{}` cannot be read", file.display())).cause(format!("{e:#}")).into())
+    printed.map_err(|e| {
+        Error::user(format!("the WIT of `{}` cannot be read", file.display()))
+            .cause(format!("{e:#}"))
+            .into()
+    })
 }
 
 /// A module or component as text.
 pub(crate) fn wat_of(bytes: &[u8], file: &Path) -> Result<String> {
-    wasmprinter::print_bytes(bytes).map_err(|e| Error::user(format!("`{}` cannot be printed as text", file.display())).cause(format!("{e:#}")).into())
+    wasmprinter::print_bytes(bytes).map_err(|e| {
+        Error::user(format!("`{}` cannot be printed as text", file.display()))
+            .cause(format!("{e:#}"))
+            .into()
+    })
 }

@@ -47,17 +47,28 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 impl Error {
     /// An error of the user's program, files or machine.
     pub(crate) fn user(message: impl Into<String>) -> Error {
-        Error { message: message.into(), causes: Vec::new(), hint: None, blame: Blame::User }
+        Error {
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            blame: Blame::User,
+        }
     }
 
     /// An error of the command line.
     pub(crate) fn usage(message: impl Into<String>) -> Error {
-        Error { blame: Blame::Usage, ..Error::user(message) }
+        Error {
+            blame: Blame::Usage,
+            ..Error::user(message)
+        }
     }
 
     /// A bug of ours.
     pub(crate) fn ours(message: impl Into<String>) -> Error {
-        Error { blame: Blame::Ours, ..Error::user(message) }
+        Error {
+            blame: Blame::Ours,
+            ..Error::user(message)
+        }
     }
 
     /// With what to do about it.

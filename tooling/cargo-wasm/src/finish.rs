@@ -62,15 +62,30 @@ struct Stamp {
 
 /// The `.wasm` file of an artefact, when it is a program or a `cdylib` of a selected package.
 pub(crate) fn wasm_file(artifact: &Artifact) -> Option<&Path> {
-    let wanted = artifact.target.kind.iter().any(|kind| matches!(kind.as_str(), "bin" | "example" | "cdylib" | "lib" | "rlib"));
-    let file = artifact.filenames.iter().find(|f| f.extension().is_some_and(|e| e == "wasm"))?;
+    let wanted = artifact
+        .target
+        .kind
+        .iter()
+        .any(|kind| matches!(kind.as_str(), "bin" | "example" | "cdylib" | "lib" | "rlib"));
+    let file = artifact
+        .filenames
+        .iter()
+        .find(|f| f.extension().is_some_and(|e| e == "wasm"))?;
     wanted.then_some(file.as_path())
 }
 
 /// Where the finished forms of `core` go, without extension.
 fn destination(core: &Path, library: bool, clash: bool) -> PathBuf {
-    let stem = core.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let stem = if library && clash { format!("lib{stem}") } else { stem };
+    let stem = core
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let stem = if library && clash {
+        format!("lib{stem}")
+    } else {
+        stem
+    };
     let mut folder = core.parent().unwrap_or(Path::new("."));
     let mut below = PathBuf::new();
     if folder.file_name().is_some_and(|name| name == "examples") {
@@ -84,22 +99,49 @@ fn destination(core: &Path, library: bool, clash: bool) -> PathBuf {
 }
 
 /// Makes the artefacts of `core`, or finds them made. `clash` says that a program has the library's name.
-pub(crate) fn finish(core: &Path, library: bool, clash: bool, options: &Options) -> Result<(Finished, bool)> {
+pub(crate) fn finish(
+    core: &Path,
+    library: bool,
+    clash: bool,
+    options: &Options,
+) -> Result<(Finished, bool)> {
     let base = destination(core, library, clash);
-    let stamp_file = base.with_file_name(format!(".{}.json", base.file_name().unwrap_or_default().to_string_lossy()));
+    let stamp_file = base.with_file_name(format!(
+        ".{}.json",
+        base.file_name().unwrap_or_default().to_string_lossy()
+    ));
     let made_from = print_of(core)?;
-    let made_by = print_of(&std::env::current_exe().map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?)?;
+    let made_by = print_of(
+        &std::env::current_exe()
+            .map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?,
+    )?;
     let option_text = format!("{options:?}");
-    if let Some(stamp) = fs::read(&stamp_file).ok().and_then(|text| serde_json::from_slice::<Stamp>(&text).ok()) {
-        let same = stamp.made_from == made_from && stamp.made_by == made_by && stamp.options == option_text;
-        if same && stamp.finished.outputs.iter().all(|p| print_of(&p.path).is_ok_and(|now| now == *p)) {
+    if let Some(stamp) = fs::read(&stamp_file)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Stamp>(&text).ok())
+    {
+        let same = stamp.made_from == made_from
+            && stamp.made_by == made_by
+            && stamp.options == option_text;
+        if same
+            && stamp
+                .finished
+                .outputs
+                .iter()
+                .all(|p| print_of(&p.path).is_ok_and(|now| now == *p))
+        {
             return Ok((stamp.finished, true));
         }
     }
     // What is about to be replaced must not look current if this fails halfway.
     let _ = fs::remove_file(&stamp_file);
     let finished = make(core, &base, options)?;
-    let stamp = Stamp { made_from, made_by, options: option_text, finished };
+    let stamp = Stamp {
+        made_from,
+        made_by,
+        options: option_text,
+        finished,
+    };
     write(&stamp_file, &serde_json::to_vec(&stamp).unwrap_or_default())?;
     Ok((stamp.finished, false))
 }
@@ -116,7 +158,10 @@ fn make(core: &Path, base: &Path, options: &Options) -> Result<Finished> {
     };
     let wants = |form: Emit| options.emit.contains(&form);
     if !is_component && (wants(Emit::Component) || wants(Emit::Wit)) {
-        let message = format!("`{}` exports no WIT world, so there is no component to write", report::relative(core));
+        let message = format!(
+            "`{}` exports no WIT world, so there is no component to write",
+            report::relative(core)
+        );
         return Err(Error::user(message).hint("mark what it exports with `#[wasm::export]`, or leave `component` and `wit` out of `--emit`").into());
     }
     let mut outputs = Vec::new();
@@ -147,43 +192,83 @@ fn make(core: &Path, base: &Path, options: &Options) -> Result<Finished> {
         file.get_or_insert(path);
     }
     let file = file.ok_or_else(|| Error::ours("nothing was asked for"))?;
-    let size = outputs.iter().find(|o| o.path == file).map_or(0, |o| o.size);
-    Ok(Finished { file, component: is_component, size, outputs })
+    let size = outputs
+        .iter()
+        .find(|o| o.path == file)
+        .map_or(0, |o| o.size);
+    Ok(Finished {
+        file,
+        component: is_component,
+        size,
+        outputs,
+    })
 }
 
 fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
-    base.with_file_name(format!("{}.{suffix}", base.file_name().unwrap_or_default().to_string_lossy()))
+    base.with_file_name(format!(
+        "{}.{suffix}",
+        base.file_name().unwrap_or_default().to_string_lossy()
+    ))
 }
 
 /// Runs `wasm-opt` on the module through its standard input and output.
 fn optimised(wasm_opt: &Path, level: &str, core: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     let start = Instant::now();
     let failed = |cause: String| {
-        Error::user(format!("`{} {level}` failed on `{}`", wasm_opt.display(), core.display())).cause(cause).hint("leave `wasm-opt` out, or use a newer binaryen")
+        Error::user(format!(
+            "`{} {level}` failed on `{}`",
+            wasm_opt.display(),
+            core.display()
+        ))
+        .cause(cause)
+        .hint("leave `wasm-opt` out, or use a newer binaryen")
     };
     let folder = core.parent().unwrap_or(Path::new("."));
     let output = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
     let mut command = Command::new(wasm_opt);
     // The features are what rustc and our own back end use; names stay for backtraces, as the profile decides about stripping.
-    command.args([level, "-g", "--all-features", "--disable-gc", "-o"]).arg(output.path()).arg(core);
-    let result = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output().map_err(|e| failed(e.to_string()))?;
+    command
+        .args([level, "-g", "--all-features", "--disable-gc", "-o"])
+        .arg(output.path())
+        .arg(core);
+    let result = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(|e| failed(e.to_string()))?;
     if !result.status.success() {
         return Err(failed(String::from_utf8_lossy(&result.stderr).trim().to_owned()).into());
     }
     let made = read(output.path())?;
     component::validate(&made, core)?;
-    report::status("Optimised", &format!("{} -> {} in {:.1}s", report::human_size(bytes.len() as u64), report::human_size(made.len() as u64), start.elapsed().as_secs_f64()));
+    report::status(
+        "Optimised",
+        &format!(
+            "{} -> {} in {:.1}s",
+            report::human_size(bytes.len() as u64),
+            report::human_size(made.len() as u64),
+            start.elapsed().as_secs_f64()
+        ),
+    );
     Ok(made)
 }
 
 /// Reads a file, with an error that names it.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::user(format!("`{}` cannot be read", path.display())).because(&e).into())
+    fs::read(path).map_err(|e| {
+        Error::user(format!("`{}` cannot be read", path.display()))
+            .because(&e)
+            .into()
+    })
 }
 
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let attempt = || {
         fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -195,7 +280,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut error = Error::user(format!("`{}` cannot be written", path.display())).because(&e);
         if e.kind() == std::io::ErrorKind::StorageFull {
             error = error.hint("free some space, or choose another folder with `--target-dir`");
-        } else if matches!(e.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem) {
+        } else if matches!(
+            e.kind(),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+        ) {
             error = error.hint("make the folder writable, or choose another with `--target-dir`");
         }
         error.into()
@@ -215,10 +303,19 @@ fn share(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
 }
 
 fn print_of(path: &Path) -> Result<Print> {
-    let cannot = |e: std::io::Error| Error::user(format!("`{}` cannot be read", path.display())).because(&e);
+    let cannot =
+        |e: std::io::Error| Error::user(format!("`{}` cannot be read", path.display())).because(&e);
     let metadata = fs::metadata(path).map_err(cannot)?;
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_nanos());
-    Ok(Print { path: path.to_owned(), size: metadata.len(), modified })
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos());
+    Ok(Print {
+        path: path.to_owned(),
+        size: metadata.len(),
+        modified,
+    })
 }
 
 #[cfg(test)]
@@ -227,11 +324,35 @@ mod tests {
 
     #[test]
     fn artefacts_have_a_folder_of_their_own() {
-        let place = |core: &str, library, clash| destination(Path::new(core), library, clash).display().to_string();
-        assert_eq!(place("/w/target/wasm32-wasip1/debug/app.wasm", false, false), "/w/target/wasm/debug/app");
-        assert_eq!(place("/w/target/wasm32-wasip1/release/examples/x.wasm", false, false), "/w/target/wasm/release/examples/x");
-        assert_eq!(place("/w/t/wasm32-unknown-unknown/my-profile/app.wasm", true, true), "/w/t/wasm/my-profile/libapp");
-        assert_eq!(with_suffix(Path::new("/a/b.c"), "core.wasm"), Path::new("/a/b.c.core.wasm"));
+        let place = |core: &str, library, clash| {
+            destination(Path::new(core), library, clash)
+                .display()
+                .to_string()
+        };
+        assert_eq!(
+            place("/w/target/wasm32-wasip1/debug/app.wasm", false, false),
+            "/w/target/wasm/debug/app"
+        );
+        assert_eq!(
+            place(
+                "/w/target/wasm32-wasip1/release/examples/x.wasm",
+                false,
+                false
+            ),
+            "/w/target/wasm/release/examples/x"
+        );
+        assert_eq!(
+            place(
+                "/w/t/wasm32-unknown-unknown/my-profile/app.wasm",
+                true,
+                true
+            ),
+            "/w/t/wasm/my-profile/libapp"
+        );
+        assert_eq!(
+            with_suffix(Path::new("/a/b.c"), "core.wasm"),
+            Path::new("/a/b.c.core.wasm")
+        );
     }
 
     #[test]

@@ -56,7 +56,9 @@ struct Module {
 /// Reads `bytes`; validity is checked first, so the rest can rely on the structure.
 pub(crate) fn inspect(bytes: &[u8], file: &Path) -> Result<Inspection> {
     component::validate(bytes, file)?;
-    let malformed = |e: wasmparser::BinaryReaderError| Error::user(format!("`{}` cannot be read", file.display())).cause(e);
+    let malformed = |e: wasmparser::BinaryReaderError| {
+        Error::user(format!("`{}` cannot be read", file.display())).cause(e)
+    };
     let mut sections: BTreeMap<&'static str, u64> = BTreeMap::new();
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let (mut stack, mut modules): (Vec<Module>, Vec<Module>) = (Vec::new(), Vec::new());
@@ -78,50 +80,70 @@ pub(crate) fn inspect(bytes: &[u8], file: &Path) -> Result<Inspection> {
             Payload::ImportSection(reader) => {
                 for import in reader.into_imports() {
                     let import = import.map_err(malformed)?;
-                    if matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)) {
-                        stack.last_mut().map(|m| m.imported += 1);
+                    let function = matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
+                    if let Some(module) = stack.last_mut().filter(|_| function) {
+                        module.imported += 1;
                     }
                     if outermost {
-                        imports.push(Extern { name: format!("{}.{}", import.module, import.name), kind: kind_of(&import.ty) });
+                        imports.push(Extern {
+                            name: format!("{}.{}", import.module, import.name),
+                            kind: kind_of(&import.ty),
+                        });
                     }
                 }
             }
             Payload::ExportSection(reader) if outermost => {
                 for export in reader {
                     let export = export.map_err(malformed)?;
-                    exports.push(Extern { name: export.name.to_owned(), kind: external_kind(export.kind) });
+                    exports.push(Extern {
+                        name: export.name.to_owned(),
+                        kind: external_kind(export.kind),
+                    });
                 }
             }
             Payload::ComponentImportSection(reader) if outermost => {
                 for import in reader {
                     let import = import.map_err(malformed)?;
-                    imports.push(Extern { name: import.name.name.to_owned(), kind: component_kind(import.ty.kind()) });
+                    imports.push(Extern {
+                        name: import.name.name.to_owned(),
+                        kind: component_kind(import.ty.kind()),
+                    });
                 }
             }
             Payload::ComponentExportSection(reader) if outermost => {
                 for export in reader {
                     let export = export.map_err(malformed)?;
-                    exports.push(Extern { name: export.name.name.to_owned(), kind: component_kind(export.kind) });
+                    exports.push(Extern {
+                        name: export.name.name.to_owned(),
+                        kind: component_kind(export.kind),
+                    });
                 }
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                stack.last_mut().map(|m| m.bodies.push(range.end - range.start));
+                if let Some(module) = stack.last_mut() {
+                    module.bodies.push(range.end - range.start);
+                }
             }
             Payload::CustomSection(reader) => {
-                if let (KnownCustom::Name(names), Some(module)) = (reader.as_known(), stack.last_mut()) {
+                if let (KnownCustom::Name(names), Some(module)) =
+                    (reader.as_known(), stack.last_mut())
+                {
                     // The name section is outside validation: what cannot be read is left out.
                     for name in names.flatten() {
                         if let Name::Function(map) = name {
-                            module.names.extend(map.into_iter().flatten().map(|n| (n.index, n.name.to_owned())));
+                            module.names.extend(
+                                map.into_iter()
+                                    .flatten()
+                                    .map(|n| (n.index, n.name.to_owned())),
+                            );
                         }
                     }
                 }
             }
             Payload::End(_) => {
-                if encodings.pop() == Some(Encoding::Module) {
-                    modules.extend(stack.pop());
-                }
+                let module = encodings.pop().filter(|e| *e == Encoding::Module);
+                modules.extend(module.and_then(|_| stack.pop()));
             }
             _ => {}
         }
@@ -138,18 +160,36 @@ pub(crate) fn inspect(bytes: &[u8], file: &Path) -> Result<Inspection> {
         size: bytes.len() as u64,
         imports,
         exports,
-        wit: if is_component { Some(component::wit_of(bytes, file, false)?) } else { None },
-        sections: by_size(sections.into_iter().map(|(name, bytes)| (name.to_owned(), bytes))),
-        crates: by_size(crates.into_iter().map(|(name, bytes)| (name.to_owned(), bytes))),
+        wit: if is_component {
+            Some(component::wit_of(bytes, file, false)?)
+        } else {
+            None
+        },
+        sections: by_size(
+            sections
+                .into_iter()
+                .map(|(name, bytes)| (name.to_owned(), bytes)),
+        ),
+        crates: by_size(
+            crates
+                .into_iter()
+                .map(|(name, bytes)| (name.to_owned(), bytes)),
+        ),
         functions,
     })
 }
 
 fn functions(modules: Vec<Module>) -> Vec<Sized> {
     let named = modules.into_iter().flat_map(|module| {
-        let Module { imported, bodies, mut names } = module;
+        let Module {
+            imported,
+            bodies,
+            mut names,
+        } = module;
         (imported..).zip(bodies).map(move |(index, bytes)| {
-            let name = names.remove(&index).unwrap_or_else(|| format!("function {index}"));
+            let name = names
+                .remove(&index)
+                .unwrap_or_else(|| format!("function {index}"));
             (format!("{:#}", rustc_demangle::demangle(&name)), bytes)
         })
     });
@@ -190,13 +230,19 @@ pub(crate) fn crate_of(function: &str) -> &str {
         }
     }
     let of_type = inner.trim_start_matches(|c: char| !(c.is_alphanumeric() || c == '_'));
-    let of_type = ["dyn ", "mut ", "const ", "impl "].iter().fold(of_type, |t, word| t.strip_prefix(word).unwrap_or(t));
-    first_segment(of_type).or_else(|| of_trait.and_then(first_segment)).unwrap_or("core")
+    let of_type = ["dyn ", "mut ", "const ", "impl "]
+        .iter()
+        .fold(of_type, |t, word| t.strip_prefix(word).unwrap_or(t));
+    first_segment(of_type)
+        .or_else(|| of_trait.and_then(first_segment))
+        .unwrap_or("core")
 }
 
 /// The identifier before the first `::`, when the text begins so.
 fn first_segment(path: &str) -> Option<&str> {
-    let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(path.len());
+    let end = path
+        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+        .unwrap_or(path.len());
     (end > 0 && path[end..].starts_with("::")).then(|| &path[..end])
 }
 
@@ -212,7 +258,9 @@ fn section(payload: &Payload<'_>) -> Option<(&'static str, std::ops::Range<u64>)
         Payload::ElementSection(r) => ("element", r.range()),
         Payload::DataSection(r) => ("data", r.range()),
         Payload::TagSection(r) => ("tag", r.range()),
-        Payload::CodeSectionStart { unchecked_range, .. } => ("code", unchecked_range.clone()),
+        Payload::CodeSectionStart {
+            unchecked_range, ..
+        } => ("code", unchecked_range.clone()),
         Payload::CustomSection(r) => {
             let group = match r.name() {
                 "name" => "custom: name",
@@ -269,8 +317,16 @@ impl Inspection {
     /// The report as text, with the `top` largest crates and functions.
     pub(crate) fn text(&self, top: usize) -> String {
         let head = Style::new().bold();
-        let what = if self.component { "component" } else { "core module" };
-        let mut text = format!("{head}{}{head:#}: {what}, {}\n", self.file, human_size(self.size));
+        let what = if self.component {
+            "component"
+        } else {
+            "core module"
+        };
+        let mut text = format!(
+            "{head}{}{head:#}: {what}, {}\n",
+            self.file,
+            human_size(self.size)
+        );
         for (title, externs) in [("imports", &self.imports), ("exports", &self.exports)] {
             let _ = writeln!(text, "\n{head}{title}{head:#}");
             if externs.is_empty() {
@@ -281,7 +337,11 @@ impl Inspection {
             }
         }
         if let Some(wit) = &self.wit {
-            let _ = writeln!(text, "\n{head}wit{head:#}\n  {}", wit.trim_end().replace('\n', "\n  "));
+            let _ = writeln!(
+                text,
+                "\n{head}wit{head:#}\n  {}",
+                wit.trim_end().replace('\n', "\n  ")
+            );
         }
         let code: u64 = self.functions.iter().map(|f| f.bytes).sum();
         for (title, items, whole, limit) in [
@@ -292,11 +352,21 @@ impl Inspection {
             let _ = writeln!(text, "\n{head}{title}{head:#}");
             for item in items.iter().take(limit) {
                 let share = 100.0 * item.bytes as f64 / whole.max(1) as f64;
-                let _ = writeln!(text, "  {:>11} {share:>5.1} %  {}", human_size(item.bytes), item.name.replace('\n', " "));
+                let _ = writeln!(
+                    text,
+                    "  {:>11} {share:>5.1} %  {}",
+                    human_size(item.bytes),
+                    item.name.replace('\n', " ")
+                );
             }
             if items.len() > limit {
                 let rest: u64 = items[limit..].iter().map(|i| i.bytes).sum();
-                let _ = writeln!(text, "  {:>11}          in {} more", human_size(rest), items.len() - limit);
+                let _ = writeln!(
+                    text,
+                    "  {:>11}          in {} more",
+                    human_size(rest),
+                    items.len() - limit
+                );
             }
         }
         text
@@ -312,7 +382,10 @@ mod tests {
         for (function, expected) in [
             ("core::fmt::Formatter::pad", "core"),
             ("<std::io::Stdout as std::io::Write>::write", "std"),
-            ("<&mut alloc::vec::Vec<u8> as std::io::Write>::write", "alloc"),
+            (
+                "<&mut alloc::vec::Vec<u8> as std::io::Write>::write",
+                "alloc",
+            ),
             ("<u32 as core::fmt::Display>::fmt", "core"),
             ("<[A] as my_crate::Trait<B>>::f", "my_crate"),
             ("<(u8, other::T) as third::Trait>::f", "third"),
@@ -338,11 +411,31 @@ mod tests {
         let bytes = wat::parse_str(wat).unwrap();
         let seen = inspect(&bytes, Path::new("m.wasm")).unwrap();
         assert!(!seen.component && seen.wit.is_none());
-        assert_eq!(seen.imports, [Extern { name: "env.log".into(), kind: "function" }]);
-        assert_eq!(seen.exports.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["memory", "large"]);
+        assert_eq!(
+            seen.imports,
+            [Extern {
+                name: "env.log".into(),
+                kind: "function"
+            }]
+        );
+        assert_eq!(
+            seen.exports
+                .iter()
+                .map(|e| e.name.as_str())
+                .collect::<Vec<_>>(),
+            ["memory", "large"]
+        );
         assert_eq!(seen.functions.len(), 2);
-        assert!(seen.crates.iter().any(|c| c.name == "mine"), "{:?}", seen.crates);
-        assert!(seen.sections.iter().any(|s| s.name == "data" && s.bytes > 5));
+        assert!(
+            seen.crates.iter().any(|c| c.name == "mine"),
+            "{:?}",
+            seen.crates
+        );
+        assert!(
+            seen.sections
+                .iter()
+                .any(|s| s.name == "data" && s.bytes > 5)
+        );
         assert!(seen.text(1).contains("in 1 more"));
     }
 
@@ -358,8 +451,20 @@ mod tests {
         let bytes = wat::parse_str(wat).unwrap();
         let seen = inspect(&bytes, Path::new("c.wasm")).unwrap();
         assert!(seen.component);
-        assert_eq!(seen.imports, [Extern { name: "host".into(), kind: "function" }]);
-        assert_eq!(seen.exports, [Extern { name: "outer".into(), kind: "function" }]);
+        assert_eq!(
+            seen.imports,
+            [Extern {
+                name: "host".into(),
+                kind: "function"
+            }]
+        );
+        assert_eq!(
+            seen.exports,
+            [Extern {
+                name: "outer".into(),
+                kind: "function"
+            }]
+        );
         assert!(seen.wit.unwrap().contains("export outer: func();"));
         assert_eq!(seen.functions.len(), 1);
     }

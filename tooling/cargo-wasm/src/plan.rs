@@ -65,31 +65,65 @@ pub(crate) fn jobs(project: &Project, options: &Cargo, purpose: Purpose) -> Resu
     }
     let mut jobs: Vec<Job> = Vec::new();
     let mut add = |name: &str, part: Part, target: String| {
-        let joins = |job: &&mut Job| job.part == part && job.target == target && part != Part::LibraryAsCdylib;
+        let joins = |job: &&mut Job| {
+            job.part == part && job.target == target && part != Part::LibraryAsCdylib
+        };
         match jobs.iter_mut().find(joins) {
             Some(job) => job.packages.push(name.to_owned()),
-            None => jobs.push(Job { packages: vec![name.to_owned()], part, target }),
+            None => jobs.push(Job {
+                packages: vec![name.to_owned()],
+                part,
+                target,
+            }),
         }
     };
     let chosen = options.chooses_targets();
     for package in packages {
         let settings = project.settings(package)?;
-        let target = |default: Target| options.target.clone().or(settings.target.clone()).unwrap_or_else(|| default.triple().to_owned());
-        let programs = if chosen { options.chooses_programs() } else { has_bins(package) };
+        let target = |default: Target| {
+            options
+                .target
+                .clone()
+                .or(settings.target.clone())
+                .unwrap_or_else(|| default.triple().to_owned())
+        };
+        let programs = if chosen {
+            options.chooses_programs()
+        } else {
+            has_bins(package)
+        };
         if programs {
             add(&package.name, Part::Programs, target(Target::WasiP1));
         }
-        let Some(lib) = library(package) else { continue };
+        let Some(lib) = library(package) else {
+            continue;
+        };
         let component = is_component(package);
-        let wanted = if chosen { options.lib } else { component || !has_bins(package) };
+        let wanted = if chosen {
+            options.lib
+        } else {
+            component || !has_bins(package)
+        };
         if wanted {
             let as_is = is_cdylib(lib) || !component || purpose == Purpose::Check;
-            add(&package.name, if as_is { Part::Library } else { Part::LibraryAsCdylib }, target(Target::Unknown));
+            add(
+                &package.name,
+                if as_is {
+                    Part::Library
+                } else {
+                    Part::LibraryAsCdylib
+                },
+                target(Target::Unknown),
+            );
         }
     }
     jobs.sort_by_key(|job| job.part != Part::Programs);
     if jobs.is_empty() {
-        return Err(Error::user("the selected packages have no library or binary").hint("`cargo metadata` lists what there is").into());
+        return Err(
+            Error::user("the selected packages have no library or binary")
+                .hint("`cargo metadata` lists what there is")
+                .into(),
+        );
     }
     Ok(jobs)
 }
@@ -107,14 +141,26 @@ pub(crate) enum Purpose {
 pub(crate) fn nothing_selected(options: &Cargo) -> crate::error::Failure {
     let message = match options.package.as_slice() {
         [] => "no package of the workspace is selected".to_owned(),
-        specs => format!("no member of the workspace is called {}", specs.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(" or ")),
+        specs => format!(
+            "no member of the workspace is called {}",
+            specs
+                .iter()
+                .map(|s| format!("`{s}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        ),
     };
-    Error::user(message).hint("`cargo metadata --no-deps` lists the members").into()
+    Error::user(message)
+        .hint("`cargo metadata --no-deps` lists the members")
+        .into()
 }
 
 /// The targets of ours that jobs need ready.
 pub(crate) fn targets(jobs: &[Job]) -> Vec<Target> {
-    let mut targets: Vec<Target> = jobs.iter().filter_map(|job| Target::from_triple(&job.target)).collect();
+    let mut targets: Vec<Target> = jobs
+        .iter()
+        .filter_map(|job| Target::from_triple(&job.target))
+        .collect();
     targets.sort();
     targets.dedup();
     targets

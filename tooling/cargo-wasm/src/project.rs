@@ -60,14 +60,22 @@ pub(crate) struct Project {
 impl Project {
     /// Finds the manifest as Cargo does: the one given, else the nearest above the current folder.
     pub(crate) fn manifest(given: Option<&Path>) -> Result<PathBuf> {
-        let here = std::env::current_dir().map_err(|e| Error::user("the current folder cannot be read").because(&e))?;
+        let here = std::env::current_dir()
+            .map_err(|e| Error::user("the current folder cannot be read").because(&e))?;
         if let Some(path) = given {
             return match path.is_file() {
                 true => Ok(here.join(path)),
-                false => Err(Error::user(format!("there is no manifest `{}`", path.display())).hint("name a package's folder or its Cargo.toml").into()),
+                false => Err(
+                    Error::user(format!("there is no manifest `{}`", path.display()))
+                        .hint("name a package's folder or its Cargo.toml")
+                        .into(),
+                ),
             };
         }
-        let found = here.ancestors().map(|folder| folder.join("Cargo.toml")).find(|path| path.is_file());
+        let found = here
+            .ancestors()
+            .map(|folder| folder.join("Cargo.toml"))
+            .find(|path| path.is_file());
         found.ok_or_else(|| {
             let message = format!("could not find `Cargo.toml` in `{}` or any parent folder", here.display());
             Error::user(message).hint("change to a package's folder, name one, or make one with `cargo wasm new NAME`").into()
@@ -76,15 +84,24 @@ impl Project {
 
     /// Asks Cargo. What it complains about it says itself.
     pub(crate) fn load(mut cargo: Command, options: &Cargo, manifest: PathBuf) -> Result<Project> {
-        cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
+        cargo
+            .args([
+                "metadata",
+                "--no-deps",
+                "--format-version",
+                "1",
+                "--manifest-path",
+            ])
+            .arg(&manifest);
         cargo.args(options.resolution());
         let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = output.map_err(|e| Error::user("cargo cannot be started").because(&e))?;
         if !output.status.success() {
             return Err(Failure::Said(1));
         }
-        let metadata: Metadata = serde_json::from_slice(&output.stdout)
-            .map_err(|e| Error::ours("the output of `cargo metadata` cannot be read").because(&e))?;
+        let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(|e| {
+            Error::ours("the output of `cargo metadata` cannot be read").because(&e)
+        })?;
         Ok(Project { metadata, manifest })
     }
 
@@ -100,17 +117,25 @@ impl Project {
             return members.into_iter().filter(chosen).collect();
         }
         let root = self.metadata.workspace_root.join("Cargo.toml");
-        if !same_file(&self.manifest, root.as_std_path()) {
-            if let Some(package) = members.iter().find(|p| same_file(&self.manifest, p.manifest_path.as_std_path())) {
-                return vec![package];
-            }
+        let own = members
+            .iter()
+            .find(|p| same_file(&self.manifest, p.manifest_path.as_std_path()));
+        if let Some(package) = own.filter(|_| !same_file(&self.manifest, root.as_std_path())) {
+            return vec![package];
         }
-        if self.metadata.workspace_default_members.is_available() { self.metadata.workspace_default_packages() } else { members }
+        if self.metadata.workspace_default_members.is_available() {
+            self.metadata.workspace_default_packages()
+        } else {
+            members
+        }
     }
 
     /// The member with that manifest.
     pub(crate) fn package_of(&self, manifest: &Path) -> Option<&Package> {
-        self.metadata.workspace_packages().into_iter().find(|p| p.manifest_path == manifest)
+        self.metadata
+            .workspace_packages()
+            .into_iter()
+            .find(|p| p.manifest_path == manifest)
     }
 
     /// A package's settings.
@@ -124,7 +149,11 @@ impl Project {
             },
         };
         Settings::deserialize(value).map_err(|e| {
-            let file = if table == "package" { package.manifest_path.to_string() } else { self.metadata.workspace_root.join("Cargo.toml").to_string() };
+            let file = if table == "package" {
+                package.manifest_path.to_string()
+            } else {
+                self.metadata.workspace_root.join("Cargo.toml").to_string()
+            };
             Error::user(format!("`[{table}.metadata.wasm]` in `{file}` is wrong"))
                 .because(&e)
                 .hint("the keys are `target`, `emit`, `wasm-opt`, `dir` and `env`")
@@ -136,14 +165,26 @@ impl Project {
 /// The library of a package, when it has one that code can be made of.
 pub(crate) fn library(package: &Package) -> Option<&cargo_metadata::Target> {
     let is_library = |t: &&cargo_metadata::Target| {
-        t.kind.iter().any(|k| matches!(k, TargetKind::Lib | TargetKind::RLib | TargetKind::CDyLib | TargetKind::DyLib | TargetKind::StaticLib))
+        t.kind.iter().any(|k| {
+            matches!(
+                k,
+                TargetKind::Lib
+                    | TargetKind::RLib
+                    | TargetKind::CDyLib
+                    | TargetKind::DyLib
+                    | TargetKind::StaticLib
+            )
+        })
     };
     package.targets.iter().find(is_library)
 }
 
 /// Whether a package has binaries.
 pub(crate) fn has_bins(package: &Package) -> bool {
-    package.targets.iter().any(|t| t.kind.contains(&TargetKind::Bin))
+    package
+        .targets
+        .iter()
+        .any(|t| t.kind.contains(&TargetKind::Bin))
 }
 
 /// Whether the library already asks to be a `cdylib`.
@@ -156,27 +197,37 @@ pub(crate) fn is_component(package: &Package) -> bool {
     let exporter = |name: &str| matches!(name, "wasm" | "wit-bindgen" | "wit-bindgen-rt");
     library(package).is_some_and(is_cdylib)
         || package.metadata.get("wasm").is_some()
-        || package.dependencies.iter().any(|d| d.kind == cargo_metadata::DependencyKind::Normal && exporter(&d.name))
+        || package
+            .dependencies
+            .iter()
+            .any(|d| d.kind == cargo_metadata::DependencyKind::Normal && exporter(&d.name))
 }
 
 /// Whether `spec` (a name, `name@version`, a pattern, or a URL ending in one) means this package.
 fn spec_matches(spec: &str, package: &Package) -> bool {
-    let (url, rest) = spec.rsplit_once('#').map_or((None, spec), |(url, rest)| (Some(url), rest));
-    let (name, version) = rest.split_once('@').map_or((rest, None), |(n, v)| (n, Some(v)));
+    let (url, rest) = spec
+        .rsplit_once('#')
+        .map_or((None, spec), |(url, rest)| (Some(url), rest));
+    let (name, version) = rest
+        .split_once('@')
+        .map_or((rest, None), |(n, v)| (n, Some(v)));
     let version_fits = version.is_none_or(|v| {
         let full = package.version.to_string();
         full == v || full.starts_with(&format!("{v}."))
     });
     match url {
         // `path+file:///…#0.1.0`: the folder's name stands for the package's.
-        Some(url) if name.starts_with(|c: char| c.is_ascii_digit()) => url.trim_end_matches('/').ends_with(package.name.as_str()),
+        Some(url) if name.starts_with(|c: char| c.is_ascii_digit()) => {
+            url.trim_end_matches('/').ends_with(package.name.as_str())
+        }
         _ => version_fits && matches_pattern(name, &package.name),
     }
 }
 
 /// Unix shell patterns as Cargo has them: `*`, `?`; linear in the product of the lengths.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     // reach[i]: the pattern up to here matches the first i characters.
     let mut reach = vec![false; text.len() + 1];
     reach[0] = true;
@@ -194,7 +245,11 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {
-    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+    a == b
+        || a.canonicalize()
+            .ok()
+            .zip(b.canonicalize().ok())
+            .is_some_and(|(a, b)| a == b)
 }
 
 #[cfg(test)]
@@ -218,7 +273,10 @@ mod tests {
 
     #[test]
     fn settings_reject_what_they_do_not_know() {
-        let good: Settings = serde_json::from_str(r#"{"target": "wasm32-wasip1", "emit": ["core", "wit"], "wasm-opt": "-Oz"}"#).unwrap();
+        let good: Settings = serde_json::from_str(
+            r#"{"target": "wasm32-wasip1", "emit": ["core", "wit"], "wasm-opt": "-Oz"}"#,
+        )
+        .unwrap();
         assert_eq!(good.emit, [Emit::Core, Emit::Wit]);
         assert_eq!(good.wasm_opt.unwrap().level().as_deref(), Some("-Oz"));
         let switch: Settings = serde_json::from_str(r#"{"wasm-opt": false}"#).unwrap();

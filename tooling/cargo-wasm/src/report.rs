@@ -52,27 +52,45 @@ pub(crate) fn error(error: &Error) {
         }
     }
     if error.blame == Blame::Ours {
-        let _ = writeln!(anstream::stderr(), "  note: this is a bug of cargo-wasm; please report it with the command and its output");
+        let _ = writeln!(
+            anstream::stderr(),
+            "  note: this is a bug of cargo-wasm; please report it with the command and its output"
+        );
     }
 }
 
 /// The last line of a build: artefact, size, time.
 pub(crate) fn artefact(path: &Path, what: &str, size: u64, time: Duration, fresh: bool) {
     let unchanged = if fresh { ", unchanged" } else { "" };
-    status("Finished", &format!("{} ({what}, {}{unchanged}) in {:.2}s", relative(path), human_size(size), time.as_secs_f64()));
+    status(
+        "Finished",
+        &format!(
+            "{} ({what}, {}{unchanged}) in {:.2}s",
+            relative(path),
+            human_size(size),
+            time.as_secs_f64()
+        ),
+    );
 }
 
 /// A path as short as it can be said from the current folder.
 pub(crate) fn relative(path: &Path) -> String {
     let here = std::env::current_dir().ok();
-    let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
+    let short = here
+        .as_deref()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path);
     short.display().to_string()
 }
 
 /// `1.5 KiB`, `3.2 MiB`; the unit is at least KiB.
 pub(crate) fn human_size(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
-    if kib < 1024.0 { format!("{kib:.1} KiB") } else { format!("{:.2} MiB", kib / 1024.0) }
+    if kib < 1024.0 {
+        format!("{kib:.1} KiB")
+    } else {
+        format!("{:.2} MiB", kib / 1024.0)
+    }
 }
 
 /// Writes to standard output; a closed pipe ends the writing quietly.

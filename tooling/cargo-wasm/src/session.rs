@@ -34,25 +34,47 @@ impl Session {
             // Cargo's own complaint names whichever part of the path it stumbled over.
             let made = std::fs::create_dir_all(folder);
             made.map_err(|e| {
-                let error = Error::user(format!("the target folder `{}` cannot be made", folder.display())).because(&e);
+                let error = Error::user(format!(
+                    "the target folder `{}` cannot be made",
+                    folder.display()
+                ))
+                .because(&e);
                 error.hint("choose a folder that can be written with `--target-dir`")
             })?;
         }
         let env = Environment::from_process();
         let progress = Progress::new(options.quiet);
         if setup {
-            wasm_toolchain::setup(&env, SetupOptions { install: true, wasm_opt: false }, &progress)?;
+            wasm_toolchain::setup(
+                &env,
+                SetupOptions {
+                    install: true,
+                    wasm_opt: false,
+                },
+                &progress,
+            )?;
         }
         // Reading the workspace needs Cargo, but no target yet.
         let rust = discover::find_rust(&env)?;
         let toolchain = Toolchain::complete(&env, rust.clone(), &[], &progress)?;
         let project = Project::load(toolchain.cargo(&env), &options, manifest)?;
-        Ok(Session { env, options, project, rust, progress })
+        Ok(Session {
+            env,
+            options,
+            project,
+            rust,
+            progress,
+        })
     }
 
     /// The toolchain with these targets ready.
     pub(crate) fn toolchain(&self, targets: &[Target]) -> Result<Toolchain> {
-        Ok(Toolchain::complete(&self.env, self.rust.clone(), targets, &self.progress)?)
+        Ok(Toolchain::complete(
+            &self.env,
+            self.rust.clone(),
+            targets,
+            &self.progress,
+        )?)
     }
 
     /// `cargo SUBCOMMAND` with the manifest given.
@@ -66,19 +88,36 @@ impl Session {
     }
 
     /// Compiles `jobs` and finishes what they make: the forms of `emit`, or those that each package's settings name.
-    pub(crate) fn build(&self, jobs: &[Job], make: &Make, emit: Option<&[Emit]>) -> Result<Vec<(Finished, bool)>> {
+    pub(crate) fn build(
+        &self,
+        jobs: &[Job],
+        make: &Make,
+        emit: Option<&[Emit]>,
+    ) -> Result<Vec<(Finished, bool)>> {
         let toolchain = self.toolchain(&plan::targets(jobs))?;
         let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
         for job in jobs {
-            let subcommand = if job.part == Part::LibraryAsCdylib { "rustc" } else { "build" };
+            let subcommand = if job.part == Part::LibraryAsCdylib {
+                "rustc"
+            } else {
+                "build"
+            };
             let mut command = self.cargo(&toolchain, subcommand);
-            command.args(job.selection(&self.options)).args(self.options.compilation());
+            command
+                .args(job.selection(&self.options))
+                .args(self.options.compilation());
             if job.part == Part::LibraryAsCdylib {
                 command.args(["--crate-type", "cdylib"]);
             }
             for artifact in cargo::build(command, &self.options)? {
-                if let Some(file) = finish::wasm_file(&artifact).filter(|_| self.wants(job, &artifact.manifest_path)) {
-                    made.push((file.to_owned(), artifact.manifest_path.clone(), job.part != Part::Programs));
+                if let Some(file) = finish::wasm_file(&artifact)
+                    .filter(|_| self.wants(job, &artifact.manifest_path))
+                {
+                    made.push((
+                        file.to_owned(),
+                        artifact.manifest_path.clone(),
+                        job.part != Part::Programs,
+                    ));
                 }
             }
         }
@@ -88,12 +127,20 @@ impl Session {
                 Some(package) => self.project.settings(package)?,
                 None => Default::default(),
             };
-            let level = make.wasm_opt.clone().or_else(|| settings.wasm_opt.as_ref().and_then(|w| w.level()));
+            let level = make
+                .wasm_opt
+                .clone()
+                .or_else(|| settings.wasm_opt.as_ref().and_then(|w| w.level()));
             let options = finish::Options {
                 emit: emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec),
-                wasm_opt: level.map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level))).transpose()?,
+                wasm_opt: level
+                    .map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level)))
+                    .transpose()?,
             };
-            let clash = *library && made.iter().any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());
+            let clash = *library
+                && made
+                    .iter()
+                    .any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());
             finished.push(finish::finish(core, *library, clash, &options)?);
         }
         Ok(finished)
@@ -101,38 +148,74 @@ impl Session {
 
     /// Dependencies can be `cdylib`s too; only the selected packages' artefacts are finished.
     fn wants(&self, job: &Job, manifest: &Path) -> bool {
-        self.project.package_of(manifest).is_some_and(|package| job.packages.iter().any(|name| *name == package.name.as_str()))
+        self.project.package_of(manifest).is_some_and(|package| {
+            job.packages
+                .iter()
+                .any(|name| *name == package.name.as_str())
+        })
     }
 
     fn wasm_opt(&self) -> Result<PathBuf> {
         let found = discover::find_wasm_opt(&self.env).map(|tool| tool.path);
-        found.ok_or_else(|| Error::user("`wasm-opt` was asked for, but is not installed").hint("run `cargo wasm setup --wasm-opt`, or install binaryen").into())
+        found.ok_or_else(|| {
+            Error::user("`wasm-opt` was asked for, but is not installed")
+                .hint("run `cargo wasm setup --wasm-opt`, or install binaryen")
+                .into()
+        })
     }
 
     /// `--config` that makes Cargo run programs by ourselves, unless the user's environment names a runner.
     pub(crate) fn runner(&self, target: &str, guest: &[OsString]) -> Result<Vec<OsString>> {
-        let variable = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace('-', "_"));
+        let variable = format!(
+            "CARGO_TARGET_{}_RUNNER",
+            target.to_uppercase().replace('-', "_")
+        );
         if self.env.var(&variable).is_some() {
             return Ok(Vec::new());
         }
-        let ourselves = std::env::current_exe().map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?;
-        let words = [ourselves.into_os_string(), "runner".into()].into_iter().chain(guest.iter().cloned());
+        let ourselves = std::env::current_exe()
+            .map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?;
+        let words = [ourselves.into_os_string(), "runner".into()]
+            .into_iter()
+            .chain(guest.iter().cloned());
         let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
         // JSON's strings are TOML's.
-        let list = serde_json::to_string(&words).map_err(|e| Error::ours("the runner cannot be named").because(&e))?;
-        Ok(vec!["--config".into(), format!("target.{target}.runner={list}").into()])
+        let list = serde_json::to_string(&words)
+            .map_err(|e| Error::ours("the runner cannot be named").because(&e))?;
+        Ok(vec![
+            "--config".into(),
+            format!("target.{target}.runner={list}").into(),
+        ])
     }
 }
 
 /// The manifest in the folder given as the first word.
 fn manifest_in(path: &Path, other: Option<&Path>) -> Result<PathBuf> {
     if other.is_some() {
-        return Err(Error::usage(format!("both the folder `{}` and `--manifest-path` are given", path.display())).hint("leave one of them out").into());
+        return Err(Error::usage(format!(
+            "both the folder `{}` and `--manifest-path` are given",
+            path.display()
+        ))
+        .hint("leave one of them out")
+        .into());
     }
-    let manifest = if path.is_dir() { path.join("Cargo.toml") } else { path.to_owned() };
-    if manifest.is_file() && manifest.file_name().is_some_and(|name| name == "Cargo.toml") {
+    let manifest = if path.is_dir() {
+        path.join("Cargo.toml")
+    } else {
+        path.to_owned()
+    };
+    if manifest.is_file()
+        && manifest
+            .file_name()
+            .is_some_and(|name| name == "Cargo.toml")
+    {
         return Ok(manifest);
     }
-    let error = Error::user(format!("`{}` is not a folder with a `Cargo.toml`", path.display()));
-    Err(error.hint("the first word names a package's folder; a program's arguments come after `--`").into())
+    let error = Error::user(format!(
+        "`{}` is not a folder with a `Cargo.toml`",
+        path.display()
+    ));
+    Err(error
+        .hint("the first word names a package's folder; a program's arguments come after `--`")
+        .into())
 }

@@ -27,21 +27,41 @@ pub fn bring_wasm_opt(env: &Environment, progress: &Progress) -> Result<Tool, Er
     let logs = home.join("logs");
     fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
     let log = logs.join("binaryen.log");
-    let staging = tempfile::Builder::new().prefix(".making-").tempdir_in(&home).map_err(Error::io("create a folder in", &home))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".making-")
+        .tempdir_in(&home)
+        .map_err(Error::io("create a folder in", &home))?;
     let file = File::create(&log).map_err(Error::io("create", &log))?;
     let copy = file.try_clone().map_err(Error::io("create", &log))?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(staging.path()).arg(format!("binaryen@{VERSION}"));
+    npm.args(["install", "--no-audit", "--no-fund", "--prefix"])
+        .arg(staging.path())
+        .arg(format!("binaryen@{VERSION}"));
     let status = npm.stdin(Stdio::null()).stdout(file).stderr(copy).status();
-    let status = status.map_err(|e| Error::Command { command: "npm install binaryen".into(), status: None, source: Some(e) })?;
+    let status = status.map_err(|e| Error::Command {
+        command: "npm install binaryen".into(),
+        status: None,
+        source: Some(e),
+    })?;
     if !status.success() {
         let tail = fs::read_to_string(&log).unwrap_or_default();
-        let hint = "see the log, or install `wasm-opt` (binaryen) so that it is on `PATH`".to_owned();
-        return Err(Error::Failed { what: "installing binaryen".into(), log, tail, hint });
+        let hint =
+            "see the log, or install `wasm-opt` (binaryen) so that it is on `PATH`".to_owned();
+        return Err(Error::Failed {
+            what: "installing binaryen".into(),
+            log,
+            tail,
+            hint,
+        });
     }
     let destination = home.join(FOLDER);
     crate::cache::remove(&destination)?;
-    fs::rename(staging.keep(), &destination).map_err(Error::io("move a finished folder to", destination))?;
+    fs::rename(staging.keep(), &destination)
+        .map_err(Error::io("move a finished folder to", destination))?;
     step.done();
-    find_wasm_opt(env).ok_or(Error::Command { command: "wasm-opt --version".into(), status: None, source: None })
+    find_wasm_opt(env).ok_or(Error::Command {
+        command: "wasm-opt --version".into(),
+        status: None,
+        source: None,
+    })
 }

@@ -58,10 +58,19 @@ impl Stamp {
             let name = relative_name(folder, &path);
             if name != STAMP {
                 let size = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
-                files.insert(name, FileStamp { size, sha256: hash_file(&path)? });
+                files.insert(
+                    name,
+                    FileStamp {
+                        size,
+                        sha256: hash_file(&path)?,
+                    },
+                );
             }
         }
-        Ok(Stamp { key: key.to_owned(), files })
+        Ok(Stamp {
+            key: key.to_owned(),
+            files,
+        })
     }
 
     fn write(&self, folder: &Path) -> Result<(), Error> {
@@ -91,7 +100,11 @@ pub(crate) fn check(folder: &Path, key: &str, thorough: bool) -> Integrity {
             return Integrity::Damaged(format!("`{name}` is missing"));
         };
         if metadata.len() != expected.size {
-            return Integrity::Damaged(format!("`{name}` has {} bytes instead of {}", metadata.len(), expected.size));
+            return Integrity::Damaged(format!(
+                "`{name}` has {} bytes instead of {}",
+                metadata.len(),
+                expected.size
+            ));
         }
         if thorough && !hash_file(&path).is_ok_and(|hash| hash == expected.sha256) {
             return Integrity::Damaged(format!("`{name}` has changed"));
@@ -132,14 +145,28 @@ impl Lock {
     pub(crate) fn take(home: &Path, name: &str, progress: &Progress) -> Result<Lock, Error> {
         fs::create_dir_all(home).map_err(Error::io("create", home))?;
         let path = home.join(format!("{name}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                progress.say(&format!("waiting for another set-up (it holds `{}`)", path.display()));
+                progress.say(&format!(
+                    "waiting for another set-up (it holds `{}`)",
+                    path.display()
+                ));
                 file.lock().map_err(Error::io("lock", &path))?;
             }
-            Err(TryLockError::Error(source)) => return Err(Error::Io { action: "lock", path, source }),
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::Io {
+                    action: "lock",
+                    path,
+                    source,
+                });
+            }
         }
         Ok(Lock { _file: file })
     }
@@ -192,5 +219,9 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn relative_name(folder: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(folder).unwrap_or(path);
-    relative.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    relative
+        .components()
+        .map(|c| c.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }

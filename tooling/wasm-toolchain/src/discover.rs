@@ -115,14 +115,19 @@ pub fn find_rust(env: &Environment) -> Result<Rust, Error> {
     let mut lacking = None;
     let mut versions = VersionCache::load(env);
     let mut complete_one = None;
-    for candidate in rustup_candidates(env).into_iter().chain(system_candidates(env)) {
+    for candidate in rustup_candidates(env)
+        .into_iter()
+        .chain(system_candidates(env))
+    {
         let rustc = &candidate.path;
         match versions.version(rustc) {
             Err(reason) => looked.push(format!("`{}`: {reason}", rustc.display())),
             Ok(version) if version.release != RUST_RELEASE => {
                 looked.push(format!("`{}`: {}", rustc.display(), version.release));
             }
-            Ok(version) if version.llvm.is_none() => looked.push(format!("`{}`: no LLVM", rustc.display())),
+            Ok(version) if version.llvm.is_none() => {
+                looked.push(format!("`{}`: no LLVM", rustc.display()))
+            }
             Ok(version) => match complete(env, candidate.path, version, candidate.origin) {
                 Ok(rust) if Target::ALL.iter().all(|t| rust.has_target(*t)) => {
                     complete_one = Some(rust);
@@ -148,13 +153,19 @@ pub fn find_rust(env: &Environment) -> Result<Rust, Error> {
             if looked.is_empty() {
                 looked.push("rustup's toolchains, the distribution and `PATH`: none".into());
             }
-            Error::NoRustc { release: RUST_RELEASE, looked }
+            Error::NoRustc {
+                release: RUST_RELEASE,
+                looked,
+            }
         })
     })
 }
 
 fn overridden(env: &Environment, path: PathBuf) -> Result<Rust, Error> {
-    let bad = |reason: String| Error::BadOverride { path: path.clone(), reason };
+    let bad = |reason: String| Error::BadOverride {
+        path: path.clone(),
+        reason,
+    };
     let version = RustcVersion::ask(&path).map_err(bad)?;
     if version.llvm.is_none() {
         return Err(bad("it is built without LLVM".into()));
@@ -164,13 +175,25 @@ fn overridden(env: &Environment, path: PathBuf) -> Result<Rust, Error> {
 
 /// The `bin/rustc` of every rustup toolchain that may be the wanted release.
 fn rustup_candidates(env: &Environment) -> Vec<Tool> {
-    let Some(toolchains) = env.rustup_home().map(|home| home.join("toolchains")) else { return Vec::new() };
-    let mut names: Vec<String> =
-        toolchains.read_dir().into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    let Some(toolchains) = env.rustup_home().map(|home| home.join("toolchains")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = toolchains
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
     names.retain(|name| may_be_release(name));
     // `1.96.0-…` before `stable-…`, then by name, so that the choice does not depend on the order of a directory.
     names.sort_by_key(|name| (!name.starts_with(RUST_RELEASE), name.clone()));
-    let rustc = |name: String| Some(Tool { path: program_in(&toolchains.join(&name).join("bin"), "rustc")?, origin: Origin::Rustup(name) });
+    let rustc = |name: String| {
+        Some(Tool {
+            path: program_in(&toolchains.join(&name).join("bin"), "rustc")?,
+            origin: Origin::Rustup(name),
+        })
+    };
     names.into_iter().filter_map(rustc).collect()
 }
 
@@ -188,16 +211,22 @@ fn system_candidates(env: &Environment) -> Vec<Tool> {
     let mut tools: Vec<Tool> = Vec::new();
     let root = env.root();
     let proxies = env.cargo_home().map(|home| home.join("bin"));
-    let distribution = ["usr/bin", "usr/local/bin"].map(|folder| (root.join(folder), Origin::Distribution));
+    let distribution =
+        ["usr/bin", "usr/local/bin"].map(|folder| (root.join(folder), Origin::Distribution));
     let on_path = env.path().into_iter().map(|folder| (folder, Origin::Path));
     for (folder, origin) in distribution.into_iter().chain(on_path) {
-        let Some(path) = program_in(&folder, "rustc") else { continue };
+        let Some(path) = program_in(&folder, "rustc") else {
+            continue;
+        };
         if proxies.as_ref() == Some(&folder) || is_rustup_proxy(&path) {
             continue;
         }
         // `/bin` is `/usr/bin` on most systems.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if tools.iter().all(|t| t.path.canonicalize().ok().as_ref() != Some(&real)) {
+        if tools
+            .iter()
+            .all(|t| t.path.canonicalize().ok().as_ref() != Some(&real))
+        {
             tools.push(Tool { path, origin });
         }
     }
@@ -211,12 +240,33 @@ fn is_rustup_proxy(path: &Path) -> bool {
         || path.with_file_name(format!("rustup{}", std::env::consts::EXE_SUFFIX)).is_file()
 }
 
-fn complete(env: &Environment, rustc: PathBuf, version: RustcVersion, origin: Origin) -> Result<Rust, Error> {
+fn complete(
+    env: &Environment,
+    rustc: PathBuf,
+    version: RustcVersion,
+    origin: Origin,
+) -> Result<Rust, Error> {
     let sysroot = sysroot_of(&rustc, &version.host);
-    let beside = |program: &str| rustc.parent().and_then(|folder| program_in(folder, program));
-    let cargo = env.var("WASMRUST_CARGO").map(PathBuf::from).or_else(|| beside("cargo"));
-    let Some(cargo) = cargo else { return Err(Error::NoCargo { rustc }) };
-    Ok(Rust { rustdoc: beside("rustdoc"), cargo, version, origin, sysroot, rustc })
+    let beside = |program: &str| {
+        rustc
+            .parent()
+            .and_then(|folder| program_in(folder, program))
+    };
+    let cargo = env
+        .var("WASMRUST_CARGO")
+        .map(PathBuf::from)
+        .or_else(|| beside("cargo"));
+    let Some(cargo) = cargo else {
+        return Err(Error::NoCargo { rustc });
+    };
+    Ok(Rust {
+        rustdoc: beside("rustdoc"),
+        cargo,
+        version,
+        origin,
+        sysroot,
+        rustc,
+    })
 }
 
 /// The folder above `bin`, when it holds the host's libraries; else what the compiler says.
@@ -225,9 +275,15 @@ fn sysroot_of(rustc: &Path, host: &str) -> PathBuf {
     if let Some(guess) = guess.filter(|g| g.join("lib/rustlib").join(host).join("lib").is_dir()) {
         return guess.to_owned();
     }
-    let output = Command::new(rustc).args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").stdin(Stdio::null()).output();
+    let output = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .stdin(Stdio::null())
+        .output();
     match output {
-        Ok(output) if output.status.success() => PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()),
+        Ok(output) if output.status.success() => {
+            PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+        }
         _ => guess.unwrap_or(Path::new("/usr")).to_owned(),
     }
 }
@@ -236,12 +292,20 @@ fn sysroot_of(rustc: &Path, host: &str) -> PathBuf {
 /// last in the alphabet, so stable before dated ones), else LLVM's own.
 pub fn find_linker(env: &Environment, rust: Option<&Rust>) -> Option<Tool> {
     if let Some(path) = env.var("WASMRUST_LINKER").map(PathBuf::from) {
-        return Some(Tool { path, origin: Origin::Variable("WASMRUST_LINKER") });
+        return Some(Tool {
+            path,
+            origin: Origin::Variable("WASMRUST_LINKER"),
+        });
     }
-    if let Some(rust) = rust {
-        if let Some(path) = program_in(&rust.rustlib().join(&rust.version.host).join("bin"), "rust-lld") {
-            return Some(Tool { path, origin: rust.origin.clone() });
-        }
+    let own = |rust: &Rust| {
+        let bin = rust.rustlib().join(&rust.version.host).join("bin");
+        Some(Tool {
+            path: program_in(&bin, "rust-lld")?,
+            origin: rust.origin.clone(),
+        })
+    };
+    if let Some(tool) = rust.and_then(own) {
+        return Some(tool);
     }
     let toolchains = env.rustup_home().map(|home| home.join("toolchains"));
     let mut names: Vec<String> = toolchains
@@ -252,47 +316,110 @@ pub fn find_linker(env: &Environment, rust: Option<&Rust>) -> Option<Tool> {
     names.sort_by(|a, b| b.cmp(a));
     for name in names {
         let rustlib = toolchains.as_ref()?.join(&name).join("lib/rustlib");
-        let mut hosts: Vec<PathBuf> = rustlib.read_dir().into_iter().flatten().flatten().map(|e| e.path()).collect();
+        let mut hosts: Vec<PathBuf> = rustlib
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
         hosts.sort();
-        if let Some(path) = hosts.iter().find_map(|host| program_in(&host.join("bin"), "rust-lld")) {
-            return Some(Tool { path, origin: Origin::Rustup(name) });
+        if let Some(path) = hosts
+            .iter()
+            .find_map(|host| program_in(&host.join("bin"), "rust-lld"))
+        {
+            return Some(Tool {
+                path,
+                origin: Origin::Rustup(name),
+            });
         }
     }
     let usr_bin = env.root().join("usr/bin");
-    let programs = ["rust-lld", "wasm-ld", "lld", "wasm-ld-22", "lld-22", "wasm-ld-21", "lld-21"];
-    programs.iter().find_map(|p| Some(Tool { path: program_in(&usr_bin, p)?, origin: Origin::Distribution })).or_else(|| {
-        programs.iter().find_map(|p| Some(Tool { path: env.which(p)?, origin: Origin::Path }))
-    })
+    let programs = [
+        "rust-lld",
+        "wasm-ld",
+        "lld",
+        "wasm-ld-22",
+        "lld-22",
+        "wasm-ld-21",
+        "lld-21",
+    ];
+    programs
+        .iter()
+        .find_map(|p| {
+            Some(Tool {
+                path: program_in(&usr_bin, p)?,
+                origin: Origin::Distribution,
+            })
+        })
+        .or_else(|| {
+            programs.iter().find_map(|p| {
+                Some(Tool {
+                    path: env.which(p)?,
+                    origin: Origin::Path,
+                })
+            })
+        })
 }
 
 /// Finds the folder of wasi-libc that holds `crt1-command.o` and `libc.a`.
 pub fn find_wasi_libc(env: &Environment) -> Option<Tool> {
     if let Some(path) = env.var("WASMRUST_WASI_LIBC").map(PathBuf::from) {
-        return is_wasi_libc(&path).then_some(Tool { path, origin: Origin::Variable("WASMRUST_WASI_LIBC") });
+        return is_wasi_libc(&path).then_some(Tool {
+            path,
+            origin: Origin::Variable("WASMRUST_WASI_LIBC"),
+        });
     }
     let root = env.root();
-    let sdk = env.var("WASI_SDK_PATH").map(PathBuf::from).unwrap_or_else(|| root.join("opt/wasi-sdk"));
-    let share = [sdk.join("share"), root.join("opt/homebrew/share"), root.join("usr/local/share"), root.join("usr/share")];
+    let sdk = env
+        .var("WASI_SDK_PATH")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| root.join("opt/wasi-sdk"));
+    let share = [
+        sdk.join("share"),
+        root.join("opt/homebrew/share"),
+        root.join("usr/local/share"),
+        root.join("usr/share"),
+    ];
     let sysroots = share.iter().map(|s| s.join("wasi-sysroot/lib"));
     let folders = std::iter::once(root.join("usr/lib")).chain(sysroots);
     folders
         .flat_map(|lib| ["wasm32-wasip1", "wasm32-wasi"].map(|name| lib.join(name)))
         .find(|folder| is_wasi_libc(folder))
-        .map(|path| Tool { path, origin: Origin::Distribution })
+        .map(|path| Tool {
+            path,
+            origin: Origin::Distribution,
+        })
 }
 
 fn is_wasi_libc(folder: &Path) -> bool {
-    ["crt1-command.o", "libc.a"].iter().all(|file| folder.join(file).is_file())
+    ["crt1-command.o", "libc.a"]
+        .iter()
+        .all(|file| folder.join(file).is_file())
 }
 
 /// Finds binaryen's `wasm-opt`: on `PATH`, else the one that set-up downloaded.
 pub fn find_wasm_opt(env: &Environment) -> Option<Tool> {
     if let Some(path) = env.var("WASMRUST_WASM_OPT").map(PathBuf::from) {
-        return Some(Tool { path, origin: Origin::Variable("WASMRUST_WASM_OPT") });
+        return Some(Tool {
+            path,
+            origin: Origin::Variable("WASMRUST_WASM_OPT"),
+        });
     }
     if let Some(path) = env.which("wasm-opt") {
-        return Some(Tool { path, origin: Origin::Path });
+        return Some(Tool {
+            path,
+            origin: Origin::Path,
+        });
     }
-    let path = program_in(&env.wasmrust_home()?.join(crate::binaryen::FOLDER).join("node_modules/.bin"), "wasm-opt")?;
-    Some(Tool { path, origin: Origin::Cache })
+    let path = program_in(
+        &env.wasmrust_home()?
+            .join(crate::binaryen::FOLDER)
+            .join("node_modules/.bin"),
+        "wasm-opt",
+    )?;
+    Some(Tool {
+        path,
+        origin: Origin::Cache,
+    })
 }

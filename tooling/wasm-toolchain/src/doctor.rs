@@ -54,7 +54,12 @@ impl Finding {
         }
     }
 
-    fn lacking(name: &str, state: State, problem: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    fn lacking(
+        name: &str,
+        state: State,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
         Finding {
             name: name.into(),
             state,
@@ -73,44 +78,94 @@ pub fn doctor(env: &Environment) -> Vec<Finding> {
     let rust = match discover::find_rust(env) {
         Ok(rust) => {
             for (name, path) in [("rustc", &rust.rustc), ("cargo", &rust.cargo)] {
-                findings.push(Finding::found(name, &Tool { path: path.clone(), origin: rust.origin.clone() }));
+                findings.push(Finding::found(
+                    name,
+                    &Tool {
+                        path: path.clone(),
+                        origin: rust.origin.clone(),
+                    },
+                ));
             }
             Some(rust)
         }
         Err(error) => {
             let remedy = error.hint().unwrap_or_default();
-            findings.push(Finding::lacking("rustc", State::Missing, error.to_string(), remedy));
+            findings.push(Finding::lacking(
+                "rustc",
+                State::Missing,
+                error.to_string(),
+                remedy,
+            ));
             None
         }
     };
     findings.push(match discover::find_linker(env, rust.as_ref()) {
-        Some(tool) => Finding { version: None, ..Finding::found("linker", &tool) },
-        None => Finding::lacking("linker", State::Missing, "neither `rust-lld` nor `lld` was found", "install `lld`, or any rustup toolchain"),
+        Some(tool) => Finding {
+            version: None,
+            ..Finding::found("linker", &tool)
+        },
+        None => Finding::lacking(
+            "linker",
+            State::Missing,
+            "neither `rust-lld` nor `lld` was found",
+            "install `lld`, or any rustup toolchain",
+        ),
     });
     if let Some(rust) = &rust {
         let ready_made = Target::ALL.iter().all(|t| rust.has_target(*t));
         findings.push(match rust.library_source() {
-            Some(path) => {
-                Finding { version: Some(rust.version.release.clone()), ..Finding::found("library source", &Tool { path, origin: rust.origin.clone() }) }
-            }
-            None if ready_made => {
-                Finding::lacking("library source", State::Optional, "not installed; the targets are, so no build needs it", "rustup component add rust-src")
-            }
-            None => Finding::lacking("library source", State::Missing, "not installed", format!("{APT_COMMAND}, or {RUSTUP_COMMAND}")),
+            Some(path) => Finding {
+                version: Some(rust.version.release.clone()),
+                ..Finding::found(
+                    "library source",
+                    &Tool {
+                        path,
+                        origin: rust.origin.clone(),
+                    },
+                )
+            },
+            None if ready_made => Finding::lacking(
+                "library source",
+                State::Optional,
+                "not installed; the targets are, so no build needs it",
+                "rustup component add rust-src",
+            ),
+            None => Finding::lacking(
+                "library source",
+                State::Missing,
+                "not installed",
+                format!("{APT_COMMAND}, or {RUSTUP_COMMAND}"),
+            ),
         });
         let wasi = discover::find_wasi_libc(env);
         findings.push(match wasi {
-            Some(tool) => Finding { version: None, ..Finding::found("wasi-libc", &tool) },
-            None if rust.has_target(Target::WasiP1) => {
-                Finding::lacking("wasi-libc", State::Optional, "not found; the installed target carries its own", "install the package `wasi-libc`")
-            }
-            None => Finding::lacking("wasi-libc", State::Missing, "`wasm32-wasip1` needs it", "install the package `wasi-libc`"),
+            Some(tool) => Finding {
+                version: None,
+                ..Finding::found("wasi-libc", &tool)
+            },
+            None if rust.has_target(Target::WasiP1) => Finding::lacking(
+                "wasi-libc",
+                State::Optional,
+                "not found; the installed target carries its own",
+                "install the package `wasi-libc`",
+            ),
+            None => Finding::lacking(
+                "wasi-libc",
+                State::Missing,
+                "`wasm32-wasip1` needs it",
+                "install the package `wasi-libc`",
+            ),
         });
         findings.extend(Target::ALL.map(|target| library(env, rust, target)));
     }
     findings.push(match discover::find_wasm_opt(env) {
         Some(tool) => Finding::found("wasm-opt", &tool),
-        None => Finding::lacking("wasm-opt", State::Optional, "not found; release builds are a little larger", "cargo wasm setup --wasm-opt"),
+        None => Finding::lacking(
+            "wasm-opt",
+            State::Optional,
+            "not found; release builds are a little larger",
+            "cargo wasm setup --wasm-opt",
+        ),
     });
     findings
 }
@@ -120,29 +175,71 @@ fn library(env: &Environment, rust: &discover::Rust, target: Target) -> Finding 
     let name = format!("std for {target}");
     if rust.has_target(target) {
         let path = rust.rustlib().join(target.triple());
-        return Finding { version: Some(rust.version.release.clone()), ..Finding::found(&name, &Tool { path, origin: rust.origin.clone() }) };
+        return Finding {
+            version: Some(rust.version.release.clone()),
+            ..Finding::found(
+                &name,
+                &Tool {
+                    path,
+                    origin: rust.origin.clone(),
+                },
+            )
+        };
     }
     let composed = match Composed::plan(env, rust) {
         Ok(composed) => composed,
-        Err(error) => return Finding::lacking(&name, State::Missing, error.to_string(), error.hint().unwrap_or_default()),
+        Err(error) => {
+            return Finding::lacking(
+                &name,
+                State::Missing,
+                error.to_string(),
+                error.hint().unwrap_or_default(),
+            );
+        }
     };
     match composed.check(target, true) {
         Ok(Integrity::Complete) => {
             let path = composed.folder().join("lib/rustlib").join(target.triple());
             Finding {
                 version: Some(rust.version.release.clone()),
-                ..Finding::found(&name, &Tool { path, origin: discover::Origin::Cache })
+                ..Finding::found(
+                    &name,
+                    &Tool {
+                        path,
+                        origin: discover::Origin::Cache,
+                    },
+                )
             }
         }
-        Ok(Integrity::Absent) => Finding::lacking(&name, State::Missing, "not built yet", "cargo wasm setup"),
-        Ok(Integrity::Damaged(how)) => Finding::lacking(&name, State::Missing, format!("damaged: {how}"), "cargo wasm setup"),
-        Err(error) => Finding::lacking(&name, State::Missing, error.to_string(), error.hint().unwrap_or_default()),
+        Ok(Integrity::Absent) => {
+            Finding::lacking(&name, State::Missing, "not built yet", "cargo wasm setup")
+        }
+        Ok(Integrity::Damaged(how)) => Finding::lacking(
+            &name,
+            State::Missing,
+            format!("damaged: {how}"),
+            "cargo wasm setup",
+        ),
+        Err(error) => Finding::lacking(
+            &name,
+            State::Missing,
+            error.to_string(),
+            error.hint().unwrap_or_default(),
+        ),
     }
 }
 
 /// The first line of `--version`.
 fn version_of(program: &PathBuf) -> Option<String> {
-    let output = Command::new(program).arg("--version").env_remove("RUSTUP_TOOLCHAIN").stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(program)
+        .arg("--version")
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| text.lines().next().map(|l| l.trim().to_owned()))?
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().map(|l| l.trim().to_owned()))?
 }

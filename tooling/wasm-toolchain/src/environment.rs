@@ -16,17 +16,29 @@ pub struct Environment {
 impl Environment {
     /// The environment of this process.
     pub fn from_process() -> Environment {
-        Environment { variables: std::env::vars_os().collect() }
+        Environment {
+            variables: std::env::vars_os().collect(),
+        }
     }
 
     /// An environment with just these variables.
-    pub fn of<K: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (K, V)>) -> Environment {
-        Environment { variables: variables.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+    pub fn of<K: Into<OsString>, V: Into<OsString>>(
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Environment {
+        Environment {
+            variables: variables
+                .into_iter()
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect(),
+        }
     }
 
     /// A variable's value; an empty one counts as unset, as Cargo and rustup have it.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|v| !v.is_empty())
     }
 
     fn path_var(&self, name: &str) -> Option<PathBuf> {
@@ -45,17 +57,20 @@ impl Environment {
 
     /// The root under which the distribution's tools stand (`WASMRUST_SEARCH_ROOT`, `/` unless a test or an image build says otherwise).
     pub fn root(&self) -> PathBuf {
-        self.path_var("WASMRUST_SEARCH_ROOT").unwrap_or_else(|| PathBuf::from("/"))
+        self.path_var("WASMRUST_SEARCH_ROOT")
+            .unwrap_or_else(|| PathBuf::from("/"))
     }
 
     /// rustup's folder.
     pub fn rustup_home(&self) -> Option<PathBuf> {
-        self.path_var("RUSTUP_HOME").or_else(|| Some(self.home()?.join(".rustup")))
+        self.path_var("RUSTUP_HOME")
+            .or_else(|| Some(self.home()?.join(".rustup")))
     }
 
     /// Cargo's folder.
     pub fn cargo_home(&self) -> Option<PathBuf> {
-        self.path_var("CARGO_HOME").or_else(|| Some(self.home()?.join(".cargo")))
+        self.path_var("CARGO_HOME")
+            .or_else(|| Some(self.home()?.join(".cargo")))
     }
 
     /// Where sysroots, logs and downloaded tools are kept: `WASMRUST_HOME`, else `wasmrust` in the user's cache folder.
@@ -69,19 +84,25 @@ impl Environment {
             self.home()?.join("Library/Caches")
         } else {
             // The XDG specification tells to ignore a relative path.
-            self.path_var("XDG_CACHE_HOME").filter(|p| p.is_absolute()).or_else(|| Some(self.home()?.join(".cache")))?
+            self.path_var("XDG_CACHE_HOME")
+                .filter(|p| p.is_absolute())
+                .or_else(|| Some(self.home()?.join(".cache")))?
         };
         Some(cache.join("wasmrust"))
     }
 
     /// The folders of `PATH`, in order.
     pub fn path(&self) -> Vec<PathBuf> {
-        self.var("PATH").map(|p| std::env::split_paths(p).collect()).unwrap_or_default()
+        self.var("PATH")
+            .map(|p| std::env::split_paths(p).collect())
+            .unwrap_or_default()
     }
 
     /// The first program of that name on `PATH`.
     pub fn which(&self, program: &str) -> Option<PathBuf> {
-        self.path().iter().find_map(|folder| program_in(folder, program))
+        self.path()
+            .iter()
+            .find_map(|folder| program_in(folder, program))
     }
 }
 
@@ -94,7 +115,8 @@ pub(crate) fn program_in(folder: &Path, program: &str) -> Option<PathBuf> {
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]

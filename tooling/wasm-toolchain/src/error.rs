@@ -95,9 +95,16 @@ pub enum Error {
 
 impl Error {
     /// An `Io` error builder for `map_err`.
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { action, path, source }
+        move |source| Error::Io {
+            action,
+            path,
+            source,
+        }
     }
 
     /// What the user can do about it, when there is something.
@@ -144,6 +151,9 @@ fn excerpt(tail: &str) -> String {
     if tail.is_empty() {
         String::new()
     } else {
-        format!("; it ends:\n    {}", tail.trim_end().replace('\n', "\n    "))
+        format!(
+            "; it ends:\n    {}",
+            tail.trim_end().replace('\n', "\n    ")
+        )
     }
 }

@@ -15,8 +15,12 @@ impl Progress {
     /// Bars on a terminal, lines elsewhere, nothing when `quiet`.
     pub fn new(quiet: bool) -> Progress {
         // The same convention as Cargo's: no moving bars in CI logs and on terminals that cannot move the cursor.
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb") || std::env::var_os("CI").is_some();
-        Progress { bars: std::io::stderr().is_terminal() && !dumb && !quiet, quiet }
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb")
+            || std::env::var_os("CI").is_some();
+        Progress {
+            bars: std::io::stderr().is_terminal() && !dumb && !quiet,
+            quiet,
+        }
     }
 
     /// Starts a step. `what` is a phrase such as "building std for wasm32-wasip1".
@@ -24,7 +28,8 @@ impl Progress {
         let what = what.into();
         let bar = if self.bars {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             bar.set_style(style);
             bar.set_prefix(what.clone());
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -35,7 +40,12 @@ impl Progress {
             }
             None
         };
-        Step { what, bar, quiet: self.quiet, start: Instant::now() }
+        Step {
+            what,
+            bar,
+            quiet: self.quiet,
+            start: Instant::now(),
+        }
     }
 
     /// Says one line, between steps.
@@ -69,7 +79,11 @@ impl Step {
             bar.finish_and_clear();
         }
         if !self.quiet {
-            line(&format!("{}: done in {:.1} s", self.what, self.start.elapsed().as_secs_f64()));
+            line(&format!(
+                "{}: done in {:.1} s",
+                self.what,
+                self.start.elapsed().as_secs_f64()
+            ));
         }
     }
 }

@@ -18,7 +18,8 @@ use std::process::{Command, Stdio};
 pub(crate) const RUSTUP_COMMAND: &str =
     "rustup toolchain install 1.96.0 --profile minimal -t wasm32-unknown-unknown -t wasm32-wasip1";
 /// Brings everything on Debian and what descends from it.
-pub(crate) const APT_COMMAND: &str = "apt-get update && apt-get install -y rustc-web rust-web-src wasi-libc";
+pub(crate) const APT_COMMAND: &str =
+    "apt-get update && apt-get install -y rustc-web rust-web-src wasi-libc";
 
 const APT_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "wasi-libc"];
 
@@ -32,12 +33,19 @@ pub struct SetupOptions {
 }
 
 /// Finds or brings the tools, then makes and checks the sysroots of all targets. Repeating it costs only the check.
-pub fn setup(env: &Environment, options: SetupOptions, progress: &Progress) -> Result<Toolchain, Error> {
+pub fn setup(
+    env: &Environment,
+    options: SetupOptions,
+    progress: &Progress,
+) -> Result<Toolchain, Error> {
     let missing = missing(env);
     if !missing.is_empty() {
         let plan = Plan::of(env);
         if !options.install {
-            let command = plan.map_or_else(|| RUSTUP_COMMAND.to_owned(), |plan| plan.command().to_owned());
+            let command = plan.map_or_else(
+                || RUSTUP_COMMAND.to_owned(),
+                |plan| plan.command().to_owned(),
+            );
             return Err(Error::NotAllowed { missing, command });
         }
         install(env, progress)?;
@@ -62,7 +70,10 @@ pub fn missing(env: &Environment) -> Vec<String> {
     let lacks = |target: &Target| !rust.has_target(*target);
     if Target::ALL.iter().any(lacks) {
         if rust.library_source().is_none() {
-            missing.push(format!("the standard library's source for `{}`", rust.rustc.display()));
+            missing.push(format!(
+                "the standard library's source for `{}`",
+                rust.rustc.display()
+            ));
         }
         if lacks(&Target::WasiP1) && find_wasi_libc(env).is_none() {
             missing.push("wasi-libc".into());
@@ -106,15 +117,28 @@ fn install(env: &Environment, progress: &Progress) -> Result<(), Error> {
         match (result, &rustup) {
             (Ok(()), _) => return Ok(()),
             (Err(error), None) => return Err(error),
-            (Err(error), Some(_)) => progress.say(&format!("note: {error}\nnote: trying rustup instead")),
+            (Err(error), Some(_)) => {
+                progress.say(&format!("note: {error}\nnote: trying rustup instead"))
+            }
         }
     }
     let Some(rustup) = rustup else {
-        return Err(Error::NotAllowed { missing: missing(env), command: RUSTUP_COMMAND.into() });
+        return Err(Error::NotAllowed {
+            missing: missing(env),
+            command: RUSTUP_COMMAND.into(),
+        });
     };
     let mut command = Command::new(rustup);
-    command.args(RUSTUP_COMMAND.split(' ').skip(1)).args(["-c", "rust-src"]);
-    logged(env, command, "installing Rust 1.96.0 by rustup", "rustup.log", progress)
+    command
+        .args(RUSTUP_COMMAND.split(' ').skip(1))
+        .args(["-c", "rust-src"]);
+    logged(
+        env,
+        command,
+        "installing Rust 1.96.0 by rustup",
+        "rustup.log",
+        progress,
+    )
 }
 
 fn apt_install(env: &Environment, apt: &PathBuf, progress: &Progress) -> Result<(), Error> {
@@ -128,16 +152,30 @@ fn apt_install(env: &Environment, apt: &PathBuf, progress: &Progress) -> Result<
             }
             _ => Command::new(apt),
         };
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(arguments);
         command
     };
-    logged(env, command(&["update"]), "reading the distribution's package lists", "apt-update.log", progress)?;
+    logged(
+        env,
+        command(&["update"]),
+        "reading the distribution's package lists",
+        "apt-update.log",
+        progress,
+    )?;
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(APT_PACKAGES);
     if find_linker(env, None).is_none() {
         arguments.push("lld");
     }
-    logged(env, command(&arguments), &format!("installing {}", arguments[3..].join(", ")), "apt-install.log", progress)
+    logged(
+        env,
+        command(&arguments),
+        &format!("installing {}", arguments[3..].join(", ")),
+        "apt-install.log",
+        progress,
+    )
 }
 
 fn is_superuser() -> bool {
@@ -146,7 +184,13 @@ fn is_superuser() -> bool {
 }
 
 /// Runs `command` with its output in a log file that an error names.
-fn logged(env: &Environment, mut command: Command, what: &str, log: &str, progress: &Progress) -> Result<(), Error> {
+fn logged(
+    env: &Environment,
+    mut command: Command,
+    what: &str,
+    log: &str,
+    progress: &Progress,
+) -> Result<(), Error> {
     let logs = env.wasmrust_home().ok_or(Error::NoHome)?.join("logs");
     fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
     let log = logs.join(log);
@@ -155,13 +199,26 @@ fn logged(env: &Environment, mut command: Command, what: &str, log: &str, progre
     let step = progress.step(what);
     let line = command_line(&command);
     // `sudo` may ask for a password on the terminal, which it opens itself.
-    let status = command.stdin(Stdio::null()).stdout(file).stderr(copy).status();
-    let status = status.map_err(|e| Error::Command { command: line.clone(), status: None, source: Some(e) })?;
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(copy)
+        .status();
+    let status = status.map_err(|e| Error::Command {
+        command: line.clone(),
+        status: None,
+        source: Some(e),
+    })?;
     if !status.success() {
         let text = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(8)..].join("\n");
-        return Err(Error::Failed { what: what.into(), log, tail, hint: format!("repair what the log names, then repeat: `{line}`") });
+        return Err(Error::Failed {
+            what: what.into(),
+            log,
+            tail,
+            hint: format!("repair what the log names, then repeat: `{line}`"),
+        });
     }
     step.done();
     Ok(())
@@ -169,5 +226,8 @@ fn logged(env: &Environment, mut command: Command, what: &str, log: &str, progre
 
 fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

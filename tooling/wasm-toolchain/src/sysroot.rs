@@ -61,13 +61,30 @@ impl Composed {
     /// Plans the folder for `rust`; writes nothing.
     pub(crate) fn plan(env: &Environment, rust: &Rust) -> Result<Composed, Error> {
         let home = env.wasmrust_home().ok_or(Error::NoHome)?;
-        let linker = discover::find_linker(env, Some(rust)).ok_or(Error::NoLinker)?.path;
+        let linker = discover::find_linker(env, Some(rust))
+            .ok_or(Error::NoLinker)?
+            .path;
         let wasi_libc = discover::find_wasi_libc(env).map(|tool| tool.path);
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let parts = [RECIPE.to_owned(), rust.version.verbose.clone(), text(&rust.rustc), text(&rust.sysroot), text(&linker)];
+        let parts = [
+            RECIPE.to_owned(),
+            rust.version.verbose.clone(),
+            text(&rust.rustc),
+            text(&rust.sysroot),
+            text(&linker),
+        ];
         let key = cache::digest(parts.iter().map(String::as_bytes));
-        let folder = home.join("sysroots").join(format!("{}-{}", rust.version.release, &key[..12]));
-        Ok(Composed { home, folder, rust: rust.clone(), linker, wasi_libc, key })
+        let folder = home
+            .join("sysroots")
+            .join(format!("{}-{}", rust.version.release, &key[..12]));
+        Ok(Composed {
+            home,
+            folder,
+            rust: rust.clone(),
+            linker,
+            wasi_libc,
+            key,
+        })
     }
 
     /// The launcher of that name.
@@ -86,7 +103,10 @@ impl Composed {
 
     /// What a target's library is made from.
     fn target_key(&self, target: Target) -> Result<String, Error> {
-        let mut parts = vec![self.key.clone().into_bytes(), target.triple().as_bytes().to_vec()];
+        let mut parts = vec![
+            self.key.clone().into_bytes(),
+            target.triple().as_bytes().to_vec(),
+        ];
         if let Some(library) = self.rust.library_source() {
             parts.push(library.to_string_lossy().into_owned().into_bytes());
             let lock = library.join("Cargo.lock");
@@ -95,14 +115,24 @@ impl Composed {
         if target == Target::WasiP1 {
             for file in self.start_files() {
                 let metadata = fs::metadata(&file).map_err(Error::io("read", &file))?;
-                parts.push(format!("{} {} {:?}", file.display(), metadata.len(), metadata.modified().ok()).into_bytes());
+                parts.push(
+                    format!(
+                        "{} {} {:?}",
+                        file.display(),
+                        metadata.len(),
+                        metadata.modified().ok()
+                    )
+                    .into_bytes(),
+                );
             }
         }
         Ok(cache::digest(parts.iter().map(Vec::as_slice)))
     }
 
     fn start_files(&self) -> Vec<PathBuf> {
-        let Some(folder) = &self.wasi_libc else { return Vec::new() };
+        let Some(folder) = &self.wasi_libc else {
+            return Vec::new();
+        };
         let files = ["crt1-command.o", "crt1-reactor.o", "libc.a"].map(|name| folder.join(name));
         files.into_iter().filter(|f| f.is_file()).collect()
     }
@@ -111,22 +141,43 @@ impl Composed {
     pub(crate) fn check(&self, target: Target, thorough: bool) -> Result<Integrity, Error> {
         if !self.base_is_intact() {
             let damaged = self.folder.exists();
-            return Ok(if damaged { Integrity::Damaged("its launchers or links are gone".into()) } else { Integrity::Absent });
+            return Ok(if damaged {
+                Integrity::Damaged("its launchers or links are gone".into())
+            } else {
+                Integrity::Absent
+            });
         }
         if self.rust.has_target(target) {
             return Ok(Integrity::Complete);
         }
-        Ok(cache::check(&self.target_folder(target), &self.target_key(target)?, thorough))
+        Ok(cache::check(
+            &self.target_folder(target),
+            &self.target_key(target)?,
+            thorough,
+        ))
     }
 
     fn base_is_intact(&self) -> bool {
-        let host = self.folder.join("lib/rustlib").join(&self.rust.version.host);
-        self.launchers().iter().all(|(path, text)| fs::read_to_string(path).is_ok_and(|t| t == *text)) && host.join("bin/rust-lld").is_file()
+        let host = self
+            .folder
+            .join("lib/rustlib")
+            .join(&self.rust.version.host);
+        self.launchers()
+            .iter()
+            .all(|(path, text)| fs::read_to_string(path).is_ok_and(|t| t == *text))
+            && host.join("bin/rust-lld").is_file()
     }
 
     /// Makes whatever `targets` lack, under the lock.
-    pub(crate) fn make(&self, env: &Environment, targets: &[Target], progress: &Progress, thorough: bool) -> Result<(), Error> {
-        let lacks = |target: &Target| Ok::<_, Error>(self.check(*target, thorough)? != Integrity::Complete);
+    pub(crate) fn make(
+        &self,
+        env: &Environment,
+        targets: &[Target],
+        progress: &Progress,
+        thorough: bool,
+    ) -> Result<(), Error> {
+        let lacks =
+            |target: &Target| Ok::<_, Error>(self.check(*target, thorough)? != Integrity::Complete);
         let mut missing = false;
         for target in targets {
             missing |= lacks(target)?;
@@ -156,20 +207,33 @@ impl Composed {
     fn launchers(&self) -> Vec<(PathBuf, String)> {
         let mut programs = vec![("rustc", self.rust.rustc.clone())];
         programs.extend(self.rust.rustdoc.clone().map(|path| ("rustdoc", path)));
-        let lacking = Target::ALL.into_iter().filter(|t| !self.rust.has_target(*t));
-        let targets: Vec<String> = lacking.map(|t| format!("*\" --target {t} \"*|*\" --target={t} \"*")).collect();
+        let lacking = Target::ALL
+            .into_iter()
+            .filter(|t| !self.rust.has_target(*t));
+        let targets: Vec<String> = lacking
+            .map(|t| format!("*\" --target {t} \"*|*\" --target={t} \"*"))
+            .collect();
         let targets = targets.join("|");
         let text = |real: &Path| {
             let (real, sysroot) = (quoted(real), quoted(&self.folder));
             // A `--sysroot` of the user's own wins; rustc refuses two. A target that the real toolchain has is its own business.
-            format!("#!/bin/sh\ncase \" $* \" in\n*\" --sysroot\"*) exec {real} \"$@\" ;;\n{targets}) exec {real} --sysroot {sysroot} \"$@\" ;;\n*) exec {real} \"$@\" ;;\nesac\n")
+            format!(
+                "#!/bin/sh\ncase \" $* \" in\n*\" --sysroot\"*) exec {real} \"$@\" ;;\n{targets}) exec {real} --sysroot {sysroot} \"$@\" ;;\n*) exec {real} \"$@\" ;;\nesac\n"
+            )
         };
-        programs.iter().map(|(name, real)| (self.program(name), text(real))).collect()
+        programs
+            .iter()
+            .map(|(name, real)| (self.program(name), text(real)))
+            .collect()
     }
 
     /// Makes launchers and link. Each is replaced by a rename, so a compiler that runs meanwhile is not disturbed.
     fn make_base(&self) -> Result<(), Error> {
-        let bin = self.folder.join("lib/rustlib").join(&self.rust.version.host).join("bin");
+        let bin = self
+            .folder
+            .join("lib/rustlib")
+            .join(&self.rust.version.host)
+            .join("bin");
         for folder in [&self.folder.join("bin"), &bin] {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
@@ -196,8 +260,11 @@ impl Composed {
         fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
         let log = logs.join(format!("sysroot-{target}.log"));
         // On the same file system as the destination, so that the last step is a rename.
-        let staging = tempfile::Builder::new().prefix(".making-").tempdir_in(self.home.join("sysroots"));
-        let staging = staging.map_err(Error::io("create a folder in", self.home.join("sysroots")))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".making-")
+            .tempdir_in(self.home.join("sysroots"));
+        let staging =
+            staging.map_err(Error::io("create a folder in", self.home.join("sysroots")))?;
         self.compile(env, target, &library, staging.path(), &log, &step)?;
         let made = staging.path().join("lib/rustlib").join(target.triple());
         if !has_std(&made.join("lib")) {
@@ -205,7 +272,11 @@ impl Composed {
         }
         drop_duplicate_metadata(&made.join("lib"))?;
         if let (Target::WasiP1, Some(libc)) = (target, &self.wasi_libc) {
-            let tools = wasi_libc::Tools { rustc: &self.rust.rustc, linker: &self.linker, sysroot: staging.path() };
+            let tools = wasi_libc::Tools {
+                rustc: &self.rust.rustc,
+                linker: &self.linker,
+                sysroot: staging.path(),
+            };
             wasi_libc::install(libc, &made.join("lib/self-contained"), &tools)?;
         }
         cache::install(&made, &self.target_folder(target), &key)?;
@@ -213,7 +284,15 @@ impl Composed {
         Ok(())
     }
 
-    fn compile(&self, env: &Environment, target: Target, library: &Path, into: &Path, log: &Path, step: &Step) -> Result<(), Error> {
+    fn compile(
+        &self,
+        env: &Environment,
+        target: Target,
+        library: &Path,
+        into: &Path,
+        log: &Path,
+        step: &Step,
+    ) -> Result<(), Error> {
         let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe for", log))?;
         let mut file = File::create(log).map_err(Error::io("create", log))?;
         let mut cargo = Command::new(&self.rust.cargo);
@@ -221,19 +300,46 @@ impl Composed {
         let vendor = library.join("vendor");
         if vendor.is_dir() {
             let directory = serde_json::Value::from(vendor.to_string_lossy());
-            cargo.args(["--offline", "--config", "source.crates-io.replace-with='vendored-library'", "--config"]);
+            cargo.args([
+                "--offline",
+                "--config",
+                "source.crates-io.replace-with='vendored-library'",
+                "--config",
+            ]);
             cargo.arg(format!("source.vendored-library.directory={directory}"));
         }
         // Not in the user's project: its `.cargo/config.toml` is no business of std's.
-        cargo.current_dir(into).env("RUSTC", &self.rust.rustc).env("RUSTC_BOOTSTRAP", "1").env("RUSTC_WRAPPER", "");
-        cargo.stdout(writer.try_clone().map_err(Error::io("make a pipe for", log))?).stderr(writer);
+        cargo
+            .current_dir(into)
+            .env("RUSTC", &self.rust.rustc)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTC_WRAPPER", "");
+        cargo
+            .stdout(
+                writer
+                    .try_clone()
+                    .map_err(Error::io("make a pipe for", log))?,
+            )
+            .stderr(writer);
         let _ = writeln!(file, "# {cargo:?} build --target {target}");
-        let commit = self.rust.version.commit.as_deref().unwrap_or(&self.rust.version.release);
-        let real = library.canonicalize().unwrap_or_else(|_| library.to_owned());
+        let commit = self
+            .rust
+            .version
+            .commit
+            .as_deref()
+            .unwrap_or(&self.rust.version.release);
+        let real = library
+            .canonicalize()
+            .unwrap_or_else(|_| library.to_owned());
         let version = rustc_version::version_meta_for(&self.rust.version.verbose);
-        let version = version.map_err(|e| Error::BadOverride { path: self.rust.rustc.clone(), reason: e.to_string() })?;
+        let version = version.map_err(|e| Error::BadOverride {
+            path: self.rust.rustc.clone(),
+            reason: e.to_string(),
+        })?;
         let builder = SysrootBuilder::new(into, target.triple())
-            .sysroot_config(SysrootConfig::WithStd { std_features: Vec::new() })
+            .sysroot_config(SysrootConfig::WithStd {
+                std_features: Vec::new(),
+            })
             .rustc_version(version)
             .rustflags([remap(library, commit), remap(&real, commit)])
             .cargo(cargo);
@@ -253,13 +359,23 @@ impl Composed {
 
     fn failed(&self, target: Target, log: &Path, reason: &str) -> Error {
         let text = fs::read_to_string(log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with('#') && !l.trim_start().starts_with("Compiling")).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| !l.starts_with('#') && !l.trim_start().starts_with("Compiling"))
+            .collect();
         let mut tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
         if tail.is_empty() {
             tail = reason.lines().next().unwrap_or_default().to_owned();
         }
-        let hint = "free disk space or repair what the log names, then run `cargo wasm setup` again".to_owned();
-        Error::Failed { what: format!("building std for {target}"), log: log.to_owned(), tail, hint }
+        let hint =
+            "free disk space or repair what the log names, then run `cargo wasm setup` again"
+                .to_owned();
+        Error::Failed {
+            what: format!("building std for {target}"),
+            log: log.to_owned(),
+            tail,
+            hint,
+        }
     }
 }
 
@@ -269,8 +385,17 @@ pub(crate) fn scrub(env: &Environment, command: &mut Command) {
         let text = name.to_string_lossy();
         let outer = matches!(
             &*text,
-            "CARGO" | "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_MANIFEST_LINKS" | "CARGO_CRATE_NAME" | "CARGO_BIN_NAME"
-                | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "RUSTUP_TOOLCHAIN" | "RUSTUP_TOOLCHAIN_SOURCE" | "RUST_RECURSION_COUNT"
+            "CARGO"
+                | "CARGO_MANIFEST_DIR"
+                | "CARGO_MANIFEST_PATH"
+                | "CARGO_MANIFEST_LINKS"
+                | "CARGO_CRATE_NAME"
+                | "CARGO_BIN_NAME"
+                | "CARGO_PRIMARY_PACKAGE"
+                | "OUT_DIR"
+                | "RUSTUP_TOOLCHAIN"
+                | "RUSTUP_TOOLCHAIN_SOURCE"
+                | "RUST_RECURSION_COUNT"
         );
         if outer || text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_BIN_EXE_") {
             command.env_remove(name);
@@ -279,7 +404,10 @@ pub(crate) fn scrub(env: &Environment, command: &mut Command) {
 }
 
 fn remap(library: &Path, commit: &str) -> String {
-    format!("--remap-path-prefix={}=/rustc/{commit}/library", library.display())
+    format!(
+        "--remap-path-prefix={}=/rustc/{commit}/library",
+        library.display()
+    )
 }
 
 /// Copies Cargo's words to the log and shows the crate being compiled.
@@ -300,7 +428,8 @@ fn record(reader: PipeReader, log: &mut File, step: &Step) {
 /// Cargo leaves each crate's metadata beside the library that holds it too: half of the space, and nobody reads it.
 fn drop_duplicate_metadata(lib: &Path) -> Result<(), Error> {
     for (_, path) in entries(lib)? {
-        let alone = path.extension().is_some_and(|e| e == "rmeta") && path.with_extension("rlib").is_file();
+        let alone =
+            path.extension().is_some_and(|e| e == "rmeta") && path.with_extension("rlib").is_file();
         if alone {
             cache::remove(&path)?;
         }
@@ -331,19 +460,34 @@ fn link(to: &Path, at: &Path) -> Result<(), Error> {
 fn write_program(path: &Path, text: &str) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
-    file.write_all(text.as_bytes()).map_err(Error::io("write", path))?;
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).map_err(Error::io("write", path))?;
-    file.persist(path).map(drop).map_err(|e| Error::Io { action: "write", path: path.to_owned(), source: e.error })
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
+    file.write_all(text.as_bytes())
+        .map_err(Error::io("write", path))?;
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755))
+        .map_err(Error::io("write", path))?;
+    file.persist(path).map(drop).map_err(|e| Error::Io {
+        action: "write",
+        path: path.to_owned(),
+        source: e.error,
+    })
 }
 
 // Distributions that lack the targets are Unix ones; elsewhere rustup brings them.
 #[cfg(not(unix))]
 fn link(_: &Path, at: &Path) -> Result<(), Error> {
-    Err(Error::Io { action: "link", path: at.to_owned(), source: std::io::ErrorKind::Unsupported.into() })
+    Err(Error::Io {
+        action: "link",
+        path: at.to_owned(),
+        source: std::io::ErrorKind::Unsupported.into(),
+    })
 }
 
 #[cfg(not(unix))]
 fn write_program(path: &Path, _: &str) -> Result<(), Error> {
-    Err(Error::Io { action: "write", path: path.to_owned(), source: std::io::ErrorKind::Unsupported.into() })
+    Err(Error::Io {
+        action: "write",
+        path: path.to_owned(),
+        source: std::io::ErrorKind::Unsupported.into(),
+    })
 }

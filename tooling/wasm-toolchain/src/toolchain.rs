@@ -20,25 +20,54 @@ pub struct Toolchain {
 
 impl Toolchain {
     /// Finds the toolchain and makes the sysroots of `targets` when they are missing or damaged; installs nothing outside the cache folder.
-    pub fn ready(env: &Environment, targets: &[Target], progress: &Progress) -> Result<Toolchain, Error> {
+    pub fn ready(
+        env: &Environment,
+        targets: &[Target],
+        progress: &Progress,
+    ) -> Result<Toolchain, Error> {
         Toolchain::complete(env, discover::find_rust(env)?, targets, progress)
     }
 
     /// The same for a `rust` that was found before.
-    pub fn complete(env: &Environment, rust: Rust, targets: &[Target], progress: &Progress) -> Result<Toolchain, Error> {
+    pub fn complete(
+        env: &Environment,
+        rust: Rust,
+        targets: &[Target],
+        progress: &Progress,
+    ) -> Result<Toolchain, Error> {
         Toolchain::checked(env, rust, targets, progress, false)
     }
 
     /// The same; a `thorough` check compares every file of a sysroot by content.
-    pub(crate) fn checked(env: &Environment, rust: Rust, targets: &[Target], progress: &Progress, thorough: bool) -> Result<Toolchain, Error> {
+    pub(crate) fn checked(
+        env: &Environment,
+        rust: Rust,
+        targets: &[Target],
+        progress: &Progress,
+        thorough: bool,
+    ) -> Result<Toolchain, Error> {
         if targets.iter().all(|t| rust.has_target(*t)) {
-            let (rustc, rustdoc, sysroot) = (rust.rustc.clone(), rust.rustdoc.clone(), rust.sysroot.clone());
-            return Ok(Toolchain { rust, rustc, rustdoc, sysroot });
+            let (rustc, rustdoc, sysroot) = (
+                rust.rustc.clone(),
+                rust.rustdoc.clone(),
+                rust.sysroot.clone(),
+            );
+            return Ok(Toolchain {
+                rust,
+                rustc,
+                rustdoc,
+                sysroot,
+            });
         }
         let composed = Composed::plan(env, &rust)?;
         composed.make(env, targets, progress, thorough)?;
         let rustdoc = rust.rustdoc.is_some().then(|| composed.program("rustdoc"));
-        Ok(Toolchain { rustc: composed.program("rustc"), rustdoc, sysroot: composed.folder().to_owned(), rust })
+        Ok(Toolchain {
+            rustc: composed.program("rustc"),
+            rustdoc,
+            sysroot: composed.folder().to_owned(),
+            rust,
+        })
     }
 
     /// The tools that were found.

@@ -30,7 +30,11 @@ impl RustcVersion {
     /// ```
     pub fn parse(verbose: &str) -> Option<RustcVersion> {
         let field = |name: &str| {
-            verbose.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|v| v.trim().to_owned()))
+            verbose.lines().find_map(|line| {
+                line.strip_prefix(name)?
+                    .strip_prefix(':')
+                    .map(|v| v.trim().to_owned())
+            })
         };
         verbose.starts_with("rustc ").then_some(())?;
         Some(RustcVersion {
@@ -45,11 +49,25 @@ impl RustcVersion {
     /// Asks `rustc` for its version.
     pub fn ask(rustc: &Path) -> Result<RustcVersion, String> {
         // A rustup proxy obeys this variable, and the outer `cargo` sets it to the toolchain that built us.
-        let output = Command::new(rustc).arg("-vV").env_remove("RUSTUP_TOOLCHAIN").stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+        let output = Command::new(rustc)
+            .arg("-vV")
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| e.to_string())?;
         if !output.status.success() {
-            return Err(format!("`-vV` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(format!(
+                "`-vV` ended with {}: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        RustcVersion::parse(&text).ok_or_else(|| format!("`-vV` printed {:?}", text.lines().next().unwrap_or_default()))
+        RustcVersion::parse(&text).ok_or_else(|| {
+            format!(
+                "`-vV` printed {:?}",
+                text.lines().next().unwrap_or_default()
+            )
+        })
     }
 }

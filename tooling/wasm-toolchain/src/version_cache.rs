@@ -31,29 +31,54 @@ pub(crate) struct VersionCache {
 impl VersionCache {
     /// Reads the cache, if there is one.
     pub(crate) fn load(env: &Environment) -> VersionCache {
-        let file = env.wasmrust_home().map(|home| home.join("rustc-versions.json"));
-        let entries = file.as_ref().and_then(|f| fs::read(f).ok()).and_then(|text| serde_json::from_slice(&text).ok());
-        VersionCache { file, entries: entries.unwrap_or_default(), learnt: false }
+        let file = env
+            .wasmrust_home()
+            .map(|home| home.join("rustc-versions.json"));
+        let entries = file
+            .as_ref()
+            .and_then(|f| fs::read(f).ok())
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        VersionCache {
+            file,
+            entries: entries.unwrap_or_default(),
+            learnt: false,
+        }
     }
 
     /// The version of `rustc`, remembered or asked for.
     pub(crate) fn version(&mut self, rustc: &Path) -> Result<RustcVersion, String> {
         let metadata = fs::metadata(rustc).map_err(|e| e.to_string())?;
-        let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_nanos());
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |d| d.as_nanos());
         let size = metadata.len();
-        let known = self.entries.get(rustc).filter(|e| e.size == size && e.modified == modified);
+        let known = self
+            .entries
+            .get(rustc)
+            .filter(|e| e.size == size && e.modified == modified);
         if let Some(version) = known.and_then(|e| RustcVersion::parse(&e.verbose)) {
             return Ok(version);
         }
         let version = RustcVersion::ask(rustc)?;
-        self.entries.insert(rustc.to_owned(), Entry { size, modified, verbose: version.verbose.clone() });
+        self.entries.insert(
+            rustc.to_owned(),
+            Entry {
+                size,
+                modified,
+                verbose: version.verbose.clone(),
+            },
+        );
         self.learnt = true;
         Ok(version)
     }
 
     /// Writes what was learnt, for the next time.
     pub(crate) fn save(self) {
-        let Some(file) = self.file.filter(|_| self.learnt) else { return };
+        let Some(file) = self.file.filter(|_| self.learnt) else {
+            return;
+        };
         let Some(folder) = file.parent() else { return };
         let attempt = || {
             fs::create_dir_all(folder)?;

@@ -39,10 +39,17 @@ pub(crate) fn install(libc: &Path, into: &Path, tools: &Tools<'_>) -> Result<(),
     let archive = libc.join("libc.a");
     let bytes = fs::read(&archive).map_err(Error::io("read", &archive))?;
     let defined = defined_symbols(&bytes);
-    let missing: Vec<&str> = NAMES.into_iter().filter(|name| !defined.contains(name.as_bytes())).collect();
+    let missing: Vec<&str> = NAMES
+        .into_iter()
+        .filter(|name| !defined.contains(name.as_bytes()))
+        .collect();
     let to = into.join("libc.a");
     fs::write(&to, &bytes).map_err(Error::io("write", to))?;
-    let stubs = if missing.is_empty() { None } else { Some(compile(&missing, into, tools)?) };
+    let stubs = if missing.is_empty() {
+        None
+    } else {
+        Some(compile(&missing, into, tools)?)
+    };
     for name in ["crt1-command.o", "crt1-reactor.o"] {
         let (from, to) = (libc.join(name), into.join(name));
         match &stubs {
@@ -50,7 +57,11 @@ pub(crate) fn install(libc: &Path, into: &Path, tools: &Tools<'_>) -> Result<(),
             Some(stubs) => {
                 let mut join = Command::new(tools.linker);
                 // The first word tells an `lld` of any name which one it is; `wasm-ld` accepts it too.
-                join.args(["-flavor", "wasm", "-r"]).arg(&from).arg(stubs).arg("-o").arg(&to);
+                join.args(["-flavor", "wasm", "-r"])
+                    .arg(&from)
+                    .arg(stubs)
+                    .arg("-o")
+                    .arg(&to);
                 run(join)?;
             }
             None => {
@@ -58,7 +69,9 @@ pub(crate) fn install(libc: &Path, into: &Path, tools: &Tools<'_>) -> Result<(),
             }
         }
     }
-    stubs.map_or(Ok(()), |stubs| fs::remove_file(&stubs).map_err(Error::io("remove", stubs)))
+    stubs.map_or(Ok(()), |stubs| {
+        fs::remove_file(&stubs).map_err(Error::io("remove", stubs))
+    })
 }
 
 fn compile(missing: &[&str], into: &Path, tools: &Tools<'_>) -> Result<PathBuf, Error> {
@@ -66,9 +79,26 @@ fn compile(missing: &[&str], into: &Path, tools: &Tools<'_>) -> Result<PathBuf, 
     fs::write(&source, STUBS).map_err(Error::io("write", &source))?;
     let object = into.join("stubs.o");
     let mut rustc = Command::new(tools.rustc);
-    rustc.env("RUSTC_BOOTSTRAP", "1").arg("--sysroot").arg(tools.sysroot);
-    rustc.args(["--target", "wasm32-wasip1", "--edition", "2024", "--crate-type", "lib", "--emit", "obj", "-Copt-level=2"]);
-    rustc.args(["-Ccodegen-units=1", "-Cpanic=abort", "--check-cfg=cfg(stub, values(any()))"]);
+    rustc
+        .env("RUSTC_BOOTSTRAP", "1")
+        .arg("--sysroot")
+        .arg(tools.sysroot);
+    rustc.args([
+        "--target",
+        "wasm32-wasip1",
+        "--edition",
+        "2024",
+        "--crate-type",
+        "lib",
+        "--emit",
+        "obj",
+        "-Copt-level=2",
+    ]);
+    rustc.args([
+        "-Ccodegen-units=1",
+        "-Cpanic=abort",
+        "--check-cfg=cfg(stub, values(any()))",
+    ]);
     for name in missing {
         rustc.arg("--cfg").arg(format!("stub=\"{name}\""));
     }
@@ -80,10 +110,25 @@ fn compile(missing: &[&str], into: &Path, tools: &Tools<'_>) -> Result<PathBuf, 
 
 fn run(mut command: Command) -> Result<(), Error> {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let line = words.map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+    let line = words
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ");
     let status = command.stdin(Stdio::null()).status();
-    let status = status.map_err(|e| Error::Command { command: line.clone(), status: None, source: Some(e) })?;
-    if status.success() { Ok(()) } else { Err(Error::Command { command: line, status: Some(status), source: None }) }
+    let status = status.map_err(|e| Error::Command {
+        command: line.clone(),
+        status: None,
+        source: Some(e),
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Command {
+            command: line,
+            status: Some(status),
+            source: None,
+        })
+    }
 }
 
 /// The names in an archive's index (System V form, as every `ar` and `ranlib` for WebAssembly writes); empty when there is none.
@@ -92,7 +137,11 @@ fn defined_symbols(archive: &[u8]) -> BTreeSet<&[u8]> {
         let header = archive.strip_prefix(b"!<arch>\n")?;
         let (header, body) = header.split_at_checked(60)?;
         header.starts_with(b"/ ").then_some(())?;
-        let size: usize = std::str::from_utf8(&header[48..58]).ok()?.trim().parse().ok()?;
+        let size: usize = std::str::from_utf8(&header[48..58])
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         let index = body.get(..size)?;
         let (count, rest) = index.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_be_bytes(*count)).ok()?;
@@ -114,7 +163,18 @@ mod tests {
             index.push(0);
         }
         let mut bytes = b"!<arch>\n".to_vec();
-        bytes.extend(format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "/", 0, 0, 0, 0, index.len()).as_bytes());
+        bytes.extend(
+            format!(
+                "{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+                "/",
+                0,
+                0,
+                0,
+                0,
+                index.len()
+            )
+            .as_bytes(),
+        );
         bytes.extend(index);
         bytes
     }
@@ -123,7 +183,11 @@ mod tests {
     fn an_archives_index_is_read() {
         let bytes = archive(&["chmod", "realpath"]);
         let symbols = defined_symbols(&bytes);
-        assert!(symbols.contains(&b"chmod"[..]) && symbols.contains(&b"realpath"[..]) && symbols.len() == 2);
+        assert!(
+            symbols.contains(&b"chmod"[..])
+                && symbols.contains(&b"realpath"[..])
+                && symbols.len() == 2
+        );
     }
 
     #[test]
@@ -140,7 +204,10 @@ mod tests {
     #[test]
     fn every_stub_has_its_source() {
         for name in NAMES {
-            assert!(STUBS.contains(&format!("#[cfg(stub = \"{name}\")]")), "{name}");
+            assert!(
+                STUBS.contains(&format!("#[cfg(stub = \"{name}\")]")),
+                "{name}"
+            );
         }
         assert_eq!(STUBS.matches("#[cfg(stub").count(), NAMES.len());
     }

@@ -11,7 +11,11 @@ use std::time::Instant;
 /// Compiles the selected packages and names each artefact.
 pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
     let start = Instant::now();
-    let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.make.setup)?;
+    let session = Session::begin(
+        arguments.cargo,
+        arguments.path.as_deref(),
+        arguments.make.setup,
+    )?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
     let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
     let finished = session.build(&jobs, &arguments.make, emit)?;
@@ -19,11 +23,17 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for (artefact, fresh) in &finished {
-        let what = if artefact.component { "component" } else { "core module" };
+        let what = if artefact.component {
+            "component"
+        } else {
+            "core module"
+        };
         report::artefact(&artefact.file, what, artefact.size, start.elapsed(), *fresh);
     }
     if finished.is_empty() {
-        report::warning("no artefact was made: the selected libraries export nothing (they have neither `#[wasm::export]` nor the crate type `cdylib`)");
+        report::warning(
+            "no artefact was made: the selected libraries export nothing (they have neither `#[wasm::export]` nor the crate type `cdylib`)",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,9 +14,13 @@ pub(crate) fn check(arguments: Check) -> Result<ExitCode> {
     let toolchain = session.toolchain(&plan::targets(&jobs))?;
     for job in &jobs {
         let mut command = session.cargo(&toolchain, "check");
-        command.args(job.selection(&session.options)).args(session.options.compilation());
+        command
+            .args(job.selection(&session.options))
+            .args(session.options.compilation());
         if !session.options.message_format.is_empty() {
-            command.arg("--message-format").arg(session.options.message_format.join(","));
+            command
+                .arg("--message-format")
+                .arg(session.options.message_format.join(","));
         }
         if !cargo::run(command)?.success() {
             return Err(Failure::Said(1));

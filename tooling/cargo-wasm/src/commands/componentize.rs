@@ -13,16 +13,30 @@ pub(crate) fn componentize(arguments: &Componentize) -> Result<ExitCode> {
     let start = Instant::now();
     let file = &arguments.module;
     let bytes = finish::read(file)?;
-    let output = arguments.output.clone().unwrap_or_else(|| file.with_extension("component.wasm"));
+    let output = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| file.with_extension("component.wasm"));
     match component::encode(&bytes, file, arguments.adapter)? {
         Made::Component { bytes, .. } => {
             finish::write(&output, &bytes)?;
-            report::artefact(&output, "component", bytes.len() as u64, start.elapsed(), false);
+            report::artefact(
+                &output,
+                "component",
+                bytes.len() as u64,
+                start.elapsed(),
+                false,
+            );
             Ok(ExitCode::SUCCESS)
         }
         Made::Core => {
-            let error = Error::user(format!("`{}` carries no WIT world and is no WASI program", file.display()));
-            Err(error.hint("mark what it exports with `#[wasm::export]`, or choose `--adapter`").into())
+            let error = Error::user(format!(
+                "`{}` carries no WIT world and is no WASI program",
+                file.display()
+            ));
+            Err(error
+                .hint("mark what it exports with `#[wasm::export]`, or choose `--adapter`")
+                .into())
         }
     }
 }

@@ -17,11 +17,17 @@ pub(crate) fn inspect(arguments: Inspect) -> Result<ExitCode> {
         None => {
             let session = Session::begin(arguments.cargo, arguments.path.as_deref(), false)?;
             let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
-            session.build(&jobs, &Make::default(), Some(&[]))?.into_iter().map(|(artefact, _)| artefact.file).collect()
+            session
+                .build(&jobs, &Make::default(), Some(&[]))?
+                .into_iter()
+                .map(|(artefact, _)| artefact.file)
+                .collect()
         }
     };
     if files.is_empty() {
-        return Err(Error::user("the selected packages build to no module").hint("name a .wasm file, or a package with a program or exports").into());
+        return Err(Error::user("the selected packages build to no module")
+            .hint("name a .wasm file, or a package with a program or exports")
+            .into());
     }
     let mut reports = Vec::new();
     for file in &files {
@@ -34,7 +40,9 @@ pub(crate) fn inspect(arguments: Inspect) -> Result<ExitCode> {
             [one] => serde_json::to_string_pretty(one),
             all => serde_json::to_string_pretty(all),
         };
-        report::print(&(text.map_err(|e| Error::ours("the report cannot be written").because(&e))? + "\n"));
+        report::print(
+            &(text.map_err(|e| Error::ours("the report cannot be written").because(&e))? + "\n"),
+        );
     } else {
         let texts: Vec<String> = reports.iter().map(|r| r.text(arguments.top)).collect();
         report::print(&texts.join("\n"));

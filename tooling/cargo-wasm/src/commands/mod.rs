@@ -28,7 +28,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Componentize(arguments) => componentize::componentize(&arguments),
         Command::Completions(arguments) => {
             let mut script = Vec::new();
-            clap_complete::generate(arguments.shell, &mut Cli::command(), "cargo-wasm", &mut script);
+            clap_complete::generate(
+                arguments.shell,
+                &mut Cli::command(),
+                "cargo-wasm",
+                &mut script,
+            );
             report::print(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }

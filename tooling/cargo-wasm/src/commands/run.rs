@@ -23,36 +23,84 @@ const STARTED: &str = "CARGO_WASM_RUN_STARTED";
 
 /// Builds and runs.
 pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
-    if let Some(file) = arguments.path.as_deref().filter(|p| p.extension().is_some_and(|e| e == "wasm")) {
-        return call(file.to_owned(), &arguments.guest, arguments.invoke, arguments.arguments);
+    if let Some(file) = arguments
+        .path
+        .as_deref()
+        .filter(|p| p.extension().is_some_and(|e| e == "wasm"))
+    {
+        return call(
+            file.to_owned(),
+            &arguments.guest,
+            arguments.invoke,
+            arguments.arguments,
+        );
     }
-    let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.make.setup)?;
+    let session = Session::begin(
+        arguments.cargo,
+        arguments.path.as_deref(),
+        arguments.make.setup,
+    )?;
     let mut jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
     // `cargo run` settles which program is meant, and complains when that is not clear.
-    if let Some(programs) = jobs.iter().find(|job| job.part == Part::Programs).filter(|_| arguments.invoke.is_none()) {
+    if let Some(programs) = jobs
+        .iter()
+        .find(|job| job.part == Part::Programs)
+        .filter(|_| arguments.invoke.is_none())
+    {
         let mut guest = session.guest(&programs.packages)?;
         guest.extend(arguments.guest.arguments());
         return run_program(&session, &programs.target, &guest, &arguments.arguments);
     }
     jobs.retain(|job| job.part != Part::Programs || arguments.invoke.is_some());
-    let mut guest = session.guest(&jobs.iter().flat_map(|job| job.packages.clone()).collect::<Vec<_>>())?;
+    let mut guest = session.guest(
+        &jobs
+            .iter()
+            .flat_map(|job| job.packages.clone())
+            .collect::<Vec<_>>(),
+    )?;
     guest.extend(arguments.guest.arguments());
     let finished = session.build(&jobs, &arguments.make, Some(&[]))?;
     match finished.as_slice() {
-        [(artefact, _)] => call_with(artefact.file.clone(), guest, arguments.invoke, arguments.arguments),
-        [] => Err(Error::user("there is nothing to run: the package has no program and exports no function")
-            .hint("add `src/main.rs`, or mark a function with `#[wasm::export]`")
-            .into()),
+        [(artefact, _)] => call_with(
+            artefact.file.clone(),
+            guest,
+            arguments.invoke,
+            arguments.arguments,
+        ),
+        [] => Err(Error::user(
+            "there is nothing to run: the package has no program and exports no function",
+        )
+        .hint("add `src/main.rs`, or mark a function with `#[wasm::export]`")
+        .into()),
         several => {
-            let names: Vec<String> = several.iter().map(|(a, _)| format!("`{}`", a.file.file_stem().unwrap_or_default().to_string_lossy())).collect();
-            Err(Error::user(format!("which one is to be run: {}?", names.join(", "))).hint("choose a package with `-p`, or a program with `--bin`").into())
+            let names: Vec<String> = several
+                .iter()
+                .map(|(a, _)| {
+                    format!(
+                        "`{}`",
+                        a.file.file_stem().unwrap_or_default().to_string_lossy()
+                    )
+                })
+                .collect();
+            Err(
+                Error::user(format!("which one is to be run: {}?", names.join(", ")))
+                    .hint("choose a package with `-p`, or a program with `--bin`")
+                    .into(),
+            )
         }
     }
 }
 
 /// `cargo run`, with ourselves as the runner.
-fn run_program(session: &Session, target: &str, guest: &[OsString], arguments: &[OsString]) -> Result<ExitCode> {
-    let targets: Vec<_> = wasm_toolchain::Target::from_triple(target).into_iter().collect();
+fn run_program(
+    session: &Session,
+    target: &str,
+    guest: &[OsString],
+    arguments: &[OsString],
+) -> Result<ExitCode> {
+    let targets: Vec<_> = wasm_toolchain::Target::from_triple(target)
+        .into_iter()
+        .collect();
     let toolchain = session.toolchain(&targets)?;
     let options = &session.options;
     let mut command = session.cargo(&toolchain, "run");
@@ -60,12 +108,21 @@ fn run_program(session: &Session, target: &str, guest: &[OsString], arguments: &
     if options.chooses_programs() {
         command.args(options.program_selection());
     }
-    command.args(["--target", target]).args(session.runner(target, guest)?).args(options.compilation());
+    command
+        .args(["--target", target])
+        .args(session.runner(target, guest)?)
+        .args(options.compilation());
     if !options.message_format.is_empty() {
-        command.arg("--message-format").arg(options.message_format.join(","));
+        command
+            .arg("--message-format")
+            .arg(options.message_format.join(","));
     }
-    let started = tempfile::NamedTempFile::new().map_err(|e| Error::user("no temporary file can be made").because(&e))?;
-    command.env(STARTED, started.path()).arg("--").args(arguments);
+    let started = tempfile::NamedTempFile::new()
+        .map_err(|e| Error::user("no temporary file can be made").because(&e))?;
+    command
+        .env(STARTED, started.path())
+        .arg("--")
+        .args(arguments);
     let status = cargo::run(command)?;
     let ran = std::fs::read(started.path()).is_ok_and(|text| !text.is_empty());
     exit_code(status, ran)
@@ -88,21 +145,23 @@ pub(crate) fn runner(arguments: Runner) -> Result<ExitCode> {
     }
     let mut words = arguments.arguments;
     // The module is the first word that names a file and is not an option's value; Cargo always gives an existing .wasm file.
-    let module = words.iter().position(|w| Path::new(w).extension().is_some_and(|e| e == "wasm") && Path::new(w).is_file());
+    let module = words.iter().position(|w| {
+        Path::new(w).extension().is_some_and(|e| e == "wasm") && Path::new(w).is_file()
+    });
     // Lives until the guest has ended.
     let mut encoded = None;
     if let Some(at) = module {
         let file = PathBuf::from(&words[at]);
         let bytes = finish::read(&file)?;
         let shape = component::shape(&bytes, &file)?;
-        if !shape.component && !shape.others.is_empty() {
-            if let Made::Component { bytes, .. } = component::encode(&bytes, &file, None)? {
-                let folder = tempfile::tempdir().map_err(|e| Error::user("no temporary folder can be made").because(&e))?;
-                let path = folder.path().join(file.file_name().unwrap_or_default());
-                finish::write(&path, &bytes)?;
-                words[at] = path.into_os_string();
-                encoded = Some(folder);
-            }
+        let foreign = !shape.component && !shape.others.is_empty();
+        if foreign && let Made::Component { bytes, .. } = component::encode(&bytes, &file, None)? {
+            let folder = tempfile::tempdir()
+                .map_err(|e| Error::user("no temporary folder can be made").because(&e))?;
+            let path = folder.path().join(file.file_name().unwrap_or_default());
+            finish::write(&path, &bytes)?;
+            words[at] = path.into_os_string();
+            encoded = Some(folder);
         }
     }
     let code = start(words);
@@ -110,19 +169,31 @@ pub(crate) fn runner(arguments: Runner) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn call(file: PathBuf, guest: &Guest, invoke: Option<OsString>, arguments: Vec<OsString>) -> Result<ExitCode> {
+fn call(
+    file: PathBuf,
+    guest: &Guest,
+    invoke: Option<OsString>,
+    arguments: Vec<OsString>,
+) -> Result<ExitCode> {
     call_with(file, guest.arguments(), invoke, arguments)
 }
 
 /// Runs a file: as a command, or by calling the function that `--invoke` (before or after `--`) or the first word names.
-fn call_with(file: PathBuf, guest: Vec<OsString>, invoke: Option<OsString>, mut arguments: Vec<OsString>) -> Result<ExitCode> {
+fn call_with(
+    file: PathBuf,
+    guest: Vec<OsString>,
+    invoke: Option<OsString>,
+    mut arguments: Vec<OsString>,
+) -> Result<ExitCode> {
     let mut words = guest;
     let invoke = match invoke {
         Some(call) => Some(call),
         None if arguments.first().is_some_and(|w| w == "--invoke") => {
             arguments.remove(0);
             if arguments.is_empty() {
-                return Err(Error::usage("`--invoke` needs a call").hint("such as `--invoke 'name(1, \"two\")'`").into());
+                return Err(Error::usage("`--invoke` needs a call")
+                    .hint("such as `--invoke 'name(1, \"two\")'`")
+                    .into());
             }
             Some(arguments.remove(0))
         }
@@ -148,8 +219,18 @@ impl Session {
         for package in self.project.selected(&self.options) {
             if packages.iter().any(|name| *name == package.name.as_str()) {
                 let settings = self.project.settings(package)?;
-                words.extend(settings.dir.into_iter().flat_map(|dir| [OsString::from("--dir"), dir.into()]));
-                words.extend(settings.env.into_iter().flat_map(|env| [OsString::from("--env"), env.into()]));
+                words.extend(
+                    settings
+                        .dir
+                        .into_iter()
+                        .flat_map(|dir| [OsString::from("--dir"), dir.into()]),
+                );
+                words.extend(
+                    settings
+                        .env
+                        .into_iter()
+                        .flat_map(|env| [OsString::from("--env"), env.into()]),
+                );
             }
         }
         Ok(words)

@@ -12,10 +12,25 @@ use wasm_toolchain::{Environment, Finding, Progress, SetupOptions, State};
 pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
     let env = Environment::from_process();
     let progress = Progress::new(arguments.quiet);
-    let toolchain = wasm_toolchain::setup(&env, SetupOptions { install: arguments.yes, wasm_opt: arguments.wasm_opt }, &progress)?;
+    let toolchain = wasm_toolchain::setup(
+        &env,
+        SetupOptions {
+            install: arguments.yes,
+            wasm_opt: arguments.wasm_opt,
+        },
+        &progress,
+    )?;
     if !arguments.quiet {
         let rust = toolchain.rust();
-        report::status("Ready", &format!("rustc {} ({}), sysroot {}", rust.version.release, rust.origin, toolchain.sysroot().display()));
+        report::status(
+            "Ready",
+            &format!(
+                "rustc {} ({}), sysroot {}",
+                rust.version.release,
+                rust.origin,
+                toolchain.sysroot().display()
+            ),
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -24,13 +39,18 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
 pub(crate) fn doctor(arguments: &Doctor) -> Result<ExitCode> {
     let findings = wasm_toolchain::doctor(&Environment::from_process());
     if arguments.json {
-        let text = serde_json::to_string_pretty(&findings).map_err(|e| Error::ours("the report cannot be written").because(&e))?;
+        let text = serde_json::to_string_pretty(&findings)
+            .map_err(|e| Error::ours("the report cannot be written").because(&e))?;
         report::print(&(text + "\n"));
     } else {
         report::print(&table(&findings));
     }
     let missing = findings.iter().any(|f| f.state == State::Missing);
-    Ok(if missing { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if missing {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The findings as text, one tool per paragraph.

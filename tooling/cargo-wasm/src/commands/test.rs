@@ -20,7 +20,11 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
         return Err(plan::nothing_selected(&session.options));
     }
     let names: Vec<String> = packages.iter().map(|p| p.name.to_string()).collect();
-    let target = session.options.target.clone().unwrap_or_else(|| Target::WasiP1.triple().to_owned());
+    let target = session
+        .options
+        .target
+        .clone()
+        .unwrap_or_else(|| Target::WasiP1.triple().to_owned());
     let targets: Vec<Target> = Target::from_triple(&target).into_iter().collect();
     let toolchain = session.toolchain(&targets)?;
     // Cargo starts a test in its package's folder, and a test that reads a fixture expects to find it there.
@@ -29,16 +33,27 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     guest.extend(arguments.guest.arguments());
     let mut command = session.cargo(&toolchain, "test");
     forget_start(&mut command);
-    command.args(session.options.package_selection()).args(selection(&session.options, &arguments.make));
-    command.args(["--target", &target]).args(session.runner(&target, &guest)?).args(session.options.compilation());
+    command
+        .args(session.options.package_selection())
+        .args(selection(&session.options, &arguments.make));
+    command
+        .args(["--target", &target])
+        .args(session.runner(&target, &guest)?)
+        .args(session.options.compilation());
     if !session.options.message_format.is_empty() {
-        command.arg("--message-format").arg(session.options.message_format.join(","));
+        command
+            .arg("--message-format")
+            .arg(session.options.message_format.join(","));
     }
     command.args(name);
     if !arguments.arguments.is_empty() {
         command.arg("--").args(&arguments.arguments);
     }
-    if cargo::run(command)?.success() { Ok(ExitCode::SUCCESS) } else { Err(Failure::Said(1)) }
+    if cargo::run(command)?.success() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(Failure::Said(1))
+    }
 }
 
 /// `[PATH] [TESTNAME]`: the first word is a path when it is a package's folder.
@@ -49,14 +64,21 @@ fn words(words: &[OsString]) -> Result<(Option<&OsString>, Option<&OsString>)> {
         [one] if is_package(one) => Ok((Some(one), None)),
         [one] => Ok((None, Some(one))),
         [folder, name] if is_package(folder) => Ok((Some(folder), Some(name))),
-        [first, ..] => Err(Error::usage(format!("`{}` is not a folder with a `Cargo.toml`", first.to_string_lossy()))
-            .hint("several names of tests come after `--`")
-            .into()),
+        [first, ..] => Err(Error::usage(format!(
+            "`{}` is not a folder with a `Cargo.toml`",
+            first.to_string_lossy()
+        ))
+        .hint("several names of tests come after `--`")
+        .into()),
     }
 }
 
 fn selection(options: &Cargo, only: &TestOnly) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = if options.chooses_programs() { options.program_selection() } else { Vec::new() };
+    let mut arguments: Vec<OsString> = if options.chooses_programs() {
+        options.program_selection()
+    } else {
+        Vec::new()
+    };
     let switches = [
         ("--lib", options.lib),
         ("--doc", only.doc),
@@ -65,7 +87,16 @@ fn selection(options: &Cargo, only: &TestOnly) -> Vec<OsString> {
         ("--no-run", only.no_run),
         ("--no-fail-fast", only.no_fail_fast),
     ];
-    arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(name, _)| OsString::from(name)));
-    arguments.extend(only.test.iter().flat_map(|name| [OsString::from("--test"), name.into()]));
+    arguments.extend(
+        switches
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .map(|(name, _)| OsString::from(name)),
+    );
+    arguments.extend(
+        only.test
+            .iter()
+            .flat_map(|name| [OsString::from("--test"), name.into()]),
+    );
     arguments
 }
