@@ -79,7 +79,8 @@ pub fn embed_world(core: &[u8]) -> Result<Embedded, Error> {
 
 /// The world that `items` describe.
 fn resolve_items(items: Vec<Item>) -> Result<(Resolve, WorldId), Error> {
-    let built = world::build(&in_source_order(items))?;
+    let package = world::package_of(&items);
+    let built = world::build(&in_source_order(items), &package)?;
     let mut resolve = Resolve::new();
     let invalid = |resolve: &Resolve, error: &anyhow::Error| Error::Wit {
         message: resolve.render_error(error),

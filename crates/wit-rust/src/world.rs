@@ -54,17 +54,20 @@ struct Builder<'a> {
     types_interface: String,
 }
 
-/// The world of `items`, which are in the order of the section.
-pub(crate) fn build(items: &[Item]) -> Result<WorldText, Error> {
-    let places = || items.iter().map(Item::place);
-    let Some(first) = places()
+/// The package whose world a module has: that of its first export, for linkers put the crate that is built before its
+/// dependencies; without exports, that of its first import.
+pub(crate) fn package_of(section: &[Item]) -> String {
+    let places = || section.iter().map(Item::place);
+    let first = places()
         .find(|place| place.direction == Direction::Export)
-        .or_else(|| places().next())
-    else {
-        return Err(Error::World("the module describes no items".to_owned()));
-    };
-    let Some(package) = Id::parse(&first.package) else {
-        return Err(Error::World(format!("`{}` is no package", first.package)));
+        .or_else(|| places().next());
+    first.map_or_else(String::new, |place| place.package.clone())
+}
+
+/// The world of `items` in the order in which the WIT is to have them, as part of `package`.
+pub(crate) fn build(items: &[Item], package: &str) -> Result<WorldText, Error> {
+    let Some(package) = Id::parse(package) else {
+        return Err(Error::World(format!("`{package}` is no package")));
     };
     let mut builder = Builder {
         package,

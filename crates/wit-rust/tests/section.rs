@@ -173,10 +173,20 @@ impl Writer {
 
 /// A record for an exported function `f` with one parameter.
 fn record(interface: &str, name: &str, origin: &str, parameter: &Shape) -> Vec<u8> {
+    record_of("test:pack@1.0.0", interface, name, origin, parameter)
+}
+
+fn record_of(
+    package: &str,
+    interface: &str,
+    name: &str,
+    origin: &str,
+    parameter: &Shape,
+) -> Vec<u8> {
     let mut item = Writer::default();
     item.0.extend([1, 1]);
     item.text(interface);
-    item.text("test:pack@1.0.0");
+    item.text(package);
     item.0.push(0);
     item.text("");
     item.text(name);
@@ -429,6 +439,41 @@ fn a_type_of_two_interfaces_moves_to_a_shared_one() {
         "{wit}"
     );
     assert_eq!(wit.matches("use types.{modes};").count(), 2, "{wit}");
+}
+
+/// Source files are sorted, packages are not: the crate that is built comes first in the section.
+#[test]
+fn the_world_is_that_of_the_crate_which_is_built() {
+    let number = Shape::Primitive(1);
+    let mut section = record_of(
+        "test:app@1.0.0",
+        "",
+        "mine",
+        "app::mine (src/lib.rs:9)",
+        &number,
+    );
+    let library = ("test:library@2.0.0", "test:library/things@2.0.0");
+    section.extend(record_of(
+        library.0,
+        library.1,
+        "late",
+        "library::late (/a/lib.rs:10)",
+        &number,
+    ));
+    section.extend(record_of(
+        library.0,
+        library.1,
+        "early",
+        "library::early (/a/lib.rs:9)",
+        &number,
+    ));
+    let wit = embed_world(&module(&section)).unwrap().wit.unwrap();
+    assert!(wit.starts_with("package test:app@1.0.0;"), "{wit}");
+    assert!(
+        wit.contains("export mine: func") && wit.contains("export test:library/things@2.0.0;"),
+        "{wit}"
+    );
+    assert!(wit.find("early: func") < wit.find("late: func"), "{wit}");
 }
 
 #[test]
