@@ -149,7 +149,7 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         }
         defined.push(info.clone());
         let linked = if interface == preview1::MODULE {
-            let name = preview1::Function::named(name, &ty).ok_or_else(missing)?;
+            let name = preview1::Function::named(name, ty).ok_or_else(missing)?;
             linker.func_new(
                 interface,
                 import.name(),
@@ -164,7 +164,7 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
                 .get(interface, name)
                 .ok_or_else(missing)?
                 .clone();
-            let (signature, label) = (signature(&ty), import_name(interface, name));
+            let (signature, label) = (signature(ty), import_name(interface, name));
             linker.func_new(
                 interface,
                 name,
@@ -197,7 +197,7 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let mut functions: Vec<FunctionInfo> = module
         .exports()
         .filter_map(|export| match export.ty() {
-            ExternType::Func(ty) => Some((export.name().to_owned(), signature(&ty))),
+            ExternType::Func(ty) => Some((export.name().to_owned(), signature(ty))),
             _ => None,
         })
         .map(|(name, signature)| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use wasm_memory::host::GuestMemory as _;
 use wasm_sandbox::{
     Access, Backend, Capabilities, Clocks, Error, HostFunctions, HostGrant, NetworkGrant,
-    NetworkTarget, Random, Stdio, WasmInstance,
+    NetworkTarget, Random, WasmInstance,
 };
 
 use crate::fixtures::{BACKENDS, executor, instance_with, limits, runtime, runtime_hosting};
@@ -60,10 +60,9 @@ fn made(backend: Backend, capabilities: Capabilities) -> Box<dyn WasmInstance> {
 }
 
 fn peek(made: &dyn WasmInstance, at: usize, len: usize) -> Vec<u8> {
-    let session = executor().block_on(async {
+    executor().block_on(async {
         made.guest_session().await.expect("a memory").bytes()[at..at + len].to_vec()
-    });
-    session
+    })
 }
 
 fn poke(made: &dyn WasmInstance, at: usize, bytes: &[u8]) {
@@ -181,7 +180,6 @@ fn standard_streams_are_what_was_granted() {
             0,
             "there is no such descriptor"
         );
-        let _ = Stdio::Inherit;
     }
 }
 

@@ -162,9 +162,9 @@ fn soak_without_growth() {
         let made = runtime
             .create_instance(module.as_ref(), limits(), Capabilities::minimal())
             .expect("made");
-        if index % 7 == 0 {
+        if index.is_multiple_of(7) {
             let _ = made.call_simple_function("trap", &[]);
-        } else if index % 5 == 0 {
+        } else if index.is_multiple_of(5) {
             let sum: i32 = executor
                 .block_on(made.call_function("add", &(index as i32, 1)))
                 .expect("a sum");
