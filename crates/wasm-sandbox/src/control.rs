@@ -250,6 +250,13 @@ impl Wake for Unpark {
 /// since whatever the future waits for makes progress elsewhere.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
+    // Most futures here are ready at once; those cost no waker.
+    if let Poll::Ready(output) = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        return output;
+    }
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -261,6 +268,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Gives way to the executor once.
+#[cfg(feature = "wasmi")]
 pub(crate) async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(move |context| {

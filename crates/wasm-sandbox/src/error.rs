@@ -83,7 +83,7 @@ pub enum Trap {
 
 /// Why an operation failed.
 ///
-/// After [`Trap`](Self::Trap), [`LimitExceeded`](Self::LimitExceeded) during a call,
+/// After [`Trap`](Self::Trap), [`LimitExceeded`](Self::LimitExceeded) while the guest executes,
 /// [`HostFunctionFailed`](Self::HostFunctionFailed), [`HostFunctionPanicked`](Self::HostFunctionPanicked)
 /// and [`Cancelled`](Self::Cancelled) the instance is poisoned and answers
 /// [`Poisoned`](Self::Poisoned) from then on; everything else leaves it as it was. Nothing ever harms

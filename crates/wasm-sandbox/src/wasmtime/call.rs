@@ -199,9 +199,7 @@ impl Inner {
             (Body::Component(instance), Code::Component(_, indices)) => instance
                 .get_func(&mut self.store, indices[index])
                 .map(Target::Component),
-            (Body::Core(instance, _), _) => {
-                instance.get_func(&mut self.store, name).map(Target::Core)
-            }
+            (Body::Core(instance), _) => instance.get_func(&mut self.store, name).map(Target::Core),
             (Body::Component(_), Code::Core(_)) => None,
         };
         let target = target.ok_or_else(|| Error::UnknownFunction {

@@ -62,7 +62,7 @@ impl std::fmt::Debug for Inner {
 }
 
 pub(super) enum Body {
-    Core(Instance, Option<Memory>),
+    Core(Instance),
     Component(ComponentInstance),
 }
 
@@ -186,7 +186,7 @@ pub(super) async fn create(
         };
         let start = async {
             Ok(match &loaded.code {
-                Code::Core(pre) => Body::Core(pre.instantiate_async(&mut store).await?, None),
+                Code::Core(pre) => Body::Core(pre.instantiate_async(&mut store).await?),
                 Code::Component(pre, _) => {
                     Body::Component(pre.instantiate_async(&mut store).await?)
                 }
@@ -202,17 +202,12 @@ pub(super) async fn create(
             })
     } else {
         match &loaded.code {
-            Code::Core(pre) => pre
-                .instantiate(&mut store)
-                .map(|instance| Body::Core(instance, None)),
+            Code::Core(pre) => pre.instantiate(&mut store).map(Body::Core),
             Code::Component(pre, _) => pre.instantiate(&mut store).map(Body::Component),
         }
         .map_err(classify_instantiation)
     };
-    let mut body = body?;
-    if let Body::Core(instance, memory) = &mut body {
-        *memory = instance.get_memory(&mut store, wasm_memory::MEMORY_EXPORT);
-    }
+    let body = body?;
     store.data_mut().budget.instantiating = false;
     let functions = loaded.functions.len();
     let inner = Inner {
@@ -240,6 +235,18 @@ const FUEL: Error = Error::Unsupported {
     runtime: NAME,
     operation: "fuel, unless `RuntimeConfig::fuel_metering` is set",
 };
+
+impl Inner {
+    /// The exported memory. Looked up when it is wanted, since most instances never want it.
+    pub(super) fn memory(&mut self) -> Option<Memory> {
+        match self.body {
+            Body::Core(instance) => {
+                instance.get_memory(&mut self.store, wasm_memory::MEMORY_EXPORT)
+            }
+            Body::Component(_) => None,
+        }
+    }
+}
 
 impl WasmtimeInstance {
     /// [`call_function`](crate::WasmInstanceExt::call_function) without a trait object in between;
@@ -301,22 +308,18 @@ impl WasmInstance for WasmtimeInstance {
     }
 
     unsafe fn memory_ptr(&self) -> Result<*mut u8> {
-        let inner = self.gate.enter()?;
-        match inner.body {
-            Body::Core(_, Some(memory)) => Ok(memory.data_ptr(&inner.store)),
-            _ => Err(Error::NoMemory),
-        }
+        let mut inner = self.gate.enter()?;
+        let memory = inner.memory().ok_or(Error::NoMemory)?;
+        Ok(memory.data_ptr(&inner.store))
     }
 
     fn memory_size(&self) -> usize {
-        match self.gate.enter().as_deref() {
-            Ok(Inner {
-                body: Body::Core(_, Some(memory)),
-                store,
-                ..
-            }) => memory.data_size(store),
-            _ => 0,
-        }
+        let Ok(mut inner) = self.gate.enter() else {
+            return 0;
+        };
+        inner
+            .memory()
+            .map_or(0, |memory| memory.data_size(&inner.store))
     }
 
     fn function_caller(&self) -> Box<dyn WasmFunctionCaller> {

@@ -5,7 +5,7 @@ use wasm_memory::host::GuestMemory;
 use wasm_memory::{ALLOC_EXPORT, FREE_EXPORT, MemoryError};
 use wasmtime::Memory;
 
-use super::instance::{Body, Inner};
+use super::instance::Inner;
 use crate::value::Value;
 use crate::{BoxFuture, Error, GuestSession, Result};
 
@@ -17,15 +17,13 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(inner: MutexGuard<'a, Inner>) -> Result<Self> {
-        match inner.body {
-            Body::Core(_, Some(memory)) => Ok(Self {
-                inner,
-                memory,
-                error: None,
-            }),
-            _ => Err(Error::NoMemory),
-        }
+    pub(super) fn new(mut inner: MutexGuard<'a, Inner>) -> Result<Self> {
+        let memory = inner.memory().ok_or(Error::NoMemory)?;
+        Ok(Self {
+            inner,
+            memory,
+            error: None,
+        })
     }
 
     async fn call(&mut self, name: &'static str, params: [i32; 2]) -> wasm_memory::Result<i32> {
