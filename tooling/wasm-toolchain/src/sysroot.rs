@@ -297,6 +297,16 @@ impl Composed {
         let mut file = File::create(log).map_err(Error::io("create", log))?;
         let mut cargo = Command::new(&self.rust.cargo);
         scrub(env, &mut cargo);
+        // How the user builds programs is no business of std's either.
+        for name in env.names() {
+            let text = name.to_string_lossy();
+            let prefixed = ["CARGO_PROFILE_", "CARGO_BUILD_"]
+                .iter()
+                .any(|p| text.starts_with(p));
+            if prefixed || matches!(&*text, "CARGO_INCREMENTAL" | "RUSTC_WORKSPACE_WRAPPER") {
+                cargo.env_remove(name);
+            }
+        }
         let vendor = library.join("vendor");
         if vendor.is_dir() {
             let directory = serde_json::Value::from(vendor.to_string_lossy());

@@ -13,6 +13,7 @@ use crate::component::{self, Made};
 use crate::error::{Error, Failure, Result};
 use crate::finish;
 use crate::plan::{self, Part, Purpose};
+use crate::report;
 use crate::session::Session;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,11 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
     {
         let mut guest = session.guest(&programs.packages)?;
         guest.extend(arguments.guest.arguments());
+        if arguments.make.wasm_opt.is_some() {
+            report::warning(
+                "`--wasm-opt` is ignored: a program runs as Cargo linked it; use it with `build`",
+            );
+        }
         return run_program(&session, &programs.target, &guest, &arguments.arguments);
     }
     jobs.retain(|job| job.part != Part::Programs || arguments.invoke.is_some());
