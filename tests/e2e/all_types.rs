@@ -48,7 +48,12 @@ fn comparable(value: &Val) -> String {
             flags.sort();
             Val::Flags(flags)
         }
-        Val::List(items) => return format!("[{}]", items.iter().map(comparable).collect::<Vec<_>>().join(", ")),
+        Val::List(items) => {
+            return format!(
+                "[{}]",
+                items.iter().map(comparable).collect::<Vec<_>>().join(", ")
+            );
+        }
         other => other.clone(),
     };
     wasm_wave::to_string(&sorted).expect("a value that WAVE can write")
