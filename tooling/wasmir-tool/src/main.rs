@@ -1,2 +1,34 @@
-//! The wasmir debugging tool: parse, print, verify, link, lift, optimise, generate and run
-fn main() {}
+//! `wasmir`: looks into every stage of the compiler.
+//!
+//! Each command reads a file of any form the compiler knows (`.wir`, binary WasmIR, `.wat`, `.wasm`,
+//! Cranelift's `.clif`), does one thing, and prints text or writes a file.
+//!
+//! Exit codes: 0 fine; 1 the input is wrong (with what is wrong on standard error); 2 wrong usage;
+//! 101 a fault of the tool.
+
+mod clif;
+mod cli;
+mod commands;
+mod error;
+mod input;
+mod output;
+mod passes;
+mod run;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::execute(&cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // A closed pipe (`wasmir print x.wir | head`) is no failure.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let Some(help) = error.help() {
+                eprintln!("help: {help}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What each command does.
+
+use crate::cli::{Cli, Command, Emit, Form, Out};
+use crate::error::{Error, Result};
+use crate::input::{self, Input};
+use crate::{clif, output, passes, run};
+use std::path::Path;
+use wasmir::{FuncBody, Module};
+
+/// Executes the command line.
+pub(crate) fn execute(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Parse(input) => parse(&input.file),
+        Command::Print(emit) => print(emit),
+        Command::Verify(input) => verify(&input.file),
+        Command::Link { files, keep, out } => link(files, *keep, out),
+        Command::Lift { emit, raw } => {
+            let path = &emit.input.file;
+            let mut module = input::module(path)?;
+            if !raw {
+                input::lift_bodies(path, &mut module)?;
+            }
+            write_module(path, &module, &emit.out, Form::Wir)
+        }
+        Command::Opt { emit, passes, verify_each, time_passes } => {
+            opt(emit, passes, *verify_each, *time_passes)
+        }
+        Command::Codegen(emit) => codegen(emit),
+        Command::Run { input, invoke, args } => run_file(&input.file, invoke, args),
+    }
+}
+
+fn parse(path: &Path) -> Result<()> {
+    let text = match input::read(path)? {
+        Input::Module(m, form) => {
+            let raw = m.funcs.values().filter(|f| matches!(f.body, FuncBody::Raw(_))).count();
+            let ir = m.funcs.values().filter(|f| matches!(f.body, FuncBody::Ir(_))).count();
+            format!(
+                "{form}: {} types, {} functions ({ir} with instructions, {raw} as they came), \
+                 {} tables, {} memories, {} globals, {} tags, {} data, {} elements, {} exports\n",
+                m.types.len(),
+                m.funcs.len(),
+                m.tables.len(),
+                m.memories.len(),
+                m.globals.len(),
+                m.tags.len(),
+                m.datas.len(),
+                m.elems.len(),
+                m.exports.len(),
+            )
+        }
+        Input::Clif(text) => {
+            let functions = clif::parse(path, &text)?.functions.len();
+            format!("Cranelift's intermediate form: {functions} functions\n")
+        }
+    };
+    output::write(None, text.as_bytes())
+}
+
+fn print(emit: &Emit) -> Result<()> {
+    let path = &emit.input.file;
+    match input::read(path)? {
+        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wir),
+        Input::Clif(text) => {
+            let file = clif::parse(path, &text)?;
+            let text: String =
+                clif::functions(&file).iter().map(|f| format!("{}\n", f.display())).collect();
+            output::write(emit.out.output.as_deref(), text.as_bytes())
+        }
+    }
+}
+
+fn verify(path: &Path) -> Result<()> {
+    match input::read(path)? {
+        Input::Module(mut module, _) => {
+            let invalid = |errors| Error::Invalid { path: path.into(), errors };
+            wasmir::verify_module(&module).map_err(invalid)?;
+            // Bodies that are still wasm are checked by being lifted.
+            input::lift_bodies(path, &mut module)?;
+            wasmir::verify_module(&module).map_err(invalid)
+        }
+        Input::Clif(text) => {
+            let file = clif::parse(path, &text)?;
+            let flags = cranelift_codegen::settings::Flags::new(
+                cranelift_codegen::settings::builder(),
+            );
+            for func in clif::functions(&file) {
+                cranelift_codegen::verify_function(&func, &flags).map_err(|e| Error::Stage {
+                    path: path.into(),
+                    stage: "verify",
+                    message: format!("`{}`: {e}", func.name),
+                })?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn link(files: &[std::path::PathBuf], keep: bool, out: &Out) -> Result<()> {
+    let mut modules = Vec::new();
+    for file in files {
+        let mut module = input::module(file)?;
+        // The linker's errors name modules.
+        module.name.get_or_insert_with(|| file.display().to_string());
+        modules.push(module);
+    }
+    let mut module = wasmir::link(modules).map_err(|errors| Error::Link { errors })?;
+    if !keep {
+        wasmir::reach::run(&mut module).map_err(|e| Error::Usage(e.to_string()))?;
+    }
+    write_module(&files[0], &module, out, Form::Wir)
+}
+
+fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Result<()> {
+    let path = &emit.input.file;
+    let mut module = input::module(path)?;
+    input::lift_bodies(path, &mut module)?;
+    let list = if list.is_empty() { &passes::BUILD[..] } else { list };
+    for pass in list {
+        let name = format!("{pass:?}").to_lowercase();
+        let report = passes::run(*pass, &mut module).map_err(|message| Error::Stage {
+            path: path.into(),
+            stage: "optimise",
+            message,
+        })?;
+        if time {
+            eprintln!("{name:10} {:8.2} ms  {}", report.time.as_secs_f64() * 1e3, report.stats);
+        }
+        if verify_each {
+            wasmir::verify_module(&module)
+                .map_err(|errors| Error::PassBroke { pass: name, errors })?;
+        }
+    }
+    write_module(path, &module, &emit.out, Form::Wir)
+}
+
+fn codegen(emit: &Emit) -> Result<()> {
+    let path = &emit.input.file;
+    match input::read(path)? {
+        Input::Clif(text) => {
+            let file = clif::parse(path, &text)?;
+            let made = clif::generate(path, &clif::functions(&file))?;
+            let bytes = match emit.out.emit.unwrap_or(Form::Wat) {
+                Form::Wasm => made.wasm,
+                Form::Wat => output::wat(path, &made.wasm)?.into_bytes(),
+                Form::Clif => made.clif.into_bytes(),
+                Form::Wir | Form::Wirb => {
+                    let module = wasmir_lift::lift(&made.wasm).map_err(|e| Error::Stage {
+                        path: path.clone(),
+                        stage: "lift the code of",
+                        message: e.to_string(),
+                    })?;
+                    return write_module(path, &module, &emit.out, Form::Wir);
+                }
+            };
+            output::write(emit.out.output.as_deref(), &bytes)
+        }
+        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wat),
+    }
+}
+
+fn run_file(path: &Path, invoke: &str, args: &[String]) -> Result<()> {
+    match input::read(path)? {
+        Input::Clif(text) => {
+            let runs = run::clif(path, &text)?;
+            output::write(None, format!("{runs} runs passed\n").as_bytes())
+        }
+        Input::Module(module, _) => {
+            let wasm = wasm(path, &module)?;
+            let text = run::invoke(path, &wasm, invoke, args)?;
+            output::write(None, text.as_bytes())
+        }
+    }
+}
+
+fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Result<()> {
+    let bytes = match out.emit.unwrap_or(default) {
+        Form::Wir => wasmir::print_module(module).to_string().into_bytes(),
+        Form::Wirb => wasmir::encode_module(module),
+        Form::Wasm => wasm(path, module)?,
+        Form::Wat => output::wat(path, &wasm(path, module)?)?.into_bytes(),
+        Form::Clif => return Err(Error::Kind {
+            path: path.into(),
+            found: "a module",
+            wanted: "Cranelift's intermediate form",
+        }),
+    };
+    output::write(out.output.as_deref(), &bytes)
+}
+
+/// The module as WebAssembly.
+fn wasm(path: &Path, _: &Module) -> Result<Vec<u8>> {
+    Err(Error::Stage {
+        path: path.into(),
+        stage: "generate code for",
+        message: "only functions in Cranelift's form can be emitted so far".into(),
+    })
+}
