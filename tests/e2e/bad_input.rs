@@ -32,7 +32,7 @@ fn an_unsupported_type_in_an_export_is_named_at_its_place() {
 fn a_wit_syntax_error_points_into_the_macro() {
     set_up();
     let source = "wasm::wit! {\n    package demo:bad;\n    interface things {\n        frobnicate: fnc(x: u32) -> u32;\n    }\n    world bad { export things; }\n}\n";
-    let project = Project::guest("bad-wit", source);
+    let project = Project::guest_with("bad-wit", &["wit"], source);
     let output = Output::of(&mut project.cargo_wasm(["build"])).exited(1);
     output.says(&["src/lib.rs:4"]);
 }

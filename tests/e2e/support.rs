@@ -167,7 +167,13 @@ impl Project {
 
     /// A package that depends on the guest crate of this tree.
     pub(crate) fn guest(name: &str, source: &str) -> Project {
-        let dependency = format!("wasm = {{ path = {:?} }}", root().join("crates/wasm"));
+        Project::guest_with(name, &[], source)
+    }
+
+    /// As [`guest`](Self::guest), with features of the guest crate.
+    pub(crate) fn guest_with(name: &str, features: &[&str], source: &str) -> Project {
+        let path = root().join("crates/wasm");
+        let dependency = format!("wasm = {{ path = {path:?}, features = {features:?} }}");
         Project::new(name, &dependency, &[("src/lib.rs", source)])
     }
 
