@@ -26,7 +26,7 @@ struct Bench {
     /// List the benchmarks and stop
     #[arg(long)]
     list: bool,
-    /// Run only the benchmarks whose names contain this
+    /// Run only the benchmark of this name
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each side is measured

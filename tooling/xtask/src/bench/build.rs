@@ -9,26 +9,44 @@ use anyhow::{Context, Result};
 
 use super::{Bench, Limit, Measure, Row, Session, session::Project};
 
-pub(super) struct Build;
+pub(super) struct Build {
+    name: &'static str,
+    about: &'static str,
+    examples: &'static [&'static str],
+}
 
-const EXAMPLES: [&str; 3] = ["hello", "wordcount", "markdown"];
+impl Build {
+    /// Programs without dependencies: seconds, in which whatever we add would show.
+    pub(super) const SMALL: Build = Build {
+        name: "build",
+        about: "`cargo wasm build --release` against plain `cargo build --release` for the same WebAssembly target, with the same \
+                compiler and sysroot: what our front door adds to Cargo.",
+        examples: &["hello", "wordcount"],
+    };
+
+    /// A component with some thirty dependencies: minutes.
+    pub(super) const LARGE: Build = Build {
+        name: "build-large",
+        about: "The same for a component that has regex, serde_json and pulldown-cmark in it.",
+        examples: &["markdown"],
+    };
+}
 /// What a build may cost more than Cargo's.
 const EXTRA: Limit = Limit::Extra(Duration::from_millis(100));
 const CLEAN: Limit = Limit::Ratio(1.03);
 
 impl Bench for Build {
     fn name(&self) -> &'static str {
-        "build"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "`cargo wasm build --release` against plain `cargo build --release` for the same WebAssembly target, with the same compiler and \
-         sysroot: what our front door adds to Cargo."
+        self.about
     }
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        for name in EXAMPLES {
+        for name in self.examples {
             let project = session.example(name)?;
             rows.push(clean(session, name, &project)?);
             rows.push(edited(session, name, &project)?);

@@ -39,13 +39,17 @@ pub trait Bench {
 
 /// All benchmarks, in the order of the tables.
 pub fn all() -> Vec<Box<dyn Bench>> {
-    vec![Box::new(build::Build), Box::new(run::Run)]
+    vec![
+        Box::new(build::Build::SMALL),
+        Box::new(build::Build::LARGE),
+        Box::new(run::Run),
+    ]
 }
 
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only benchmarks whose name contains this.
+    /// Only the benchmark of this name.
     pub only: Option<String>,
     /// Pairs per row.
     pub runs: u32,
@@ -61,7 +65,7 @@ pub fn run(options: &Options) -> Result<Report> {
             options
                 .only
                 .as_deref()
-                .is_none_or(|only| bench.name().contains(only))
+                .is_none_or(|only| bench.name() == only)
         })
         .collect();
     ensure!(

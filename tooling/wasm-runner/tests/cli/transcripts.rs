@@ -5,11 +5,9 @@
 //! the environment, and `<<< TEXT` or `< FILE` at the end for standard input (empty otherwise). Standard output comes first,
 //! then standard error with `! ` in front of each line, then `= exit code` when it is not 0.
 
-mod support;
-
 use std::{fmt::Write, fs, path::Path};
 
-use support::Workshop;
+use crate::support::Workshop;
 
 #[test]
 fn transcripts() {

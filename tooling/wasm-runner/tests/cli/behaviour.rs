@@ -1,7 +1,5 @@
 //! What a transcript cannot show: streams, pipes, time, and the cache of compiled code.
 
-mod support;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -10,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::Workshop;
+use crate::support::Workshop;
 
 #[test]
 fn standard_streams_are_not_held_back() {
