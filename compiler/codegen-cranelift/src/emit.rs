@@ -71,8 +71,13 @@ impl Emitter {
     pub fn emit(&mut self, func: Function, env: &dyn Environment) -> Result<FunctionBody, Error> {
         self.ctx.clear();
         self.ctx.func = func;
-        let count = select::abi_types(&self.ctx.func.signature.params).map_err(|kind| self.error(kind))?.len();
-        let abi = Abi { count: count as u32, ..Abi::default() };
+        let count = select::abi_types(&self.ctx.func.signature.params)
+            .map_err(|kind| self.error(kind))?
+            .len();
+        let abi = Abi {
+            count: count as u32,
+            ..Abi::default()
+        };
         self.emit_current(env, &abi)
     }
 
@@ -82,11 +87,18 @@ impl Emitter {
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error { function: self.ctx.func.name.to_string(), kind }
+        Error {
+            function: self.ctx.func.name.to_string(),
+            kind,
+        }
     }
 
     /// Emits the function of [`Emitter::function`], with `abi` as the relation of its parameters to the wasm ones.
-    pub fn emit_current(&mut self, env: &dyn Environment, abi: &Abi) -> Result<FunctionBody, Error> {
+    pub fn emit_current(
+        &mut self,
+        env: &dyn Environment,
+        abi: &Abi,
+    ) -> Result<FunctionBody, Error> {
         if self.optimize {
             optimize::optimize(&mut self.ctx, &self.flags);
         } else {
@@ -103,7 +115,13 @@ impl Emitter {
     fn lower(&mut self, env: &dyn Environment, abi: &Abi) -> Result<FunctionBody, ErrorKind> {
         let func = &self.ctx.func;
         let results = select::abi_types(&func.signature.returns)?;
-        select::select(func, &self.ctx.domtree, env, &mut self.lir, &mut self.select)?;
+        select::select(
+            func,
+            &self.ctx.domtree,
+            env,
+            &mut self.lir,
+            &mut self.select,
+        )?;
         self.graph.compute(&self.lir);
         self.stats.dispatch_blocks = irreducible::make_reducible(&mut self.lir, &mut self.graph);
         irreducible::split_switch_edges(&mut self.lir);

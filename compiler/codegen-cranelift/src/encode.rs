@@ -92,11 +92,15 @@ impl Encoder<'_> {
 
     /// The copies of an edge that the locals left to be made.
     fn copies(&self, block: Blk, side: Side) -> Vec<(Val, Val)> {
-        let Some(edge) = self.edge(block, side) else { return Vec::new() };
+        let Some(edge) = self.edge(block, side) else {
+            return Vec::new();
+        };
         let params = &self.lir.blocks[edge.to].params;
         let args = self.lir.edge_args(edge).iter();
         args.zip(params)
-            .filter(|&(&v, &p)| v != Lir::undef() && v != p && (self.is_constant(v) || !self.locals.same(v, p)))
+            .filter(|&(&v, &p)| {
+                v != Lir::undef() && v != p && (self.is_constant(v) || !self.locals.same(v, p))
+            })
             .map(|(&v, &p)| (v, p))
             .collect()
     }
@@ -106,7 +110,9 @@ impl Encoder<'_> {
     }
 
     fn is_constant(&self, v: Val) -> bool {
-        self.lir.sole_def(v).is_some_and(|i| self.lir.is_constant(i))
+        self.lir
+            .sole_def(v)
+            .is_some_and(|i| self.lir.is_constant(i))
     }
 
     fn is_empty(&self, block: Blk) -> bool {
@@ -143,7 +149,11 @@ impl Encoder<'_> {
 
     fn label_target(&self, l: Label, cont: &[u32]) -> u32 {
         let data = &self.flow.labels[l as usize];
-        if data.is_loop { data.start } else { cont[data.end as usize] }
+        if data.is_loop {
+            data.start
+        } else {
+            cont[data.end as usize]
+        }
     }
 
     fn resolve(&self, cont: &[u32], wrapped: bool) -> (Vec<Out>, Vec<u32>, Vec<Target>) {
@@ -167,7 +177,8 @@ impl Encoder<'_> {
             uses[l as usize] += 1;
             Target::Label(l)
         };
-        let typed_tail = |l: Label| self.results.len() == 1 && !wrapped && cont[self.label_end(l)] == n;
+        let typed_tail =
+            |l: Label| self.results.len() == 1 && !wrapped && cont[self.label_end(l)] == n;
         for (i, &step) in self.flow.steps.iter().enumerate() {
             let next = cont[i + 1];
             let live = reachable;
@@ -207,9 +218,19 @@ impl Encoder<'_> {
                     let used = uses[l as usize] > 0;
                     let is_loop = self.flow.labels[l as usize].is_loop;
                     let second_falls = reachable;
-                    reachable |= o.end_reached || (!is_loop && used) || (o.is_if && o.else_place.is_none() && o.reachable);
+                    reachable |= o.end_reached
+                        || (!is_loop && used)
+                        || (o.is_if && o.else_place.is_none() && o.reachable);
                     if o.is_if && o.reachable {
-                        self.tidy_if(&mut out, &o, l, first_falls, second_falls, used, typed_tail(l))
+                        self.tidy_if(
+                            &mut out,
+                            &o,
+                            l,
+                            first_falls,
+                            second_falls,
+                            used,
+                            typed_tail(l),
+                        )
                     } else if o.reachable {
                         Out::End(l)
                     } else {
@@ -251,7 +272,9 @@ impl Encoder<'_> {
                 Step::Return(_) => {
                     let tail = next == n && !wrapped;
                     let fits = self.results.is_empty()
-                        || open.iter().all(|o| !o.reachable || (self.results.len() == 1 && typed_tail(o.label)));
+                        || open.iter().all(|o| {
+                            !o.reachable || (self.results.len() == 1 && typed_tail(o.label))
+                        });
                     if tail && fits {
                         // The values stay on the stack and fall out of the function.
                         reachable = self.results.is_empty();
@@ -268,7 +291,10 @@ impl Encoder<'_> {
     }
 
     /// Removes arms without code, and the `else` after an arm that does not fall out of it.
-    #[expect(clippy::too_many_arguments, reason = "facts about one `if`; private to this file")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "facts about one `if`; private to this file"
+    )]
     fn tidy_if(
         &self,
         out: &mut [Out],
@@ -279,11 +305,15 @@ impl Encoder<'_> {
         used: bool,
         typed: bool,
     ) -> Out {
-        let Some(e) = o.else_place else { return Out::End(l) };
+        let Some(e) = o.else_place else {
+            return Out::End(l);
+        };
         let empty = |range: &[Out]| {
             range.iter().all(|s| match *s {
                 Out::Nop => true,
-                Out::Body(b) => self.is_empty(b) && !matches!(self.lir.blocks[b].term, Term::Branch { .. }),
+                Out::Body(b) => {
+                    self.is_empty(b) && !matches!(self.lir.blocks[b].term, Term::Branch { .. })
+                }
                 Out::Copies(b, side) => !self.has_copies(b, side),
                 _ => false,
             })
@@ -353,7 +383,11 @@ impl Encoder<'_> {
             match step {
                 Out::Nop => {}
                 Out::Block(l) | Out::Loop(l) => {
-                    let opcode = if matches!(step, Out::Block(_)) { 0x02 } else { 0x03 };
+                    let opcode = if matches!(step, Out::Block(_)) {
+                        0x02
+                    } else {
+                        0x03
+                    };
                     w.open(l, opcode, typed(l));
                 }
                 Out::If(l, b, negated) => {
@@ -450,7 +484,9 @@ impl Writer<'_, '_> {
     }
 
     fn table(&mut self, b: Blk) {
-        let Term::Switch { start, len, .. } = self.e.lir.blocks[b].term else { return };
+        let Term::Switch { start, len, .. } = self.e.lir.blocks[b].term else {
+            return;
+        };
         self.body.bytes.push(0x0e);
         leb::unsigned(&mut self.body.bytes, u64::from(len) - 1);
         for k in start..start + len {
@@ -507,7 +543,9 @@ impl Writer<'_, '_> {
     fn locate(&mut self, loc: SourceLoc) {
         if !loc.is_default() && loc != self.loc {
             self.loc = loc;
-            self.body.locations.push((self.body.bytes.len() as u32, loc));
+            self.body
+                .locations
+                .push((self.body.bytes.len() as u32, loc));
         }
     }
 
@@ -557,7 +595,12 @@ impl Writer<'_, '_> {
 
     fn reloc(&mut self, kind: RelocKind, target: u32, addend: i64) {
         let offset = self.body.bytes.len() as u32;
-        self.body.relocs.push(Reloc { offset, kind, target, addend });
+        self.body.relocs.push(Reloc {
+            offset,
+            kind,
+            target,
+            addend,
+        });
     }
 
     /// An unsigned index field, relocatable if need be.
@@ -578,11 +621,19 @@ impl Writer<'_, '_> {
             Op::PIN_GET => {
                 if let Imm::Index(i) = data.imm {
                     self.body.bytes.push(0x20);
-                    leb::unsigned(&mut self.body.bytes, u64::from(self.e.locals.pinned[i as usize]));
+                    leb::unsigned(
+                        &mut self.body.bytes,
+                        u64::from(self.e.locals.pinned[i as usize]),
+                    );
                 }
                 return Ok(());
             }
-            Op::SYMBOL => return self.symbol(data.imm, self.e.lir.vals[data.first].ty == crate::lir::Ty::I64),
+            Op::SYMBOL => {
+                return self.symbol(
+                    data.imm,
+                    self.e.lir.vals[data.first].ty == crate::lir::Ty::I64,
+                );
+            }
             Op::TRAP_IF | Op::TRAP_IF_ZERO => {
                 if data.op == Op::TRAP_IF_ZERO {
                     self.body.bytes.push(0x45);
@@ -607,7 +658,12 @@ impl Writer<'_, '_> {
                 _ => leb::signed(&mut self.body.bytes, c),
             },
             Imm::Wide(i) => self.body.bytes.extend(self.e.lir.wide[i as usize]),
-            Imm::Mem { offset, align, memory, lane } => {
+            Imm::Mem {
+                offset,
+                align,
+                memory,
+                lane,
+            } => {
                 let flags = u64::from(align) | if memory != 0 { 0x40 } else { 0 };
                 leb::unsigned(&mut self.body.bytes, flags);
                 if memory != 0 {
@@ -634,7 +690,9 @@ impl Writer<'_, '_> {
                 self.index(RelocKind::Type, ty);
                 self.index(RelocKind::Table, table);
             }
-            Imm::Symbol(_) => return Err(ErrorKind::Invalid("symbol immediate on an operator".into())),
+            Imm::Symbol(_) => {
+                return Err(ErrorKind::Invalid("symbol immediate on an operator".into()));
+            }
         }
         Ok(())
     }
@@ -646,16 +704,30 @@ impl Writer<'_, '_> {
         match self.e.lir.symbols[i as usize] {
             Symbol::Data(target, addend) => {
                 if self.e.env.relocatable() {
-                    self.reloc(if wide { RelocKind::MemAddrSleb64 } else { RelocKind::MemAddrSleb }, target, addend);
+                    self.reloc(
+                        if wide {
+                            RelocKind::MemAddrSleb64
+                        } else {
+                            RelocKind::MemAddrSleb
+                        },
+                        target,
+                        addend,
+                    );
                     leb::signed_padded(&mut self.body.bytes, 0, width);
                 } else {
-                    let base = self
-                        .e
-                        .env
-                        .data_address(target)
-                        .ok_or_else(|| ErrorKind::UnknownName(format!("data symbol {target}")))?;
+                    let base =
+                        self.e.env.data_address(target).ok_or_else(|| {
+                            ErrorKind::UnknownName(format!("data symbol {target}"))
+                        })?;
                     let address = base.wrapping_add(addend);
-                    leb::signed(&mut self.body.bytes, if wide { address } else { i64::from(address as i32) });
+                    leb::signed(
+                        &mut self.body.bytes,
+                        if wide {
+                            address
+                        } else {
+                            i64::from(address as i32)
+                        },
+                    );
                 }
             }
             Symbol::Func(target) => {
@@ -663,11 +735,9 @@ impl Writer<'_, '_> {
                     self.reloc(RelocKind::TableSlot, target, 0);
                     leb::signed_padded(&mut self.body.bytes, 0, width);
                 } else {
-                    let slot = self
-                        .e
-                        .env
-                        .table_slot(target)
-                        .ok_or_else(|| ErrorKind::UnknownName(format!("table slot of function {target}")))?;
+                    let slot = self.e.env.table_slot(target).ok_or_else(|| {
+                        ErrorKind::UnknownName(format!("table slot of function {target}"))
+                    })?;
                     leb::signed(&mut self.body.bytes, i64::from(slot));
                 }
             }
@@ -677,14 +747,24 @@ impl Writer<'_, '_> {
 
     fn side(&mut self, imm: Imm) -> Result<()> {
         let Imm::Index(i) = imm else { return Ok(()) };
-        let op = self.e.env.side_op(i).ok_or_else(|| ErrorKind::UnknownName(format!("side operator {i}")))?;
+        let op = self
+            .e
+            .env
+            .side_op(i)
+            .ok_or_else(|| ErrorKind::UnknownName(format!("side operator {i}")))?;
         let start = self.body.bytes.len() as u32;
         self.body.bytes.extend_from_slice(&op.code);
-        self.body.relocs.extend(op.relocs.iter().map(|r| Reloc { offset: r.offset + start, ..*r }));
+        self.body.relocs.extend(op.relocs.iter().map(|r| Reloc {
+            offset: r.offset + start,
+            ..*r
+        }));
         // Results in pinned locals: they are on top of those that are values.
         for local in op.results.iter().rev().flatten() {
             self.body.bytes.push(0x21);
-            leb::unsigned(&mut self.body.bytes, u64::from(self.e.locals.pinned[*local as usize]));
+            leb::unsigned(
+                &mut self.body.bytes,
+                u64::from(self.e.locals.pinned[*local as usize]),
+            );
         }
         Ok(())
     }

@@ -136,7 +136,10 @@ impl Environment for Standalone {
         self.side_ops.get(index as usize)
     }
     fn type_index(&self, params: &[ValType], results: &[ValType]) -> Option<u32> {
-        let found = self.types.iter().position(|(p, r)| p == params && r == results);
+        let found = self
+            .types
+            .iter()
+            .position(|(p, r)| p == params && r == results);
         found.map(|i| i as u32)
     }
     fn stack_pointer(&self) -> Option<u32> {

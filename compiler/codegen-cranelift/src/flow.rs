@@ -114,7 +114,9 @@ impl Graph {
         self.preds.clear();
         self.preds.resize(n, Vec::new());
         for (i, &b) in self.rpo.iter().enumerate() {
-            lir.for_each_edge(b, |e| self.preds[self.number[e.to] as usize - 1].push(i as u32));
+            lir.for_each_edge(b, |e| {
+                self.preds[self.number[e.to] as usize - 1].push(i as u32)
+            });
         }
         const NONE: u32 = u32::MAX;
         self.idom.clear();
@@ -129,7 +131,11 @@ impl Graph {
                     if self.idom[p as usize] == NONE {
                         continue;
                     }
-                    new = if new == NONE { p } else { intersect(&self.idom, new, p) };
+                    new = if new == NONE {
+                        p
+                    } else {
+                        intersect(&self.idom, new, p)
+                    };
                 }
                 if self.idom[i] != new {
                     self.idom[i] = new;
@@ -202,7 +208,9 @@ impl Flow {
     pub fn number_labels(&mut self) {
         for (i, step) in self.steps.iter().enumerate() {
             match *step {
-                Step::Block(l) | Step::Loop(l) | Step::If(l, ..) => self.labels[l as usize].start = i as u32,
+                Step::Block(l) | Step::Loop(l) | Step::If(l, ..) => {
+                    self.labels[l as usize].start = i as u32
+                }
                 Step::End(l) => self.labels[l as usize].end = i as u32,
                 _ => {}
             }
@@ -231,7 +239,9 @@ pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
     }
     for &b in &graph.rpo {
         if let Term::Switch { .. } = lir.blocks[b].term {
-            lir.for_each_edge(b, |e| merge[graph.place(e.to)] |= graph.place(e.to) > graph.place(b));
+            lir.for_each_edge(b, |e| {
+                merge[graph.place(e.to)] |= graph.place(e.to) > graph.place(b)
+            });
         }
     }
     // Children of each node that are merges, in ascending order.
@@ -241,7 +251,16 @@ pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
             children[graph.idom[i] as usize].push(i as u32);
         }
     }
-    let mut s = Structurer { lir, graph, flow, merge, header, forward: vec![0; n], back: vec![0; n], work: Vec::new() };
+    let mut s = Structurer {
+        lir,
+        graph,
+        flow,
+        merge,
+        header,
+        forward: vec![0; n],
+        back: vec![0; n],
+        work: Vec::new(),
+    };
     s.work.push(Work::Tree(0));
     while let Some(work) = s.work.pop() {
         match work {
@@ -264,7 +283,10 @@ struct Structurer<'a> {
 
 impl Structurer<'_> {
     fn label(&mut self, is_loop: bool) -> Label {
-        self.flow.labels.push(LabelData { is_loop, ..LabelData::default() });
+        self.flow.labels.push(LabelData {
+            is_loop,
+            ..LabelData::default()
+        });
         self.flow.labels.len() as u32 - 1
     }
 
@@ -320,7 +342,9 @@ impl Structurer<'_> {
     fn falls_to(&self, label: Label) -> bool {
         for work in self.work.iter().rev().take(8) {
             match work {
-                Work::Step(Step::End(l)) if *l == label => return !self.flow.labels[*l as usize].is_loop,
+                Work::Step(Step::End(l)) if *l == label => {
+                    return !self.flow.labels[*l as usize].is_loop;
+                }
                 Work::Step(Step::End(_)) => {}
                 _ => return false,
             }
@@ -332,8 +356,11 @@ impl Structurer<'_> {
         let place = |s: &Self, e: Edge| s.graph.place(e.to) as u32;
         match (self.target(i, then), self.target(i, other)) {
             (Some(a), Some(b)) => {
-                let (first, side, rest, rest_side) =
-                    if self.falls_to(a) { (b, Side::Other, a, Side::Then) } else { (a, Side::Then, b, Side::Other) };
+                let (first, side, rest, rest_side) = if self.falls_to(a) {
+                    (b, Side::Other, a, Side::Then)
+                } else {
+                    (a, Side::Then, b, Side::Other)
+                };
                 self.flow.steps.extend([
                     Step::BrIf(first, block, side),
                     Step::Copies(block, rest_side),
@@ -341,25 +368,35 @@ impl Structurer<'_> {
                 ]);
             }
             (Some(a), None) => {
-                self.flow.steps.extend([Step::BrIf(a, block, Side::Then), Step::Copies(block, Side::Other)]);
+                self.flow.steps.extend([
+                    Step::BrIf(a, block, Side::Then),
+                    Step::Copies(block, Side::Other),
+                ]);
                 self.work.push(Work::Tree(place(self, other)));
             }
             (None, Some(b)) => {
-                self.flow.steps.extend([Step::BrIf(b, block, Side::Other), Step::Copies(block, Side::Then)]);
+                self.flow.steps.extend([
+                    Step::BrIf(b, block, Side::Other),
+                    Step::Copies(block, Side::Then),
+                ]);
                 self.work.push(Work::Tree(place(self, then)));
             }
             (None, None) => {
                 let l = self.label(false);
                 // A condition that is a negation costs nothing negated: the arms change places.
                 let negated = self.lir.term_operands(block).first().is_some_and(|&c| {
-                    self.lir.sole_def(c).is_some_and(|inst| self.lir.insts[inst].op == Op::I32_EQZ)
+                    self.lir
+                        .sole_def(c)
+                        .is_some_and(|inst| self.lir.insts[inst].op == Op::I32_EQZ)
                 });
                 let (first, side, second, second_side) = if negated {
                     (other, Side::Other, then, Side::Then)
                 } else {
                     (then, Side::Then, other, Side::Other)
                 };
-                self.flow.steps.extend([Step::If(l, block, negated), Step::Copies(block, side)]);
+                self.flow
+                    .steps
+                    .extend([Step::If(l, block, negated), Step::Copies(block, side)]);
                 self.work.push(Work::Step(Step::End(l)));
                 self.work.push(Work::Tree(place(self, second)));
                 self.work.push(Work::Step(Step::Copies(block, second_side)));

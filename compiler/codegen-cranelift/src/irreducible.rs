@@ -41,7 +41,10 @@ pub fn make_reducible(lir: &mut Lir, graph: &mut Graph) -> usize {
 /// True when every retreating edge goes to a block that dominates its source.
 fn is_reducible(graph: &Graph) -> bool {
     (0..graph.rpo.len()).all(|i| {
-        graph.preds(i).iter().all(|&p| (p as usize) < i || graph.dominates(i, p as usize))
+        graph
+            .preds(i)
+            .iter()
+            .all(|&p| (p as usize) < i || graph.dominates(i, p as usize))
     })
 }
 
@@ -52,9 +55,16 @@ fn regions(lir: &Lir, graph: &Graph, dispatchers: &[bool]) -> Vec<Vec<Blk>> {
     // exposes what is irreducible inside.
     let skip: Vec<bool> = (0..n)
         .map(|i| {
-            let mut back = graph.preds(i).iter().filter(|&&p| p as usize >= i).peekable();
+            let mut back = graph
+                .preds(i)
+                .iter()
+                .filter(|&&p| p as usize >= i)
+                .peekable();
             let good = back.peek().is_some() && back.all(|&p| graph.dominates(i, p as usize));
-            good || dispatchers.get(graph.rpo[i].index()).copied().unwrap_or(true)
+            good || dispatchers
+                .get(graph.rpo[i].index())
+                .copied()
+                .unwrap_or(true)
         })
         .collect();
     let succ: Vec<Vec<u32>> = (0..n)
@@ -131,7 +141,12 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
     let entries: Vec<Blk> = region
         .iter()
         .copied()
-        .filter(|&b| all || graph.preds(graph.place(b)).iter().any(|&p| !inside[graph.rpo[p as usize]]))
+        .filter(|&b| {
+            all || graph
+                .preds(graph.place(b))
+                .iter()
+                .any(|&p| !inside[graph.rpo[p as usize]])
+        })
         .collect();
     if entries.len() < 2 {
         return false;
@@ -206,14 +221,20 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
         let edge = lir.edge(e, &args);
         lir.edges.push(edge);
     }
-    lir.blocks[d].term = Term::Switch { index: selector, start, len: entries.len() as u32 };
+    lir.blocks[d].term = Term::Switch {
+        index: selector,
+        start,
+        len: entries.len() as u32,
+    };
     true
 }
 
 /// Gives every switch edge with arguments a block of its own, which makes the copies.
 pub fn split_switch_edges(lir: &mut Lir) {
     for block in lir.blocks.keys().collect::<Vec<_>>() {
-        let Term::Switch { start, len, .. } = lir.blocks[block].term else { continue };
+        let Term::Switch { start, len, .. } = lir.blocks[block].term else {
+            continue;
+        };
         for k in start..start + len {
             let e = lir.edges[k as usize];
             if lir.edge_args(e).is_empty() {
@@ -221,7 +242,13 @@ pub fn split_switch_edges(lir: &mut Lir) {
             }
             let data = &lir.blocks[block];
             let (loc, cold) = (data.loc, data.cold);
-            let forward = lir.blocks.push(BlockData { params: Vec::new(), insts: Vec::new(), term: Term::Jump(e), loc, cold });
+            let forward = lir.blocks.push(BlockData {
+                params: Vec::new(),
+                insts: Vec::new(),
+                term: Term::Jump(e),
+                loc,
+                cold,
+            });
             lir.edges[k as usize] = lir.edge(forward, &[]);
         }
     }

@@ -271,10 +271,26 @@ impl Lir {
     }
 
     /// A new instruction, in no block yet.
-    pub fn new_inst(&mut self, op: Op, effects: Effects, imm: Imm, args: &[Val], results: &[Ty], loc: SourceLoc) -> Inst {
+    pub fn new_inst(
+        &mut self,
+        op: Op,
+        effects: Effects,
+        imm: Imm,
+        args: &[Val],
+        results: &[Ty],
+        loc: SourceLoc,
+    ) -> Inst {
         let args = self.list(args);
         let first = Val::new(self.vals.len());
-        let inst = self.insts.push(InstData { op, effects, results: results.len() as u8, first, args, imm, loc });
+        let inst = self.insts.push(InstData {
+            op,
+            effects,
+            results: results.len() as u8,
+            first,
+            args,
+            imm,
+            loc,
+        });
         for &ty in results {
             self.new_val(ty, Def::Inst(inst));
         }
@@ -309,7 +325,12 @@ impl Lir {
     pub fn is_constant(&self, inst: Inst) -> bool {
         matches!(
             self.insts[inst].op,
-            Op::I32_CONST | Op::I64_CONST | Op::F32_CONST | Op::F64_CONST | Op::V128_CONST | Op::SYMBOL
+            Op::I32_CONST
+                | Op::I64_CONST
+                | Op::F32_CONST
+                | Op::F64_CONST
+                | Op::V128_CONST
+                | Op::SYMBOL
         )
     }
 

@@ -76,8 +76,23 @@ struct Allocator<'a> {
 }
 
 /// Gives every value of the stack code that needs one a local.
-pub fn allocate(lir: &Lir, code: &Code, graph: &Graph, steps: &[Step], abi: &Abi) -> Result<Locals> {
-    let order = steps.iter().filter_map(|s| if let Step::Body(b) = s { Some(*b) } else { None }).collect();
+pub fn allocate(
+    lir: &Lir,
+    code: &Code,
+    graph: &Graph,
+    steps: &[Step],
+    abi: &Abi,
+) -> Result<Locals> {
+    let order = steps
+        .iter()
+        .filter_map(|s| {
+            if let Step::Body(b) = s {
+                Some(*b)
+            } else {
+                None
+            }
+        })
+        .collect();
     let mut a = Allocator {
         lir,
         code,
@@ -128,7 +143,9 @@ impl Allocator<'_> {
     }
 
     fn is_constant(&self, v: Val) -> bool {
-        self.lir.sole_def(v).is_some_and(|i| self.lir.is_constant(i))
+        self.lir
+            .sole_def(v)
+            .is_some_and(|i| self.lir.is_constant(i))
     }
 
     fn liveness(&mut self) {
@@ -189,7 +206,11 @@ impl Allocator<'_> {
         for &b in &self.order {
             for item in self.code.block(b) {
                 match *item {
-                    Item::Get(v) | Item::Set(v) | Item::Tee(v) | Item::EdgeGet(v, _) | Item::EdgeSet(v, _) => {
+                    Item::Get(v)
+                    | Item::Set(v)
+                    | Item::Tee(v)
+                    | Item::EdgeGet(v, _)
+                    | Item::EdgeSet(v, _) => {
                         self.weight[v] += 1;
                     }
                     Item::Op(_) | Item::Drop => {}
@@ -208,8 +229,12 @@ impl Allocator<'_> {
     fn hulls(&mut self, loop_end: &SecondaryMap<Blk, u32>) {
         let mut hull: SecondaryMap<Val, (u32, u32)> = SecondaryMap::with_default((u32::MAX, 0));
         hull.resize(self.lir.vals.len());
-        let loops: Vec<Segment> =
-            self.order.iter().filter(|&&b| loop_end[b] != 0).map(|&b| (self.span[b].0, loop_end[b])).collect();
+        let loops: Vec<Segment> = self
+            .order
+            .iter()
+            .filter(|&&b| loop_end[b] != 0)
+            .map(|&b| (self.span[b].0, loop_end[b]))
+            .collect();
         let mut touch = |v: Val, from: u32, to: u32| {
             let h = &mut hull[v];
             *h = (h.0.min(from), h.1.max(to));
@@ -272,7 +297,12 @@ impl Allocator<'_> {
         }
     }
 
-    fn segments(&mut self, bits: &[Val], global: &SecondaryMap<Val, u32>, loop_end: &SecondaryMap<Blk, u32>) {
+    fn segments(
+        &mut self,
+        bits: &[Val],
+        global: &SecondaryMap<Val, u32>,
+        loop_end: &SecondaryMap<Blk, u32>,
+    ) {
         let words = bits.len().div_ceil(64);
         let mut live_in: SecondaryMap<Blk, Vec<u64>> = SecondaryMap::new();
         let order = std::mem::take(&mut self.order);
@@ -376,7 +406,12 @@ impl Allocator<'_> {
         for (k, &b) in self.order.iter().enumerate() {
             let hot = self.depth_hint(b);
             self.lir.for_each_edge(b, |e| {
-                for (&v, &p) in self.lir.edge_args(e).iter().zip(&self.lir.blocks[e.to].params) {
+                for (&v, &p) in self
+                    .lir
+                    .edge_args(e)
+                    .iter()
+                    .zip(&self.lir.blocks[e.to].params)
+                {
                     if v != Lir::undef() && v != p && !self.is_constant(v) {
                         copies.push((hot, k as u32, v, p));
                     }
@@ -392,13 +427,19 @@ impl Allocator<'_> {
     /// 1 for blocks that jump backwards, where copies run once per iteration.
     fn depth_hint(&self, b: Blk) -> u32 {
         let mut back = 0;
-        self.lir.for_each_edge(b, |e| back |= u32::from(self.graph.number[e.to] <= self.graph.number[b]));
+        self.lir.for_each_edge(b, |e| {
+            back |= u32::from(self.graph.number[e.to] <= self.graph.number[b])
+        });
         back
     }
 
     fn colour(&mut self, classes: &mut Classes<'_>, abi: &Abi) -> Result<Locals> {
-        let mut reps: Vec<Val> =
-            self.lir.vals.keys().filter(|&v| classes.find(v) == v && !classes.segments[v].is_empty()).collect();
+        let mut reps: Vec<Val> = self
+            .lir
+            .vals
+            .keys()
+            .filter(|&v| classes.find(v) == v && !classes.segments[v].is_empty())
+            .collect();
         reps.sort_by_key(|&v| (classes.segments[v][0].0, v));
         struct Slot {
             ty: Ty,
@@ -409,7 +450,8 @@ impl Allocator<'_> {
         let mut slot_of: SecondaryMap<Val, u32> = SecondaryMap::new();
         // Free slots per type; and slots in use by the position where they become free.
         let mut free: [Vec<u32>; 5] = Default::default();
-        let mut busy: [std::collections::BinaryHeap<std::cmp::Reverse<(u32, u32)>>; 5] = Default::default();
+        let mut busy: [std::collections::BinaryHeap<std::cmp::Reverse<(u32, u32)>>; 5] =
+            Default::default();
         let mut weight: SecondaryMap<Val, u64> = SecondaryMap::new();
         for v in self.lir.vals.keys() {
             let rep = classes.find(v);
@@ -418,7 +460,11 @@ impl Allocator<'_> {
         for &p in &self.lir.blocks[self.lir.entry()].params {
             let rep = classes.find(p);
             let ty = self.lir.vals[p].ty;
-            slots.push(Slot { ty, fixed: Some(classes.fixed[rep].max(classes.fixed[p]) - 1), weight: 0 });
+            slots.push(Slot {
+                ty,
+                fixed: Some(classes.fixed[rep].max(classes.fixed[p]) - 1),
+                weight: 0,
+            });
             let slot = slots.len() as u32 - 1;
             slot_of[rep] = slot + 1;
             match classes.segments[rep].last() {
@@ -439,7 +485,11 @@ impl Allocator<'_> {
                     free[ty].push(slot);
                 }
                 let slot = free[ty].pop().unwrap_or_else(|| {
-                    slots.push(Slot { ty: self.lir.vals[v].ty, fixed: None, weight: 0 });
+                    slots.push(Slot {
+                        ty: self.lir.vals[v].ty,
+                        fixed: None,
+                        weight: 0,
+                    });
                     slots.len() as u32 - 1
                 });
                 slot_of[v] = slot + 1;
@@ -448,7 +498,9 @@ impl Allocator<'_> {
             slots[slot_of[v] as usize - 1].weight += weight[v];
         }
         // Number the declared locals: hot ones first when there are more than one-byte indices.
-        let mut declared: Vec<u32> = (0..slots.len() as u32).filter(|&s| slots[s as usize].fixed.is_none()).collect();
+        let mut declared: Vec<u32> = (0..slots.len() as u32)
+            .filter(|&s| slots[s as usize].fixed.is_none())
+            .collect();
         let pinned_declared = abi.pinned.iter().filter(|p| p.1.is_none()).count() as u32;
         let total = abi.count + declared.len() as u32 + pinned_declared;
         if total > MAX_LOCALS {
@@ -456,9 +508,19 @@ impl Allocator<'_> {
         }
         let by_weight = |s: &u32| (std::cmp::Reverse(slots[*s as usize].weight), *s);
         declared.sort_by_key(by_weight);
-        let hot = if total > 128 { 128u32.saturating_sub(abi.count) as usize } else { declared.len() };
+        let hot = if total > 128 {
+            128u32.saturating_sub(abi.count) as usize
+        } else {
+            declared.len()
+        };
         let hot = hot.min(declared.len());
-        let by_type = |s: &u32| (slots[*s as usize].ty, std::cmp::Reverse(slots[*s as usize].weight), *s);
+        let by_type = |s: &u32| {
+            (
+                slots[*s as usize].ty,
+                std::cmp::Reverse(slots[*s as usize].weight),
+                *s,
+            )
+        };
         declared[..hot].sort_by_key(by_type);
         declared[hot..].sort_by_key(by_type);
         let mut out = Locals::default();
@@ -527,7 +589,12 @@ struct Classes<'a> {
 
 impl<'a> Classes<'a> {
     fn new(lir: &'a Lir, segments: SecondaryMap<Val, Vec<Segment>>) -> Self {
-        Classes { lir, parent: (0..lir.vals.len() as u32).collect(), segments, fixed: SecondaryMap::new() }
+        Classes {
+            lir,
+            parent: (0..lir.vals.len() as u32).collect(),
+            segments,
+            fixed: SecondaryMap::new(),
+        }
     }
 
     fn find(&mut self, v: Val) -> Val {
@@ -543,12 +610,18 @@ impl<'a> Classes<'a> {
     /// Merges the classes if they may share a local.
     fn merge(&mut self, a: Val, b: Val) {
         let (a, b) = (self.find(a), self.find(b));
-        if a == b || self.lir.vals[a].ty != self.lir.vals[b].ty || (self.fixed[a] != 0 && self.fixed[b] != 0) {
+        if a == b
+            || self.lir.vals[a].ty != self.lir.vals[b].ty
+            || (self.fixed[a] != 0 && self.fixed[b] != 0)
+        {
             return;
         }
         // The class with fewer segments is searched for in, and inserted into, the other.
-        let (big, small) =
-            if self.segments[a].len() >= self.segments[b].len() { (a, b) } else { (b, a) };
+        let (big, small) = if self.segments[a].len() >= self.segments[b].len() {
+            (a, b)
+        } else {
+            (b, a)
+        };
         let small_segments = std::mem::take(&mut self.segments[small]);
         let list = &mut self.segments[big];
         let overlaps = small_segments.iter().any(|&(s, e)| {

@@ -14,7 +14,9 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use wasm_encoder as enc;
 use wasmir::raw::IndexSpace;
-use wasmir::{CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Module, SectionPlace};
+use wasmir::{
+    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Module, SectionPlace,
+};
 
 /// How a module is emitted.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { optimize: true, names: true, customs: true }
+        Options {
+            optimize: true,
+            names: true,
+            customs: true,
+        }
     }
 }
 
@@ -44,12 +50,17 @@ impl Environment for FuncEnv<'_> {
         self.side_ops.get(index as usize)
     }
     fn type_index(&self, params: &[enc::ValType], results: &[enc::ValType]) -> Option<u32> {
-        let found = self.module.types.iter().find(|(_, def)| match &def.composite {
-            CompositeType::Func(f) => {
-                self.numbers.val_types(&f.params) == params && self.numbers.val_types(&f.results) == results
-            }
-            _ => false,
-        });
+        let found = self
+            .module
+            .types
+            .iter()
+            .find(|(_, def)| match &def.composite {
+                CompositeType::Func(f) => {
+                    self.numbers.val_types(&f.params) == params
+                        && self.numbers.val_types(&f.results) == results
+                }
+                _ => false,
+            });
         found.map(|(id, _)| id.as_u32())
     }
     fn stack_pointer(&self) -> Option<u32> {
@@ -80,7 +91,13 @@ fn name_of(func: &FuncData, id: wasmir::Func) -> String {
 }
 
 /// The body of one function, size excluded.
-fn body(worker: &mut Worker, module: &Module, numbers: &Numbers, id: wasmir::Func, identity: &[bool]) -> Result<Vec<u8>> {
+fn body(
+    worker: &mut Worker,
+    module: &Module,
+    numbers: &Numbers,
+    id: wasmir::Func,
+    identity: &[bool],
+) -> Result<Vec<u8>> {
     let func = &module.funcs[id];
     match &func.body {
         FuncBody::None => Err(ErrorKind::Invalid("defined function without a body".into())),
@@ -107,15 +124,27 @@ fn body(worker: &mut Worker, module: &Module, numbers: &Numbers, id: wasmir::Fun
             Ok(out)
         }
         FuncBody::Ir(ir) => {
-            let ty = module
-                .types
-                .func(func.ty)
-                .ok_or_else(|| ErrorKind::Invalid("function of a type that is not a function type".into()))?;
+            let ty = module.types.func(func.ty).ok_or_else(|| {
+                ErrorKind::Invalid("function of a type that is not a function type".into())
+            })?;
             worker.emitter.clear();
-            let Translation { side_ops, abi } =
-                translate::translate(module, numbers, ty, ir, worker.emitter.function(), &mut worker.builder)?;
-            let env = FuncEnv { module, numbers, side_ops: &side_ops };
-            let body = worker.emitter.emit_current(&env, &abi).map_err(|e| e.kind)?;
+            let Translation { side_ops, abi } = translate::translate(
+                module,
+                numbers,
+                ty,
+                ir,
+                worker.emitter.function(),
+                &mut worker.builder,
+            )?;
+            let env = FuncEnv {
+                module,
+                numbers,
+                side_ops: &side_ops,
+            };
+            let body = worker
+                .emitter
+                .emit_current(&env, &abi)
+                .map_err(|e| e.kind)?;
             Ok(body.bytes)
         }
     }
@@ -135,7 +164,10 @@ fn identities(module: &Module, numbers: &Numbers) -> Vec<bool> {
             };
         }
         out.push(
-            unit.types.iter().enumerate().all(|(i, t)| t.as_u32() as usize == i)
+            unit.types
+                .iter()
+                .enumerate()
+                .all(|(i, t)| t.as_u32() as usize == i)
                 && same!(funcs, func)
                 && same!(tables, table)
                 && same!(memories, memory)
@@ -155,8 +187,12 @@ fn identities(module: &Module, numbers: &Numbers) -> Vec<bool> {
 pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error> {
     let numbers = Numbers::new(module);
     let identity = identities(module, &numbers);
-    let defined: Vec<wasmir::Func> =
-        module.funcs.iter().filter(|(_, f)| f.import.is_none()).map(|(id, _)| id).collect();
+    let defined: Vec<wasmir::Func> = module
+        .funcs
+        .iter()
+        .filter(|(_, f)| f.import.is_none())
+        .map(|(id, _)| id)
+        .collect();
     let bodies: Vec<Result<Vec<u8>>> = defined
         .par_iter()
         .with_min_len(8)
@@ -164,7 +200,10 @@ pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error>
             || {
                 let mut emitter = Emitter::new();
                 emitter.optimize = options.optimize;
-                Worker { emitter, builder: FunctionBuilderContext::new() }
+                Worker {
+                    emitter,
+                    builder: FunctionBuilderContext::new(),
+                }
             },
             |worker, &id| body(worker, module, &numbers, id, &identity),
         )
@@ -175,11 +214,24 @@ pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error>
             Ok(bytes) => {
                 code.raw(&bytes);
             }
-            Err(kind) => return Err(Error { function: name_of(&module.funcs[id], id), kind }),
+            Err(kind) => {
+                return Err(Error {
+                    function: name_of(&module.funcs[id], id),
+                    kind,
+                });
+            }
         }
     }
-    let writer = Writer { module, numbers: &numbers, options, out: enc::Module::new() };
-    writer.write(&code).map_err(|kind| Error { function: "module".into(), kind })
+    let writer = Writer {
+        module,
+        numbers: &numbers,
+        options,
+        out: enc::Module::new(),
+    };
+    writer.write(&code).map_err(|kind| Error {
+        function: "module".into(),
+        kind,
+    })
 }
 
 struct Writer<'a> {
@@ -195,7 +247,10 @@ impl Writer<'_> {
             return;
         }
         for c in self.module.customs.iter().filter(|c| c.place == place) {
-            self.out.section(&enc::CustomSection { name: Cow::Borrowed(&c.name), data: Cow::Borrowed(&c.bytes) });
+            self.out.section(&enc::CustomSection {
+                name: Cow::Borrowed(&c.name),
+                data: Cow::Borrowed(&c.bytes),
+            });
         }
     }
 
@@ -231,13 +286,17 @@ impl Writer<'_> {
         }
         self.customs(SectionPlace::Export);
         if let Some(start) = self.module.start {
-            self.out.section(&enc::StartSection { function_index: self.numbers.func(start) });
+            self.out.section(&enc::StartSection {
+                function_index: self.numbers.func(start),
+            });
         }
         self.customs(SectionPlace::StartFunction);
         self.elements()?;
         self.customs(SectionPlace::Element);
         if !self.module.datas.is_empty() {
-            self.out.section(&enc::DataCountSection { count: self.module.datas.len() as u32 });
+            self.out.section(&enc::DataCountSection {
+                count: self.module.datas.len() as u32,
+            });
         }
         self.customs(SectionPlace::DataCount);
         if !code.is_empty() {
@@ -258,7 +317,10 @@ impl Writer<'_> {
             wasmir::Type::I16 => enc::StorageType::I16,
             other => enc::StorageType::Val(self.numbers.val_type(other)),
         };
-        enc::FieldType { element_type, mutable: f.mutable }
+        enc::FieldType {
+            element_type,
+            mutable: f.mutable,
+        }
     }
 
     fn types(&mut self) {
@@ -272,16 +334,25 @@ impl Writer<'_> {
                 CompositeType::Struct(fields) => enc::CompositeInnerType::Struct(enc::StructType {
                     fields: fields.iter().map(|&f| self.field(f)).collect(),
                 }),
-                CompositeType::Array(f) => enc::CompositeInnerType::Array(enc::ArrayType(self.field(*f))),
+                CompositeType::Array(f) => {
+                    enc::CompositeInnerType::Array(enc::ArrayType(self.field(*f)))
+                }
             };
             enc::SubType {
                 is_final: def.is_final,
                 supertype_idxs: def.supertype.iter().map(|t| t.as_u32()).collect(),
-                composite_type: enc::CompositeType { inner, shared: def.shared, describes: None, descriptor: None },
+                composite_type: enc::CompositeType {
+                    inner,
+                    shared: def.shared,
+                    describes: None,
+                    descriptor: None,
+                },
             }
         };
         for group in self.module.types.groups() {
-            let defs: Vec<_> = group.map(|i| sub(&self.module.types[wasmir::TypeId::from_u32(i)])).collect();
+            let defs: Vec<_> = group
+                .map(|i| sub(&self.module.types[wasmir::TypeId::from_u32(i)]))
+                .collect();
             match defs.as_slice() {
                 [one] => section.ty().subtype(one),
                 many => section.ty().rec(many.iter().cloned()),
@@ -313,7 +384,11 @@ impl Writer<'_> {
     }
 
     fn global_type(&self, g: &wasmir::GlobalData) -> enc::GlobalType {
-        enc::GlobalType { val_type: self.numbers.val_type(g.ty), mutable: g.mutable, shared: g.shared }
+        enc::GlobalType {
+            val_type: self.numbers.val_type(g.ty),
+            mutable: g.mutable,
+            shared: g.shared,
+        }
     }
 
     fn imports(&mut self) {
@@ -386,7 +461,10 @@ impl Writer<'_> {
     fn globals(&mut self) -> Result<()> {
         let mut section = enc::GlobalSection::new();
         for g in self.module.globals.values().filter(|g| g.import.is_none()) {
-            let init = g.init.as_ref().ok_or_else(|| ErrorKind::Invalid("global without initial value".into()))?;
+            let init = g
+                .init
+                .as_ref()
+                .ok_or_else(|| ErrorKind::Invalid("global without initial value".into()))?;
             section.global(self.global_type(g), &self.const_expr(init)?);
         }
         if !section.is_empty() {
@@ -432,7 +510,9 @@ impl Writer<'_> {
                     crate::leb::unsigned(&mut bytes, u64::from(self.numbers.func(f)));
                 }
                 ConstOp::SymAddr(..) => {
-                    return Err(ErrorKind::Unsupported("symbol address in a final module's constant".into()));
+                    return Err(ErrorKind::Unsupported(
+                        "symbol address in a final module's constant".into(),
+                    ));
                 }
                 ConstOp::Op(op, imm) => {
                     let info = op.info();
@@ -462,7 +542,10 @@ impl Writer<'_> {
                     enc::Elements::Functions(Cow::Borrowed(&funcs))
                 }
                 ElemItems::Exprs(list) => {
-                    exprs = list.iter().map(|x| self.const_expr(x)).collect::<Result<_>>()?;
+                    exprs = list
+                        .iter()
+                        .map(|x| self.const_expr(x))
+                        .collect::<Result<_>>()?;
                     enc::Elements::Expressions(self.numbers.ref_type(e.ty), Cow::Borrowed(&exprs))
                 }
             };
@@ -471,7 +554,8 @@ impl Writer<'_> {
                     let index = self.numbers.table(*table);
                     // Table 0 of functions has a shorter form.
                     let short = index == 0
-                        && (matches!(e.items, ElemItems::Funcs(_)) || e.ty == wasmir::RefType::FUNCREF);
+                        && (matches!(e.items, ElemItems::Funcs(_))
+                            || e.ty == wasmir::RefType::FUNCREF);
                     let offset = self.const_expr(offset)?;
                     section.active(if short { None } else { Some(index) }, &offset, elements);
                 }
@@ -495,13 +579,19 @@ impl Writer<'_> {
             match &d.kind {
                 DataKind::Active { memory, offset } => {
                     let offset = self.const_expr(offset)?;
-                    section.active(self.numbers.memory(*memory), &offset, d.bytes.iter().copied());
+                    section.active(
+                        self.numbers.memory(*memory),
+                        &offset,
+                        d.bytes.iter().copied(),
+                    );
                 }
                 DataKind::Passive => {
                     section.passive(d.bytes.iter().copied());
                 }
                 DataKind::Symbol { .. } => {
-                    return Err(ErrorKind::Unsupported("data symbol that was not laid out".into()));
+                    return Err(ErrorKind::Unsupported(
+                        "data symbol that was not laid out".into(),
+                    ));
                 }
             }
         }
@@ -524,7 +614,9 @@ impl Writer<'_> {
                 let mut list: Vec<(u32, &str)> = m
                     .$field
                     .iter()
-                    .filter_map(|(id, d)| Some((self.numbers.$number(id), d.symbol.name.as_deref()?)))
+                    .filter_map(|(id, d)| {
+                        Some((self.numbers.$number(id), d.symbol.name.as_deref()?))
+                    })
                     .collect();
                 list.sort_unstable();
                 if !list.is_empty() {
@@ -560,5 +652,8 @@ impl Writer<'_> {
 }
 
 fn tag_type(t: &wasmir::TagData) -> enc::TagType {
-    enc::TagType { kind: enc::TagKind::Exception, func_type_idx: t.ty.as_u32() }
+    enc::TagType {
+        kind: enc::TagKind::Exception,
+        func_type_idx: t.ty.as_u32(),
+    }
 }

@@ -4,7 +4,9 @@
 use crate::leb;
 use cranelift_entity::SecondaryMap;
 use wasm_encoder as enc;
-use wasmir::{Data, Elem, Func, Global, HeapType, Imm, Item, Memory, Module, RefType, Table, Tag, Type};
+use wasmir::{
+    Data, Elem, Func, Global, HeapType, Imm, Item, Memory, Module, RefType, Table, Tag, Type,
+};
 
 /// Index of every entity in the emitted module.
 pub struct Numbers {
@@ -120,7 +122,10 @@ impl Numbers {
 
     /// The encoder's form of a reference type.
     pub fn ref_type(&self, ty: RefType) -> enc::RefType {
-        enc::RefType { nullable: ty.nullable, heap_type: self.heap_type(ty.heap) }
+        enc::RefType {
+            nullable: ty.nullable,
+            heap_type: self.heap_type(ty.heap),
+        }
     }
 
     /// The encoder's form of a value type. Narrow integers are `i32`; `i128` never gets here as one value.

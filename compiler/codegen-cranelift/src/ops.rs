@@ -293,7 +293,11 @@ mod tests {
         for a in 0..Effects::COUNT {
             for b in 0..Effects::COUNT {
                 let (ea, eb) = (Effects(1 << a), Effects(1 << b));
-                assert_eq!(ea.conflicts().0 & eb.0 != 0, eb.conflicts().0 & ea.0 != 0, "{a} {b}");
+                assert_eq!(
+                    ea.conflicts().0 & eb.0 != 0,
+                    eb.conflicts().0 & ea.0 != 0,
+                    "{a} {b}"
+                );
             }
         }
     }

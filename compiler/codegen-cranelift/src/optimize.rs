@@ -9,7 +9,9 @@ use crate::env::NS_CONST;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName, types};
+use cranelift_codegen::ir::{
+    ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName, types,
+};
 use cranelift_codegen::settings::{self, Flags};
 
 /// Runs the mid-end on `ctx.func`. Afterwards `ctx.domtree` is up to date.
@@ -21,7 +23,8 @@ pub fn optimize(ctx: &mut Context, flags: &Flags) {
     ctx.remove_constant_phis(flags).expect(ok);
     ctx.func.dfg.resolve_all_aliases();
     hide_divisors(ctx);
-    ctx.egraph_pass(flags, &mut ControlPlane::default()).expect(ok);
+    ctx.egraph_pass(flags, &mut ControlPlane::default())
+        .expect(ok);
     // Branches that the pass decided leave blocks unreachable and parameters constant.
     ctx.eliminate_unreachable_code(flags).expect(ok);
     ctx.compute_cfg();
@@ -42,7 +45,8 @@ pub fn prepare(ctx: &mut Context, flags: &Flags) {
 /// The settings that the passes run under.
 pub fn flags() -> Flags {
     let mut builder = settings::builder();
-    let set = cranelift_codegen::settings::Configurable::set(&mut builder, "enable_verifier", "false");
+    let set =
+        cranelift_codegen::settings::Configurable::set(&mut builder, "enable_verifier", "false");
     debug_assert!(set.is_ok());
     Flags::new(builder)
 }
@@ -53,8 +57,17 @@ fn hide_divisors(ctx: &mut Context) {
     let mut pos = FuncCursor::new(func);
     while pos.next_block().is_some() {
         while let Some(inst) = pos.next_inst() {
-            let InstructionData::Binary { opcode, args: [a, b] } = pos.func.dfg.insts[inst] else { continue };
-            if !matches!(opcode, Opcode::Udiv | Opcode::Sdiv | Opcode::Urem | Opcode::Srem) {
+            let InstructionData::Binary {
+                opcode,
+                args: [a, b],
+            } = pos.func.dfg.insts[inst]
+            else {
+                continue;
+            };
+            if !matches!(
+                opcode,
+                Opcode::Udiv | Opcode::Sdiv | Opcode::Urem | Opcode::Srem
+            ) {
                 continue;
             }
             let ty = pos.func.dfg.value_type(b);
@@ -71,11 +84,21 @@ fn hide_divisors(ctx: &mut Context) {
             let Some(imm) = constant(b) else { continue };
             // What folds away or becomes a shift stays visible.
             let unsigned = matches!(opcode, Opcode::Udiv | Opcode::Urem);
-            let bits = if ty == types::I32 { imm.bits() & 0xffff_ffff } else { imm.bits() };
-            if constant(a).is_some() || bits == 0 || imm.bits() == 1 || (unsigned && (bits as u64).is_power_of_two()) {
+            let bits = if ty == types::I32 {
+                imm.bits() & 0xffff_ffff
+            } else {
+                imm.bits()
+            };
+            if constant(a).is_some()
+                || bits == 0
+                || imm.bits() == 1
+                || (unsigned && (bits as u64).is_power_of_two())
+            {
                 continue;
             }
-            let name = pos.func.declare_imported_user_function(UserExternalName::new(NS_CONST, 0));
+            let name = pos
+                .func
+                .declare_imported_user_function(UserExternalName::new(NS_CONST, 0));
             let gv = pos.func.create_global_value(GlobalValueData::Symbol {
                 name: ExternalName::user(name),
                 offset: imm,

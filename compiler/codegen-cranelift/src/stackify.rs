@@ -56,9 +56,19 @@ impl Code {
 
 enum Frame {
     /// Operands still to be written, from the last to the first.
-    Operands { start: usize, next: usize, bound: i64, jump: bool },
+    Operands {
+        start: usize,
+        next: usize,
+        bound: i64,
+        jump: bool,
+    },
     /// Statements to be written before the definition at `pos`.
-    Advance { pos: u32, inst: Inst, val: Val, bound: i64 },
+    Advance {
+        pos: u32,
+        inst: Inst,
+        val: Val,
+        bound: i64,
+    },
 }
 
 /// Reused memory.
@@ -83,7 +93,12 @@ fn remove_dead(lir: &mut Lir, s: &mut Scratch) {
     };
     let mut dead = std::mem::take(&mut s.dead);
     for (_, data) in lir.blocks.iter() {
-        dead.extend(data.insts.iter().copied().filter(|&i| unused(lir, &s.uses, i)));
+        dead.extend(
+            data.insts
+                .iter()
+                .copied()
+                .filter(|&i| unused(lir, &s.uses, i)),
+        );
     }
     let mut any = false;
     let mut gone = vec![false; lir.insts.len()];
@@ -121,7 +136,13 @@ pub fn stackify(lir: &mut Lir, code: &mut Code, s: &mut Scratch) {
     s.home.resize(lir.insts.len());
     for block in lir.blocks.keys() {
         let start = code.items.len() as u32;
-        Builder { lir, s, block, cursor: 0 }.build();
+        Builder {
+            lir,
+            s,
+            block,
+            cursor: 0,
+        }
+        .build();
         code.items.extend(s.out.drain(..).rev());
         code.ranges[block] = (start, code.items.len() as u32);
     }
@@ -192,7 +213,12 @@ impl Builder<'_> {
                 bound = bound.max(position(self.lir, self.s, v));
             }
             let next = self.s.operands.len() - start;
-            self.s.frames.push(Frame::Operands { start, next, bound: -1, jump: true });
+            self.s.frames.push(Frame::Operands {
+                start,
+                next,
+                bound: -1,
+                jump: true,
+            });
             return;
         }
         let start = self.s.operands.len();
@@ -202,31 +228,58 @@ impl Builder<'_> {
             bound = bound.max(position(self.lir, self.s, v));
         }
         let next = self.s.operands.len() - start;
-        self.s.frames.push(Frame::Operands { start, next, bound: -1, jump: false });
+        self.s.frames.push(Frame::Operands {
+            start,
+            next,
+            bound: -1,
+            jump: false,
+        });
     }
 
     fn run(&mut self, insts: &[Inst]) {
         loop {
             match self.s.frames.pop() {
                 None => {
-                    let Some(pos) = self.last_unwritten() else { return };
+                    let Some(pos) = self.last_unwritten() else {
+                        return;
+                    };
                     self.root(insts[pos as usize], pos, -1);
                 }
-                Some(Frame::Advance { pos, inst, val, bound }) => match self.last_unwritten() {
+                Some(Frame::Advance {
+                    pos,
+                    inst,
+                    val,
+                    bound,
+                }) => match self.last_unwritten() {
                     Some(last) if last > pos => {
-                        self.s.frames.push(Frame::Advance { pos, inst, val, bound });
+                        self.s.frames.push(Frame::Advance {
+                            pos,
+                            inst,
+                            val,
+                            bound,
+                        });
                         // Nothing in between may reach past the target, which waits for its own place.
                         self.root(insts[last as usize], last, i64::from(pos));
                     }
                     _ => self.inline(inst, val, bound),
                 },
-                Some(Frame::Operands { start, next, bound, jump }) => {
+                Some(Frame::Operands {
+                    start,
+                    next,
+                    bound,
+                    jump,
+                }) => {
                     if next == 0 {
                         self.s.operands.truncate(start);
                         continue;
                     }
                     let index = next - 1;
-                    self.s.frames.push(Frame::Operands { start, next: index, bound, jump });
+                    self.s.frames.push(Frame::Operands {
+                        start,
+                        next: index,
+                        bound,
+                        jump,
+                    });
                     let (v, left) = self.s.operands[start + index];
                     let inlined = self.operand(v, bound.max(left), jump);
                     if jump {
@@ -274,7 +327,9 @@ impl Builder<'_> {
     fn operand(&mut self, v: Val, bound: i64, jump: bool) -> bool {
         let remaining = self.s.local_uses[v];
         self.s.local_uses[v] = remaining - 1;
-        let Some(inst) = self.lir.sole_def(v) else { return self.get(v, jump) };
+        let Some(inst) = self.lir.sole_def(v) else {
+            return self.get(v, jump);
+        };
         if self.lir.is_constant(inst) {
             self.s.out.push(Item::Op(inst));
             return true;
@@ -289,7 +344,12 @@ impl Builder<'_> {
             return true;
         }
         if bound < i64::from(pos) {
-            self.s.frames.push(Frame::Advance { pos, inst, val: v, bound });
+            self.s.frames.push(Frame::Advance {
+                pos,
+                inst,
+                val: v,
+                bound,
+            });
             return true;
         }
         self.get(v, jump)
@@ -313,7 +373,11 @@ impl Builder<'_> {
     fn root(&mut self, inst: Inst, pos: u32, bound: i64) {
         self.s.written[pos as usize] = true;
         for v in self.lir.results(inst) {
-            self.s.out.push(if self.s.uses[v] > 0 { Item::Set(v) } else { Item::Drop });
+            self.s.out.push(if self.s.uses[v] > 0 {
+                Item::Set(v)
+            } else {
+                Item::Drop
+            });
         }
         self.write(inst, bound);
     }
@@ -329,16 +393,27 @@ impl Builder<'_> {
         }
         let next = self.s.operands.len() - start;
         if next > 0 {
-            self.s.frames.push(Frame::Operands { start, next, bound, jump: false });
+            self.s.frames.push(Frame::Operands {
+                start,
+                next,
+                bound,
+                jump: false,
+            });
         }
     }
 
     /// Puts the operand defined later last, where the operator allows it; constants go last of all.
     fn order_operands(&mut self, inst: Inst) {
         let &[a, b] = self.lir.args(inst) else { return };
-        let Some(op) = self.lir.insts[inst].op.swapped() else { return };
+        let Some(op) = self.lir.insts[inst].op.swapped() else {
+            return;
+        };
         let (pa, pb) = (position(self.lir, self.s, a), position(self.lir, self.s, b));
-        let constant = |v: Val| self.lir.sole_def(v).is_some_and(|i| self.lir.is_constant(i));
+        let constant = |v: Val| {
+            self.lir
+                .sole_def(v)
+                .is_some_and(|i| self.lir.is_constant(i))
+        };
         let swap = match (constant(a), constant(b)) {
             (true, false) => true,
             (false, true) => false,

@@ -8,7 +8,7 @@
 //! Globals become loads and stores in an alias region of their own, memories one region each, so that the mid-end's
 //! alias analysis knows that they do not overlap.
 
-use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, NS_SIDE, Reloc, SideOp, SideOperand};
+use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, NS_SIDE, Reloc, RelocKind, SideOp, SideOperand};
 use crate::error::{ErrorKind, Result};
 use crate::leb;
 use crate::locals::Abi;
@@ -17,16 +17,18 @@ use crate::ops::Effects;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{
-    self, AbiParam, AliasRegion, AliasRegionData, BlockArg, Endianness, ExtFuncData, ExternalName, FuncRef, Function,
-    GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, Opcode as Clif, Signature, SourceLoc, TrapCode,
-    UserExternalName, Value, types,
+    self, AbiParam, AliasRegion, AliasRegionData, BlockArg, Endianness, ExtFuncData, ExternalName,
+    FuncRef, Function, GlobalValueData, InstBuilder, JumpTableData, MemFlagsData, Opcode as Clif,
+    Signature, SourceLoc, TrapCode, UserExternalName, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_entity::SecondaryMap;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use target_lexicon::PointerWidth;
 use rustc_hash::FxHashMap;
-use wasmir::{Block, Body, Callee, Inst, Item, Local, Memory, Module, Opcode, Operands, Terminator, Type};
+use target_lexicon::PointerWidth;
+use wasmir::{
+    Block, Body, Callee, Inst, Item, Local, Memory, Module, Opcode, Operands, Terminator, Type,
+};
 
 /// What translation produced besides the CLIF function.
 #[derive(Default)]
@@ -93,8 +95,18 @@ pub fn translate(
     ctx: &mut FunctionBuilderContext,
 ) -> Result<Translation> {
     let mut sig = Signature::new(CallConv::Tail);
-    sig.params.extend(ty.params.iter().filter_map(|&t| clif_type(t)).map(AbiParam::new));
-    sig.returns.extend(ty.results.iter().filter_map(|&t| clif_type(t)).map(AbiParam::new));
+    sig.params.extend(
+        ty.params
+            .iter()
+            .filter_map(|&t| clif_type(t))
+            .map(AbiParam::new),
+    );
+    sig.returns.extend(
+        ty.results
+            .iter()
+            .filter_map(|&t| clif_type(t))
+            .map(AbiParam::new),
+    );
     let opaque_results = ty.results.iter().any(|t| t.is_ref());
     if opaque_results {
         sig.returns.clear();
@@ -129,7 +141,10 @@ impl Translator<'_, '_> {
         for &block in &self.body.layout {
             self.blocks[block] = Some(self.b.create_block());
         }
-        let entry = self.body.entry().ok_or_else(|| ErrorKind::Invalid("function without blocks".into()))?;
+        let entry = self
+            .body
+            .entry()
+            .ok_or_else(|| ErrorKind::Invalid("function without blocks".into()))?;
         let entry_block = self.block(entry)?;
         self.b.append_block_params_for_function_params(entry_block);
         // Definitions before uses wherever there is only one: dominators first, which layout order need not be.
@@ -151,7 +166,9 @@ impl Translator<'_, '_> {
         // Blocks that nothing reaches were not filled.
         for &block in &self.body.layout {
             let clif = self.block(block)?;
-            if self.b.func.layout.is_block_inserted(clif) && self.b.func.layout.last_inst(clif).is_none() {
+            if self.b.func.layout.is_block_inserted(clif)
+                && self.b.func.layout.last_inst(clif).is_none()
+            {
                 self.b.func.layout.remove_block(clif);
             }
         }
@@ -162,7 +179,9 @@ impl Translator<'_, '_> {
     fn reverse_postorder(&self) -> Vec<Block> {
         let mut order = Vec::new();
         let mut seen: SecondaryMap<Block, bool> = SecondaryMap::new();
-        let Some(entry) = self.body.entry() else { return order };
+        let Some(entry) = self.body.entry() else {
+            return order;
+        };
         let successors = |b: Block| {
             let mut out = Vec::new();
             self.body.for_each_successor(b, |s| out.push(s));
@@ -188,12 +207,18 @@ impl Translator<'_, '_> {
     }
 
     fn locate(&mut self, loc: wasmir::SrcLoc) {
-        let loc = if loc.is_some() { SourceLoc::new(loc.0) } else { SourceLoc::default() };
+        let loc = if loc.is_some() {
+            SourceLoc::new(loc.0)
+        } else {
+            SourceLoc::default()
+        };
         self.b.set_srcloc(loc);
     }
 
     fn block(&self, block: Block) -> Result<ir::Block> {
-        self.blocks[block].ok_or_else(|| ErrorKind::Invalid(format!("branch to `{block}`, which is not in the layout")))
+        self.blocks[block].ok_or_else(|| {
+            ErrorKind::Invalid(format!("branch to `{block}`, which is not in the layout"))
+        })
     }
 
     /// Decides for every local where it lives.
@@ -233,7 +258,10 @@ impl Translator<'_, '_> {
             let place = match clif_type(ty) {
                 None => {
                     let index = self.out.abi.pinned.len() as u32;
-                    self.out.abi.pinned.push((self.numbers.val_type(ty), is_param.then_some(param_index)));
+                    self.out
+                        .abi
+                        .pinned
+                        .push((self.numbers.val_type(ty), is_param.then_some(param_index)));
                     Place::Pinned(index)
                 }
                 Some(clif) => {
@@ -244,7 +272,11 @@ impl Translator<'_, '_> {
                             self.out.abi.params.push(param_index);
                         }
                     }
-                    if defs[l] == 1 && single[l] { Place::Single(None) } else { Place::Variable(self.b.declare_var(clif)) }
+                    if defs[l] == 1 && single[l] {
+                        Place::Single(None)
+                    } else {
+                        Place::Variable(self.b.declare_var(clif))
+                    }
                 }
             };
             if is_param {
@@ -275,9 +307,13 @@ impl Translator<'_, '_> {
         match self.place(l)? {
             Place::Single(_) => self.places[l] = Some(Place::Single(Some(v))),
             Place::Variable(var) => {
-                self.b.try_def_var(var, v).map_err(|e| ErrorKind::Invalid(format!("local `{l}`: {e}")))?;
+                self.b
+                    .try_def_var(var, v)
+                    .map_err(|e| ErrorKind::Invalid(format!("local `{l}`: {e}")))?;
             }
-            Place::Pinned(_) => return Err(ErrorKind::Invalid(format!("local `{l}` holds a reference"))),
+            Place::Pinned(_) => {
+                return Err(ErrorKind::Invalid(format!("local `{l}` holds a reference")));
+            }
         }
         Ok(())
     }
@@ -285,10 +321,13 @@ impl Translator<'_, '_> {
     fn get(&mut self, l: Local) -> Result<Value> {
         match self.place(l)? {
             Place::Single(Some(v)) => Ok(v),
-            Place::Variable(var) => {
-                self.b.try_use_var(var).map_err(|e| ErrorKind::Invalid(format!("local `{l}`: {e}")))
-            }
-            Place::Single(None) => Err(ErrorKind::Invalid(format!("local `{l}` is read before it is written"))),
+            Place::Variable(var) => self
+                .b
+                .try_use_var(var)
+                .map_err(|e| ErrorKind::Invalid(format!("local `{l}`: {e}"))),
+            Place::Single(None) => Err(ErrorKind::Invalid(format!(
+                "local `{l}` is read before it is written"
+            ))),
             Place::Pinned(_) => Err(ErrorKind::Invalid(format!("local `{l}` holds a reference"))),
         }
     }
@@ -296,13 +335,18 @@ impl Translator<'_, '_> {
     fn region(&mut self, id: u32, what: &'static str) -> AliasRegion {
         let b = &mut self.b;
         *self.regions.entry(id).or_insert_with(|| {
-            b.func.dfg.alias_regions.insert(AliasRegionData { user_id: id, description: what.into() })
+            b.func.dfg.alias_regions.insert(AliasRegionData {
+                user_id: id,
+                description: what.into(),
+            })
         })
     }
 
     fn mem_flags(&mut self, memory: Memory, aligned: bool) -> MemFlagsData {
         let region = self.region(self.numbers.memory(memory), "memory");
-        let flags = MemFlagsData::new().with_endianness(Endianness::Little).with_alias_region(Some(region));
+        let flags = MemFlagsData::new()
+            .with_endianness(Endianness::Little)
+            .with_alias_region(Some(region));
         if aligned { flags.with_aligned() } else { flags }
     }
 
@@ -312,7 +356,10 @@ impl Translator<'_, '_> {
         {
             return gv;
         }
-        let name = self.b.func.declare_imported_user_function(UserExternalName::new(namespace, index));
+        let name = self
+            .b
+            .func
+            .declare_imported_user_function(UserExternalName::new(namespace, index));
         let gv = self.b.func.create_global_value(GlobalValueData::Symbol {
             name: ExternalName::user(name),
             offset: offset.into(),
@@ -330,7 +377,12 @@ impl Translator<'_, '_> {
         let gv = self.symbol(NS_GLOBAL, index, 0);
         let addr = self.b.ins().symbol_value(types::I32, gv);
         let region = self.region(0x8000_0000 | index, "global");
-        (addr, MemFlagsData::trusted().with_endianness(Endianness::Little).with_alias_region(Some(region)))
+        (
+            addr,
+            MemFlagsData::trusted()
+                .with_endianness(Endianness::Little)
+                .with_alias_region(Some(region)),
+        )
     }
 
     fn inst(&mut self, inst: &Inst) -> Result<()> {
@@ -340,7 +392,8 @@ impl Translator<'_, '_> {
                     Type::F32 => self.b.ins().f32const(Ieee32::with_bits(bits as u32)),
                     Type::F64 => self.b.ins().f64const(Ieee64::with_bits(bits)),
                     ty => {
-                        let ty = clif_type(ty).ok_or_else(|| ErrorKind::Invalid("constant reference".into()))?;
+                        let ty = clif_type(ty)
+                            .ok_or_else(|| ErrorKind::Invalid("constant reference".into()))?;
                         let imm = ir::immediates::Imm64::new(bits as i64);
                         self.b.ins().iconst(ty, imm)
                     }
@@ -354,7 +407,12 @@ impl Translator<'_, '_> {
                     let hi = self.b.ins().iconst(types::I64, (bits >> 64) as i64);
                     self.b.ins().iconcat(lo, hi)
                 } else {
-                    let handle = self.b.func.dfg.constants.insert(bits.to_le_bytes().to_vec().into());
+                    let handle = self
+                        .b
+                        .func
+                        .dfg
+                        .constants
+                        .insert(bits.to_le_bytes().to_vec().into());
                     self.b.ins().vconst(types::I8X16, handle)
                 };
                 self.def(dst, v)
@@ -371,18 +429,35 @@ impl Translator<'_, '_> {
             Inst::Ternary { op, dst, args } => self.operator(op, None, &[dst], &args),
             Inst::Op { op, imm, operands } => {
                 let imm = imm.expand().map(|i| self.body.pool.imms[i]);
-                let (results, args) = (self.body.pool.results(operands), self.body.pool.args(operands));
+                let (results, args) = (
+                    self.body.pool.results(operands),
+                    self.body.pool.args(operands),
+                );
                 let (results, args) = (results.to_vec(), args.to_vec());
                 self.operator(op, imm, &results, &args)
             }
-            Inst::Load { op, access, dst, addr, memory, offset } => {
-                self.load(op, access, dst, addr, memory, offset)
-            }
-            Inst::Store { op, access, addr, value, memory, offset } => {
-                self.store(op, access, addr, value, memory, offset)
-            }
+            Inst::Load {
+                op,
+                access,
+                dst,
+                addr,
+                memory,
+                offset,
+            } => self.load(op, access, dst, addr, memory, offset),
+            Inst::Store {
+                op,
+                access,
+                addr,
+                value,
+                memory,
+                offset,
+            } => self.store(op, access, addr, value, memory, offset),
             Inst::StackAddr { dst, slot, offset } => {
-                let v = self.b.ins().stack_addr(types::I32, ir::StackSlot::from_u32(slot.as_u32()), offset);
+                let v = self.b.ins().stack_addr(
+                    types::I32,
+                    ir::StackSlot::from_u32(slot.as_u32()),
+                    offset,
+                );
                 self.def(dst, v)
             }
             Inst::SymAddr { dst, item, addend } => {
@@ -427,7 +502,9 @@ impl Translator<'_, '_> {
     }
 
     fn signature_of(&self, func: wasmir::Func) -> Result<&wasmir::FuncType> {
-        self.module.func_type(func).ok_or_else(|| ErrorKind::Invalid(format!("`{func}` has no function type")))
+        self.module
+            .func_type(func)
+            .ok_or_else(|| ErrorKind::Invalid(format!("`{func}` has no function type")))
     }
 
     fn function(&mut self, func: wasmir::Func) -> Result<FuncRef> {
@@ -437,10 +514,23 @@ impl Translator<'_, '_> {
         }
         let ty = self.signature_of(func)?.clone();
         let mut sig = Signature::new(CallConv::Tail);
-        sig.params.extend(ty.params.iter().filter_map(|&t| clif_type(t)).map(AbiParam::new));
-        sig.returns.extend(ty.results.iter().filter_map(|&t| clif_type(t)).map(AbiParam::new));
+        sig.params.extend(
+            ty.params
+                .iter()
+                .filter_map(|&t| clif_type(t))
+                .map(AbiParam::new),
+        );
+        sig.returns.extend(
+            ty.results
+                .iter()
+                .filter_map(|&t| clif_type(t))
+                .map(AbiParam::new),
+        );
         let signature = self.b.import_signature(sig);
-        let name = self.b.func.declare_imported_user_function(UserExternalName::new(NS_FUNC, index));
+        let name = self
+            .b
+            .func
+            .declare_imported_user_function(UserExternalName::new(NS_FUNC, index));
         let f = self.b.import_function(ExtFuncData {
             name: ExternalName::user(name),
             signature,
@@ -458,7 +548,10 @@ impl Translator<'_, '_> {
             let ty = self.signature_of(func)?;
             if ty.params.iter().chain(&ty.results).all(|t| !t.is_ref()) {
                 let f = self.function(func)?;
-                let vals = args.iter().map(|&a| self.get(a)).collect::<Result<Vec<_>>>()?;
+                let vals = args
+                    .iter()
+                    .map(|&a| self.get(a))
+                    .collect::<Result<Vec<_>>>()?;
                 if tail {
                     self.b.ins().return_call(f, &vals);
                     return Ok(());
@@ -472,6 +565,7 @@ impl Translator<'_, '_> {
             }
         }
         let mut code = Vec::new();
+        let mut relocs = Vec::new();
         match callee {
             Callee::Direct(func) => {
                 code.push(if tail { 0x12 } else { 0x10 });
@@ -479,15 +573,30 @@ impl Translator<'_, '_> {
             }
             Callee::Indirect { table, ty } => {
                 code.push(if tail { 0x13 } else { 0x11 });
-                leb::unsigned(&mut code, u64::from(ty.as_u32()));
-                leb::unsigned(&mut code, u64::from(self.numbers.table(table)));
+                let fields = [
+                    (RelocKind::Type, ty.as_u32()),
+                    (RelocKind::Table, self.numbers.table(table)),
+                ];
+                for (kind, target) in fields {
+                    if self.module.relocatable {
+                        relocs.push(Reloc {
+                            offset: code.len() as u32,
+                            kind,
+                            target,
+                            addend: 0,
+                        });
+                        leb::unsigned_padded(&mut code, u64::from(target), 5);
+                    } else {
+                        leb::unsigned(&mut code, u64::from(target));
+                    }
+                }
             }
             Callee::Ref(ty) => {
                 code.push(if tail { 0x15 } else { 0x14 });
                 leb::unsigned(&mut code, u64::from(ty.as_u32()));
             }
         }
-        self.side(code, Vec::new(), Effects::SIDE, &results, &args, tail)
+        self.side(code, relocs, Effects::SIDE, &results, &args, tail)
     }
 
     /// A side operator on locals.
@@ -508,7 +617,8 @@ impl Translator<'_, '_> {
                 Place::Pinned(p) => operands.push(SideOperand::Pinned(p)),
                 _ => {
                     let v = self.get(a)?;
-                    sig.params.push(AbiParam::new(self.b.func.dfg.value_type(v)));
+                    sig.params
+                        .push(AbiParam::new(self.b.func.dfg.value_type(v)));
                     vals.push(v);
                     operands.push(SideOperand::Arg);
                 }
@@ -525,14 +635,26 @@ impl Translator<'_, '_> {
                 }
             }
         }
-        let op = SideOp { code, relocs, effects, operands, results: pinned, diverges };
+        let op = SideOp {
+            code,
+            relocs,
+            effects,
+            operands,
+            results: pinned,
+            diverges,
+        };
         if op.results.iter().any(Option::is_some) && op.results.iter().any(Option::is_none) {
-            return Err(ErrorKind::Unsupported("an operator with results of both values and references".into()));
+            return Err(ErrorKind::Unsupported(
+                "an operator with results of both values and references".into(),
+            ));
         }
         let index = self.out.side_ops.len() as u32;
         self.out.side_ops.push(op);
         let signature = self.b.import_signature(sig);
-        let name = self.b.func.declare_imported_user_function(UserExternalName::new(NS_SIDE, index));
+        let name = self
+            .b
+            .func
+            .declare_imported_user_function(UserExternalName::new(NS_SIDE, index));
         let f = self.b.import_function(ExtFuncData {
             name: ExternalName::user(name),
             signature,
@@ -653,7 +775,11 @@ impl Translator<'_, '_> {
         results: &[Local],
         args: &[Local],
     ) -> Result<()> {
-        let imm = wasmir::Imm::Memarg(wasmir::MemArg { memory, offset, access });
+        let imm = wasmir::Imm::Memarg(wasmir::MemArg {
+            memory,
+            offset,
+            access,
+        });
         self.side_operator(op, Some(imm), results, args)
     }
 
@@ -667,13 +793,20 @@ impl Translator<'_, '_> {
     ) -> Result<()> {
         let info = op.info();
         if info.prefix == wasmir::WASMIR_PREFIX {
-            return Err(ErrorKind::Unsupported(format!("{} in this form", info.name)));
+            return Err(ErrorKind::Unsupported(format!(
+                "{} in this form",
+                info.name
+            )));
         }
         let mut code = Vec::new();
-        let typed_select = info.prefix == 0 && info.code == 0x1b && self.body.locals[results[0]].is_ref();
+        let typed_select =
+            info.prefix == 0 && info.code == 0x1b && self.body.locals[results[0]].is_ref();
         if typed_select {
             code.extend([0x1c, 1]);
-            wasm_encoder::Encode::encode(&self.numbers.val_type(self.body.locals[results[0]]), &mut code);
+            wasm_encoder::Encode::encode(
+                &self.numbers.val_type(self.body.locals[results[0]]),
+                &mut code,
+            );
         } else if info.prefix == 0 {
             code.push(info.code as u8);
         } else {
@@ -688,7 +821,11 @@ impl Translator<'_, '_> {
             self.numbers.immediate(&imm, &mut code);
         }
         let traits = op.traits();
-        let effects = if traits.is_pure() { Effects::NONE } else { Effects::SIDE };
+        let effects = if traits.is_pure() {
+            Effects::NONE
+        } else {
+            Effects::SIDE
+        };
         self.side(code, Vec::new(), effects, results, args, false)
     }
 
@@ -699,12 +836,22 @@ impl Translator<'_, '_> {
                 let to = self.block(to)?;
                 self.b.ins().jump(to, &[] as &[BlockArg]);
             }
-            Terminator::BrIf { cond, then_to, else_to } => {
+            Terminator::BrIf {
+                cond,
+                then_to,
+                else_to,
+            } => {
                 let c = self.get(cond)?;
                 let (t, e) = (self.block(then_to)?, self.block(else_to)?);
-                self.b.ins().brif(c, t, &[] as &[BlockArg], e, &[] as &[BlockArg]);
+                self.b
+                    .ins()
+                    .brif(c, t, &[] as &[BlockArg], e, &[] as &[BlockArg]);
             }
-            Terminator::BrTable { index, targets, default } => {
+            Terminator::BrTable {
+                index,
+                targets,
+                default,
+            } => {
                 let v = self.get(index)?;
                 let list = self.body.pool.blocks(targets).to_vec();
                 let default = self.block(default)?;
@@ -713,22 +860,37 @@ impl Translator<'_, '_> {
                 let mut table = Vec::with_capacity(list.len());
                 for target in list {
                     let to = self.block(target)?;
-                    table.push(ir::BlockCall::new(to, std::iter::empty(), &mut self.b.func.dfg.value_lists));
+                    table.push(ir::BlockCall::new(
+                        to,
+                        std::iter::empty(),
+                        &mut self.b.func.dfg.value_lists,
+                    ));
                 }
-                let table = self.b.create_jump_table(JumpTableData::new(default, &table));
+                let table = self
+                    .b
+                    .create_jump_table(JumpTableData::new(default, &table));
                 self.b.ins().br_table(v, table);
             }
             Terminator::Return(operands) => {
                 let args = self.body.pool.args(operands).to_vec();
-                let refs = args.iter().any(|&a| matches!(self.places[a], Some(Place::Pinned(_))));
+                let refs = args
+                    .iter()
+                    .any(|&a| matches!(self.places[a], Some(Place::Pinned(_))));
                 if refs {
                     return self.side(vec![0x0f], Vec::new(), Effects::SIDE, &[], &args, true);
                 }
-                let vals = args.iter().map(|&a| self.get(a)).collect::<Result<Vec<_>>>()?;
+                let vals = args
+                    .iter()
+                    .map(|&a| self.get(a))
+                    .collect::<Result<Vec<_>>>()?;
                 self.b.ins().return_(&vals);
             }
             Terminator::ReturnCall { callee, operands } => self.call(callee, operands, true)?,
-            Terminator::Throw { tag, operands, handlers } if handlers.is_none() => {
+            Terminator::Throw {
+                tag,
+                operands,
+                handlers,
+            } if handlers.is_none() => {
                 let args = self.body.pool.args(operands).to_vec();
                 let mut code = vec![0x08];
                 leb::unsigned(&mut code, u64::from(self.numbers.tag(tag)));
@@ -753,15 +915,23 @@ impl Translator<'_, '_> {
         args: &[Local],
     ) -> Result<()> {
         let info = op.info();
-        let any_ref = results.iter().chain(args).any(|&l| self.body.locals[l].is_ref());
+        let any_ref = results
+            .iter()
+            .chain(args)
+            .any(|&l| self.body.locals[l].is_ref());
         if any_ref || results.len() != 1 || imm.is_some() {
             return self.side_operator(op, imm, results, args);
         }
-        let vals = args.iter().map(|&a| self.get(a)).collect::<Result<smallvec::SmallVec<[Value; 3]>>>()?;
+        let vals = args
+            .iter()
+            .map(|&a| self.get(a))
+            .collect::<Result<smallvec::SmallVec<[Value; 3]>>>()?;
         let v = match info.prefix {
             0 => self.scalar(info.code, &vals),
             0xfc if info.code < 8 => Some(self.saturating(info.code, vals[0])),
-            wasmir::WASMIR_PREFIX => self.rust_integer(info.code, &vals, self.body.locals[results[0]]),
+            wasmir::WASMIR_PREFIX => {
+                self.rust_integer(info.code, &vals, self.body.locals[results[0]])
+            }
             _ => None,
         };
         match v {
@@ -821,7 +991,11 @@ impl Translator<'_, '_> {
 
     fn saturating(&mut self, code: u32, v: Value) -> Value {
         let ty = if code < 4 { types::I32 } else { types::I64 };
-        if code % 2 == 0 { self.b.ins().fcvt_to_sint_sat(ty, v) } else { self.b.ins().fcvt_to_uint_sat(ty, v) }
+        if code % 2 == 0 {
+            self.b.ins().fcvt_to_sint_sat(ty, v)
+        } else {
+            self.b.ins().fcvt_to_uint_sat(ty, v)
+        }
     }
 
     /// The single-byte operators.
@@ -928,6 +1102,10 @@ impl Translator<'_, '_> {
         }
         // Conversions come in threes (extend_s, extend_u, wrap) in the list.
         let signed = (code - 0x5d) % 3 == 0;
-        Some(if signed { self.b.ins().sextend(to, v[0]) } else { self.b.ins().uextend(to, v[0]) })
+        Some(if signed {
+            self.b.ins().sextend(to, v[0])
+        } else {
+            self.b.ins().uextend(to, v[0])
+        })
     }
 }

@@ -6,8 +6,8 @@ use crate::error::{ErrorKind, Result};
 use crate::lir::{Imm, Symbol, Term, Ty, Val};
 use crate::ops::{Effects, Op};
 use cranelift_codegen::ir::{
-    self, AbiParam, ArgumentExtension, ExternalName, FuncRef, InstructionData, Opcode, SigRef, UserExternalName, Value,
-    types,
+    self, AbiParam, ArgumentExtension, ExternalName, FuncRef, InstructionData, Opcode, SigRef,
+    UserExternalName, Value, types,
 };
 use smallvec::SmallVec;
 use wasm_encoder::ValType;
@@ -41,27 +41,39 @@ impl Selector<'_> {
             let align = 1u32 << slot.align_shift.min(4);
             size = size.next_multiple_of(align);
             offsets.push(size);
-            size = size.checked_add(slot.size).ok_or(ErrorKind::Limit("a stack frame of 4 GiB"))?;
+            size = size
+                .checked_add(slot.size)
+                .ok_or(ErrorKind::Limit("a stack frame of 4 GiB"))?;
         }
         if offsets.is_empty() {
             return Ok(());
         }
         let size = size.next_multiple_of(16);
-        let global = self
-            .env
-            .stack_pointer()
-            .ok_or_else(|| ErrorKind::UnknownName("the shadow stack's pointer, needed for stack slots".into()))?;
+        let global = self.env.stack_pointer().ok_or_else(|| {
+            ErrorKind::UnknownName("the shadow stack's pointer, needed for stack slots".into())
+        })?;
         let get = self.push(Op::GLOBAL_GET, Imm::Index(global), &[], &[Ty::I32]);
         let sp = self.lir.insts[get].first;
         let k = self.i32c(size as i32);
         let pointer = self.op2(Op::I32_SUB, sp, k, Ty::I32);
         self.push(Op::GLOBAL_SET, Imm::Index(global), &[pointer], &[]);
-        self.frame = Some(Frame { pointer, size, global, offsets });
+        self.frame = Some(Frame {
+            pointer,
+            size,
+            global,
+            offsets,
+        });
         Ok(())
     }
 
     fn epilogue(&mut self) {
-        if let Some(Frame { pointer, size, global, .. }) = self.frame {
+        if let Some(Frame {
+            pointer,
+            size,
+            global,
+            ..
+        }) = self.frame
+        {
             let top = self.add_const(pointer, i64::from(size));
             self.push(Op::GLOBAL_SET, Imm::Index(global), &[top], &[]);
         }
@@ -69,9 +81,14 @@ impl Selector<'_> {
 
     /// The address of a stack slot, as a base and an offset that cannot overflow.
     pub(super) fn slot_address(&self, slot: ir::StackSlot, offset: i32) -> Result<(Val, u32)> {
-        let frame = self.frame.as_ref().ok_or_else(|| ErrorKind::Invalid("stack slot without a frame".into()))?;
+        let frame = self
+            .frame
+            .as_ref()
+            .ok_or_else(|| ErrorKind::Invalid("stack slot without a frame".into()))?;
         let base = frame.offsets[slot.as_u32() as usize];
-        let offset = base.checked_add_signed(offset).ok_or_else(|| ErrorKind::Invalid("negative slot offset".into()))?;
+        let offset = base
+            .checked_add_signed(offset)
+            .ok_or_else(|| ErrorKind::Invalid("negative slot offset".into()))?;
         Ok((frame.pointer, offset))
     }
 
@@ -84,7 +101,10 @@ impl Selector<'_> {
                 out.extend([lo, hi]);
                 continue;
             }
-            let val = match params.get(i).map_or(ArgumentExtension::None, |p| p.extension) {
+            let val = match params
+                .get(i)
+                .map_or(ArgumentExtension::None, |p| p.extension)
+            {
                 ArgumentExtension::None => self.val(v),
                 ArgumentExtension::Uext => self.zx(v),
                 ArgumentExtension::Sext => self.sx(v),
@@ -120,7 +140,9 @@ impl Selector<'_> {
                 self.define(result, v, Ext::ANY);
                 Ok(())
             }
-            InstructionData::Call { opcode, func_ref, .. } => {
+            InstructionData::Call {
+                opcode, func_ref, ..
+            } => {
                 let name = self.user_name(func_ref)?;
                 let sig = self.func.dfg.ext_funcs[func_ref].signature;
                 match name.namespace {
@@ -131,31 +153,50 @@ impl Selector<'_> {
                         let args = self.func.dfg.inst_args(inst);
                         self.emit_call(inst, op, Imm::Index(name.index), sig, args, None, tail)
                     }
-                    _ => Err(ErrorKind::UnknownName(format!("u{}:{}", name.namespace, name.index))),
+                    _ => Err(ErrorKind::UnknownName(format!(
+                        "u{}:{}",
+                        name.namespace, name.index
+                    ))),
                 }
             }
-            InstructionData::CallIndirect { opcode, sig_ref, .. } => {
+            InstructionData::CallIndirect {
+                opcode, sig_ref, ..
+            } => {
                 let sig = &self.func.dfg.signatures[sig_ref];
                 let (params, results) = (abi_types(&sig.params)?, abi_types(&sig.returns)?);
-                let ty = self
-                    .env
-                    .type_index(&params, &results)
-                    .ok_or_else(|| ErrorKind::UnknownName(format!("a function type for `{sig}`")))?;
+                let ty = self.env.type_index(&params, &results).ok_or_else(|| {
+                    ErrorKind::UnknownName(format!("a function type for `{sig}`"))
+                })?;
                 let tail = opcode == Opcode::ReturnCallIndirect;
-                let op = if tail { Op::RETURN_CALL_INDIRECT } else { Op::CALL_INDIRECT };
+                let op = if tail {
+                    Op::RETURN_CALL_INDIRECT
+                } else {
+                    Op::CALL_INDIRECT
+                };
                 let args = self.func.dfg.inst_args(inst);
                 let (callee, args) = (args[0], &args[1..]);
                 let callee = match self.ty(callee) {
                     types::I64 => self.op1(Op::I32_WRAP_I64, self.val(callee), Ty::I32),
                     _ => self.val(callee),
                 };
-                self.emit_call(inst, op, Imm::Indirect { ty, table: 0 }, sig_ref, args, Some(callee), tail)
+                self.emit_call(
+                    inst,
+                    op,
+                    Imm::Indirect { ty, table: 0 },
+                    sig_ref,
+                    args,
+                    Some(callee),
+                    tail,
+                )
             }
             _ => self.unsupported(inst),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a call; private to this file")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a call; private to this file"
+    )]
     fn emit_call(
         &mut self,
         inst: ir::Inst,
@@ -210,13 +251,17 @@ impl Selector<'_> {
     /// like any other state.
     fn side(&mut self, inst: ir::Inst, index: u32) -> Result<()> {
         let env = self.env;
-        let op = env.side_op(index).ok_or_else(|| ErrorKind::UnknownName(format!("side operator {index}")))?;
+        let op = env
+            .side_op(index)
+            .ok_or_else(|| ErrorKind::UnknownName(format!("side operator {index}")))?;
         let mut args = self.func.dfg.inst_args(inst).iter();
         let mut vals = SmallVec::<[Val; 8]>::new();
         for operand in &op.operands {
             match operand {
                 SideOperand::Arg => {
-                    let &v = args.next().ok_or_else(|| ErrorKind::Invalid("too few side operands".into()))?;
+                    let &v = args
+                        .next()
+                        .ok_or_else(|| ErrorKind::Invalid("too few side operands".into()))?;
                     vals.push(self.val(v));
                 }
                 SideOperand::Pinned(local) => {
@@ -228,7 +273,10 @@ impl Selector<'_> {
         }
         let results = self.result_types(inst)?;
         let pinned = op.results.iter().any(Option::is_some)
-            || op.operands.iter().any(|o| matches!(o, SideOperand::Pinned(_)));
+            || op
+                .operands
+                .iter()
+                .any(|o| matches!(o, SideOperand::Pinned(_)));
         let mut effects = op.effects;
         if pinned {
             effects = effects.with(Effects::WRITE_STATE);

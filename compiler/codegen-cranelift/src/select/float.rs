@@ -24,13 +24,18 @@ impl Selector<'_> {
     pub(super) fn float(&mut self, inst: ir::Inst) -> Result<()> {
         let result = self.result(inst);
         match self.func.dfg.insts[inst] {
-            InstructionData::FloatCompare { cond, args: [a, b], .. } => {
+            InstructionData::FloatCompare {
+                cond, args: [a, b], ..
+            } => {
                 let (x, y) = (self.val(a), self.val(b));
                 let v = self.fcmp(cond, x, y);
                 self.define(result, v, Ext::BOTH);
                 Ok(())
             }
-            InstructionData::Binary { opcode, args: [a, b] } => {
+            InstructionData::Binary {
+                opcode,
+                args: [a, b],
+            } => {
                 let (x, y) = (self.val(a), self.val(b));
                 let op = match opcode {
                     Opcode::Fadd => Op::F32_ADD,
@@ -137,7 +142,11 @@ impl Selector<'_> {
         };
         let x = self.val(arg);
         let to_ty = super::lower_type(to)?.0;
-        let op = if (0x8b..=0x98).contains(&op.0) { self.fop(op, to_ty) } else { op };
+        let op = if (0x8b..=0x98).contains(&op.0) {
+            self.fop(op, to_ty)
+        } else {
+            op
+        };
         let v = self.op1(op, x, to_ty);
         self.define(result, v, Ext::ANY);
         Ok(())
@@ -151,7 +160,11 @@ impl Selector<'_> {
             _ => (self.zx(arg), false),
         };
         // convert_{i32,i64}_{s,u} follow one another, f32's and f64's five apart.
-        let base = if double { Op::F64_CONVERT_I32_S } else { Op::F32_CONVERT_I32_S };
+        let base = if double {
+            Op::F64_CONVERT_I32_S
+        } else {
+            Op::F32_CONVERT_I32_S
+        };
         let op = Op(base.0 + u32::from(!signed) + 2 * u32::from(wide));
         let v = self.op1(op, x, if double { Ty::F64 } else { Ty::F32 });
         self.define(result, v, Ext::ANY);
@@ -165,7 +178,11 @@ impl Selector<'_> {
             return self.unsupported(inst);
         }
         let wide = to == types::I64;
-        let base = if wide { Op::I64_TRUNC_F32_S } else { Op::I32_TRUNC_F32_S };
+        let base = if wide {
+            Op::I64_TRUNC_F32_S
+        } else {
+            Op::I32_TRUNC_F32_S
+        };
         let op = Op(base.0 + u32::from(!signed) + 2 * u32::from(self.ty(arg) == types::F64));
         let x = self.val(arg);
         let i = self.push(op, Imm::None, &[x], &[if wide { Ty::I64 } else { Ty::I32 }]);
@@ -176,7 +193,11 @@ impl Selector<'_> {
     fn to_int_saturating(&mut self, result: Value, arg: Value, signed: bool) -> Result<()> {
         let to = self.ty(result);
         let wide = to == types::I64;
-        let base = if wide { Op::I64_TRUNC_SAT_F32_S } else { Op::I32_TRUNC_SAT_F32_S };
+        let base = if wide {
+            Op::I64_TRUNC_SAT_F32_S
+        } else {
+            Op::I32_TRUNC_SAT_F32_S
+        };
         let op = Op(base.0 + u32::from(!signed) + 2 * u32::from(self.ty(arg) == types::F64));
         let x = self.val(arg);
         let mut v = self.op1(op, x, if wide { Ty::I64 } else { Ty::I32 });
@@ -184,7 +205,10 @@ impl Selector<'_> {
         if to.bits() < 32 {
             // Saturate once more, to the narrow range.
             if signed {
-                let (min, max) = (self.i32c(-(1 << (to.bits() - 1))), self.i32c((1 << (to.bits() - 1)) - 1));
+                let (min, max) = (
+                    self.i32c(-(1 << (to.bits() - 1))),
+                    self.i32c((1 << (to.bits() - 1)) - 1),
+                );
                 let c = self.icmp(Op::I32_GT_S, v, min);
                 v = self.select_op(c, v, min);
                 let c = self.icmp(Op::I32_LT_S, v, max);

@@ -61,7 +61,9 @@ impl Selector<'_> {
         let wide = self.lir.vals[a].ty == Ty::I64;
         if self.lir.int_const(b) == Some(0) {
             match op {
-                Op::I32_EQ => return self.op1(if wide { Op::I64_EQZ } else { Op::I32_EQZ }, a, Ty::I32),
+                Op::I32_EQ => {
+                    return self.op1(if wide { Op::I64_EQZ } else { Op::I32_EQZ }, a, Ty::I32);
+                }
                 Op::I32_NE => {
                     let z = self.op1(if wide { Op::I64_EQZ } else { Op::I32_EQZ }, a, Ty::I32);
                     return self.op1(Op::I32_EQZ, z, Ty::I32);
@@ -107,11 +109,17 @@ impl Selector<'_> {
                     types::I16 => (self.i32c(i32::from(bits as u16)), Ext::ZERO),
                     _ => (self.i32c(i32::from(bits as u8)), Ext::ZERO),
                 };
-                let ext = if ext.zero() && self.lir.int_const(v) < Some(1 << (ty.bits() - 1)) { Ext::BOTH } else { ext };
+                let ext = if ext.zero() && self.lir.int_const(v) < Some(1 << (ty.bits() - 1)) {
+                    Ext::BOTH
+                } else {
+                    ext
+                };
                 self.define(result, v, ext);
                 Ok(())
             }
-            InstructionData::IntCompare { cond, args: [a, b], .. } => {
+            InstructionData::IntCompare {
+                cond, args: [a, b], ..
+            } => {
                 let v = self.compare(cond, a, b);
                 self.define(self.result(inst), v, Ext::BOTH);
                 Ok(())
@@ -129,9 +137,14 @@ impl Selector<'_> {
                 self.define(self.result(inst), sum, Ext::ANY);
                 Ok(())
             }
-            InstructionData::Binary { args: [a, b], .. } if results == 2 => self.overflowing(inst, a, b),
+            InstructionData::Binary { args: [a, b], .. } if results == 2 => {
+                self.overflowing(inst, a, b)
+            }
             InstructionData::Binary { args: [a, b], .. } => self.int_binary(inst, a, b),
-            InstructionData::Ternary { opcode: Opcode::Bitselect, args: [c, a, b] } => {
+            InstructionData::Ternary {
+                opcode: Opcode::Bitselect,
+                args: [c, a, b],
+            } => {
                 let (cv, av, bv) = (self.val(c), self.val(a), self.val(b));
                 let x = self.iop(Op::I32_XOR, av, bv);
                 let x = self.iop(Op::I32_AND, x, cv);
@@ -140,7 +153,9 @@ impl Selector<'_> {
                 self.define(self.result(inst), v, ext);
                 Ok(())
             }
-            InstructionData::Ternary { args: [a, b, c], .. } if results == 2 => self.carrying(inst, a, b, c),
+            InstructionData::Ternary {
+                args: [a, b, c], ..
+            } if results == 2 => self.carrying(inst, a, b, c),
             _ => self.unsupported(inst),
         }
     }
@@ -148,10 +163,16 @@ impl Selector<'_> {
     fn compare(&mut self, cond: IntCC, a: Value, b: Value) -> Val {
         let narrow = self.ty(a).bits() < 32;
         let signed = match cond {
-            IntCC::Equal | IntCC::NotEqual => narrow && self.s.ext[a].sign() && self.s.ext[b].sign(),
+            IntCC::Equal | IntCC::NotEqual => {
+                narrow && self.s.ext[a].sign() && self.s.ext[b].sign()
+            }
             _ => cond != cond.unsigned(),
         };
-        let (x, y) = if signed { (self.sx(a), self.sx(b)) } else { (self.zx(a), self.zx(b)) };
+        let (x, y) = if signed {
+            (self.sx(a), self.sx(b))
+        } else {
+            (self.zx(a), self.zx(b))
+        };
         self.icmp(compare_op(cond), x, y)
     }
 
@@ -170,7 +191,14 @@ impl Selector<'_> {
             Opcode::Bnot => {
                 let v = self.val(arg);
                 let m = self.int_const(ty, -1);
-                (self.iop(Op::I32_XOR, v, m), if self.s.ext[arg].sign() { Ext::SIGN } else { Ext::ANY })
+                (
+                    self.iop(Op::I32_XOR, v, m),
+                    if self.s.ext[arg].sign() {
+                        Ext::SIGN
+                    } else {
+                        Ext::ANY
+                    },
+                )
             }
             Opcode::Iabs => {
                 let v = self.sx(arg);
@@ -182,7 +210,14 @@ impl Selector<'_> {
             Opcode::Clz => {
                 let v = self.zx(arg);
                 let n = self.op1(if wide { Op::I64_CLZ } else { Op::I32_CLZ }, v, ty);
-                (if bits < 32 { self.add_const(n, i64::from(bits) - 32) } else { n }, Ext::BOTH)
+                (
+                    if bits < 32 {
+                        self.add_const(n, i64::from(bits) - 32)
+                    } else {
+                        n
+                    },
+                    Ext::BOTH,
+                )
             }
             Opcode::Cls => {
                 let v = self.sx(arg);
@@ -199,11 +234,17 @@ impl Selector<'_> {
                     let guard = self.i32c(1 << bits);
                     v = self.op2(Op::I32_OR, v, guard, Ty::I32);
                 }
-                (self.op1(if wide { Op::I64_CTZ } else { Op::I32_CTZ }, v, ty), Ext::BOTH)
+                (
+                    self.op1(if wide { Op::I64_CTZ } else { Op::I32_CTZ }, v, ty),
+                    Ext::BOTH,
+                )
             }
             Opcode::Popcnt => {
                 let v = self.zx(arg);
-                (self.op1(if wide { Op::I64_POPCNT } else { Op::I32_POPCNT }, v, ty), Ext::BOTH)
+                (
+                    self.op1(if wide { Op::I64_POPCNT } else { Op::I32_POPCNT }, v, ty),
+                    Ext::BOTH,
+                )
             }
             Opcode::Bswap => {
                 let v = self.zx(arg);
@@ -248,9 +289,17 @@ impl Selector<'_> {
                 _ => (self.sx(arg), Ext::SIGN),
             },
             Opcode::Bmask => {
-                let t = if from.bits() < 32 { self.zx(arg) } else { self.val(arg) };
+                let t = if from.bits() < 32 {
+                    self.zx(arg)
+                } else {
+                    self.val(arg)
+                };
                 let b = if self.is_bool(t) { t } else { self.nonzero(t) };
-                let b = if to == types::I64 { self.op1(Op::I64_EXTEND_I32_U, b, Ty::I64) } else { b };
+                let b = if to == types::I64 {
+                    self.op1(Op::I64_EXTEND_I32_U, b, Ty::I64)
+                } else {
+                    b
+                };
                 let to_ty = self.lir.vals[b].ty;
                 let z = self.int_const(to_ty, 0);
                 let v = self.iop(Op::I32_SUB, z, b);
@@ -267,7 +316,9 @@ impl Selector<'_> {
 
     /// True when the value is a comparison's 0 or 1.
     fn is_bool(&self, v: Val) -> bool {
-        self.lir.sole_def(v).is_some_and(|i| (0x45..=0x66).contains(&self.lir.insts[i].op.0))
+        self.lir
+            .sole_def(v)
+            .is_some_and(|i| (0x45..=0x66).contains(&self.lir.insts[i].op.0))
     }
 
     /// Byte reversal of an `i32` or `i64`.
@@ -300,7 +351,14 @@ impl Selector<'_> {
     /// Swaps neighbouring groups of `n` bits.
     fn swap_groups(&mut self, v: Val, n: i64, mask: u64) -> Val {
         let ty = self.lir.vals[v].ty;
-        let m = self.int_const(ty, if ty == Ty::I64 { mask as i64 } else { i64::from(mask as i32) });
+        let m = self.int_const(
+            ty,
+            if ty == Ty::I64 {
+                mask as i64
+            } else {
+                i64::from(mask as i32)
+            },
+        );
         let s = self.int_const(ty, n);
         let hi = self.iop(Op::I32_SHR_U, v, s);
         let hi = self.iop(Op::I32_AND, hi, m);
@@ -332,7 +390,11 @@ impl Selector<'_> {
             }
             Opcode::Band => {
                 let (x, y) = (self.val(a), self.val(b));
-                let ext = if ea.zero() || eb.zero() { Ext::ZERO } else { ea.and(eb) };
+                let ext = if ea.zero() || eb.zero() {
+                    Ext::ZERO
+                } else {
+                    ea.and(eb)
+                };
                 (self.iop(Op::I32_AND, x, y), ext)
             }
             Opcode::Bor => {
@@ -357,27 +419,53 @@ impl Selector<'_> {
             }
             Opcode::Rotl | Opcode::Rotr if bits >= 32 => {
                 let (x, y) = (self.val(a), self.shift_amount(b, ty));
-                (self.iop(if opcode == Opcode::Rotl { Op::I32_ROTL } else { Op::I32_ROTR }, x, y), Ext::ANY)
+                (
+                    self.iop(
+                        if opcode == Opcode::Rotl {
+                            Op::I32_ROTL
+                        } else {
+                            Op::I32_ROTR
+                        },
+                        x,
+                        y,
+                    ),
+                    Ext::ANY,
+                )
             }
             Opcode::Rotl | Opcode::Rotr => {
                 let (x, y) = (self.zx(a), self.shift_amount(b, ty));
                 let width = self.i32c(bits as i32);
                 let back = self.iop(Op::I32_SUB, width, y);
-                let (l, r) = if opcode == Opcode::Rotl { (y, back) } else { (back, y) };
+                let (l, r) = if opcode == Opcode::Rotl {
+                    (y, back)
+                } else {
+                    (back, y)
+                };
                 let hi = self.iop(Op::I32_SHL, x, l);
                 let lo = self.iop(Op::I32_SHR_U, x, r);
                 (self.iop(Op::I32_OR, hi, lo), Ext::ANY)
             }
             Opcode::Udiv | Opcode::Urem => {
                 let (x, y) = (self.zx(a), self.zx(b));
-                let op = if opcode == Opcode::Udiv { Op::I32_DIV_U } else { Op::I32_REM_U };
+                let op = if opcode == Opcode::Udiv {
+                    Op::I32_DIV_U
+                } else {
+                    Op::I32_REM_U
+                };
                 (self.divide(op, x, y), Ext::ZERO)
             }
             Opcode::Sdiv | Opcode::Srem => {
                 let (x, y) = (self.sx(a), self.sx(b));
-                let op = if opcode == Opcode::Sdiv { Op::I32_DIV_S } else { Op::I32_REM_S };
+                let op = if opcode == Opcode::Sdiv {
+                    Op::I32_DIV_S
+                } else {
+                    Op::I32_REM_S
+                };
                 let v = self.divide(op, x, y);
-                if bits < 32 && opcode == Opcode::Sdiv && self.lir.int_const(y).is_none_or(|c| c == -1) {
+                if bits < 32
+                    && opcode == Opcode::Sdiv
+                    && self.lir.int_const(y).is_none_or(|c| c == -1)
+                {
                     let limit = self.i32c(1 << (bits - 1));
                     let overflow = self.icmp(Op::I32_EQ, v, limit);
                     self.push(Op::TRAP_IF, Imm::None, &[overflow], &[]);
@@ -386,11 +474,18 @@ impl Selector<'_> {
             }
             Opcode::Umulhi | Opcode::Smulhi => {
                 let signed = opcode == Opcode::Smulhi;
-                (self.mul_high(a, b, signed), if signed { Ext::SIGN } else { Ext::ZERO })
+                (
+                    self.mul_high(a, b, signed),
+                    if signed { Ext::SIGN } else { Ext::ZERO },
+                )
             }
             Opcode::Smin | Opcode::Smax | Opcode::Umin | Opcode::Umax => {
                 let signed = matches!(opcode, Opcode::Smin | Opcode::Smax);
-                let (x, y) = if signed { (self.sx(a), self.sx(b)) } else { (self.zx(a), self.zx(b)) };
+                let (x, y) = if signed {
+                    (self.sx(a), self.sx(b))
+                } else {
+                    (self.zx(a), self.zx(b))
+                };
                 let op = match opcode {
                     Opcode::Smin => Op::I32_LT_S,
                     Opcode::Smax => Op::I32_GT_S,
@@ -398,7 +493,10 @@ impl Selector<'_> {
                     _ => Op::I32_GT_U,
                 };
                 let c = self.icmp(op, x, y);
-                (self.select_op(c, x, y), if signed { Ext::SIGN } else { Ext::ZERO })
+                (
+                    self.select_op(c, x, y),
+                    if signed { Ext::SIGN } else { Ext::ZERO },
+                )
             }
             Opcode::Iconcat => {
                 let (x, y) = (self.val(a), self.val(b));
@@ -445,7 +543,11 @@ impl Selector<'_> {
             let hi = self.iop(Op::I32_SHR_U, p, s);
             return self.op1(Op::I32_WRAP_I64, hi, Ty::I32);
         }
-        let (x, y) = if signed { (self.sx(a), self.sx(b)) } else { (self.zx(a), self.zx(b)) };
+        let (x, y) = if signed {
+            (self.sx(a), self.sx(b))
+        } else {
+            (self.zx(a), self.zx(b))
+        };
         let p = self.iop(Op::I32_MUL, x, y);
         let s = self.i32c(bits as i32);
         self.iop(if signed { Op::I32_SHR_S } else { Op::I32_SHR_U }, p, s)
@@ -477,11 +579,17 @@ impl Selector<'_> {
 
     /// `{u,s}{add,sub,mul}_overflow`: the wrapped result and a flag.
     fn overflowing(&mut self, inst: ir::Inst, a: Value, b: Value) -> Result<()> {
-        let (value, flag) = (self.func.dfg.inst_results(inst)[0], self.func.dfg.inst_results(inst)[1]);
+        let (value, flag) = (
+            self.func.dfg.inst_results(inst)[0],
+            self.func.dfg.inst_results(inst)[1],
+        );
         let ty = self.ty(a);
         let bits = ty.bits();
         let opcode = self.func.dfg.insts[inst].opcode();
-        let signed = matches!(opcode, Opcode::SaddOverflow | Opcode::SsubOverflow | Opcode::SmulOverflow);
+        let signed = matches!(
+            opcode,
+            Opcode::SaddOverflow | Opcode::SsubOverflow | Opcode::SmulOverflow
+        );
         let op = match opcode {
             Opcode::UaddOverflow | Opcode::SaddOverflow => Op::I32_ADD,
             Opcode::UsubOverflow | Opcode::SsubOverflow => Op::I32_SUB,
@@ -490,9 +598,17 @@ impl Selector<'_> {
         };
         let (v, ext, over) = if bits < 32 {
             // The exact result fits an i32: it overflowed when its extension differs from it.
-            let (x, y) = if signed { (self.sx(a), self.sx(b)) } else { (self.zx(a), self.zx(b)) };
+            let (x, y) = if signed {
+                (self.sx(a), self.sx(b))
+            } else {
+                (self.zx(a), self.zx(b))
+            };
             let exact = self.iop(op, x, y);
-            let back = if signed { self.sign_extend(exact, bits) } else { self.zero_extend(exact, bits) };
+            let back = if signed {
+                self.sign_extend(exact, bits)
+            } else {
+                self.zero_extend(exact, bits)
+            };
             let over = self.icmp(Op::I32_NE, exact, back);
             (back, if signed { Ext::SIGN } else { Ext::ZERO }, over)
         } else {
@@ -544,7 +660,10 @@ impl Selector<'_> {
 
     /// `uadd_overflow_cin`, `usub_overflow_bin`: a step of a carry chain.
     fn carrying(&mut self, inst: ir::Inst, a: Value, b: Value, carry: Value) -> Result<()> {
-        let (value, flag) = (self.func.dfg.inst_results(inst)[0], self.func.dfg.inst_results(inst)[1]);
+        let (value, flag) = (
+            self.func.dfg.inst_results(inst)[0],
+            self.func.dfg.inst_results(inst)[1],
+        );
         let opcode = self.func.dfg.insts[inst].opcode();
         let ty = self.ty(a);
         if ty.bits() < 32 || !matches!(opcode, Opcode::UaddOverflowCin | Opcode::UsubOverflowBin) {
@@ -552,13 +671,25 @@ impl Selector<'_> {
         }
         let (x, y) = (self.val(a), self.val(b));
         let c = self.zx(carry);
-        let c = if ty == types::I64 { self.op1(Op::I64_EXTEND_I32_U, c, Ty::I64) } else { c };
+        let c = if ty == types::I64 {
+            self.op1(Op::I64_EXTEND_I32_U, c, Ty::I64)
+        } else {
+            c
+        };
         let add = opcode == Opcode::UaddOverflowCin;
         let op = if add { Op::I32_ADD } else { Op::I32_SUB };
         let r1 = self.iop(op, x, y);
-        let o1 = if add { self.icmp(Op::I32_LT_U, r1, x) } else { self.icmp(Op::I32_LT_U, x, y) };
+        let o1 = if add {
+            self.icmp(Op::I32_LT_U, r1, x)
+        } else {
+            self.icmp(Op::I32_LT_U, x, y)
+        };
         let r2 = self.iop(op, r1, c);
-        let o2 = if add { self.icmp(Op::I32_LT_U, r2, r1) } else { self.icmp(Op::I32_LT_U, r1, c) };
+        let o2 = if add {
+            self.icmp(Op::I32_LT_U, r2, r1)
+        } else {
+            self.icmp(Op::I32_LT_U, r1, c)
+        };
         let over = self.op2(Op::I32_OR, o1, o2, Ty::I32);
         self.define(value, r2, Ext::ANY);
         self.define(flag, over, Ext::BOTH);

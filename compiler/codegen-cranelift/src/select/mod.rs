@@ -103,9 +103,19 @@ pub fn select(
     s.table.clear();
     s.undo.clear();
     s.consts.clear();
-    let entry = func.layout.entry_block().ok_or_else(|| ErrorKind::Invalid("function without a body".into()))?;
-    let mut sel =
-        Selector { func, env, lir, s, block: Blk::from_u32(0), loc: SourceLoc::default(), frame: None };
+    let entry = func
+        .layout
+        .entry_block()
+        .ok_or_else(|| ErrorKind::Invalid("function without a body".into()))?;
+    let mut sel = Selector {
+        func,
+        env,
+        lir,
+        s,
+        block: Blk::from_u32(0),
+        loc: SourceLoc::default(),
+        frame: None,
+    };
     sel.declare_blocks(domtree)?;
     // An explicit stack: dominator trees get as deep as functions are long.
     enum Step {
@@ -126,7 +136,9 @@ pub fn select(
             }
             Step::Leave(mark) => {
                 while sel.s.undo.len() > mark {
-                    let Some((key, old)) = sel.s.undo.pop() else { break };
+                    let Some((key, old)) = sel.s.undo.pop() else {
+                        break;
+                    };
                     match old {
                         Some(v) => sel.s.table.insert(key, v),
                         None => sel.s.table.remove(&key),
@@ -209,7 +221,9 @@ impl<'a> Selector<'a> {
     }
 
     fn unsupported<T>(&self, inst: ir::Inst) -> Result<T> {
-        Err(ErrorKind::Unsupported(self.func.dfg.display_inst(inst).to_string()))
+        Err(ErrorKind::Unsupported(
+            self.func.dfg.display_inst(inst).to_string(),
+        ))
     }
 
     /// The (low half of the) value; upper bits of narrow integers are unspecified.
@@ -220,7 +234,10 @@ impl<'a> Selector<'a> {
     /// Both halves of an `i128`.
     fn pair(&self, v: Value) -> (Val, Val) {
         let [lo, hi] = self.s.map[v];
-        (lo.expect("definitions are selected before uses"), hi.expect("an i128 has two halves"))
+        (
+            lo.expect("definitions are selected before uses"),
+            hi.expect("an i128 has two halves"),
+        )
     }
 
     fn define(&mut self, v: Value, val: Val, ext: Ext) {
@@ -241,7 +258,9 @@ impl<'a> Selector<'a> {
         if let Some(&v) = self.s.consts.get(&(op, imm)) {
             return v;
         }
-        let inst = self.lir.new_inst(op, Effects::NONE, imm, &[], &[ty], SourceLoc::default());
+        let inst = self
+            .lir
+            .new_inst(op, Effects::NONE, imm, &[], &[ty], SourceLoc::default());
         let v = self.lir.insts[inst].first;
         self.s.consts.insert((op, imm), v);
         v
@@ -256,7 +275,11 @@ impl<'a> Selector<'a> {
     }
 
     fn int_const(&mut self, ty: Ty, c: i64) -> Val {
-        if ty == Ty::I64 { self.i64c(c) } else { self.i32c(c as i32) }
+        if ty == Ty::I64 {
+            self.i64c(c)
+        } else {
+            self.i32c(c as i32)
+        }
     }
 
     fn symbol(&mut self, symbol: Symbol, ty: Ty) -> Val {
@@ -276,7 +299,14 @@ impl<'a> Selector<'a> {
         self.push_with(op, op.effects(), imm, args, results)
     }
 
-    fn push_with(&mut self, op: Op, effects: Effects, imm: Imm, args: &[Val], results: &[Ty]) -> Inst {
+    fn push_with(
+        &mut self,
+        op: Op,
+        effects: Effects,
+        imm: Imm,
+        args: &[Val],
+        results: &[Ty],
+    ) -> Inst {
         let inst = self.lir.new_inst(op, effects, imm, args, results, self.loc);
         self.lir.blocks[self.block].insts.push(inst);
         inst
@@ -330,7 +360,11 @@ impl<'a> Selector<'a> {
                 self.terminate(Term::Jump(edge));
                 Ok(())
             }
-            InstructionData::Brif { arg, blocks: [then, other], .. } => {
+            InstructionData::Brif {
+                arg,
+                blocks: [then, other],
+                ..
+            } => {
                 let cond = self.truth(arg);
                 let (then, other) = (self.edge(then), self.edge(other));
                 // `x != 0` as a double negation is one negation too many for a branch.
@@ -350,11 +384,18 @@ impl<'a> Selector<'a> {
             },
             InstructionData::CondTrap { opcode, arg, .. } => {
                 let cond = self.truth(arg);
-                let op = if opcode == Opcode::Trapz { Op::TRAP_IF_ZERO } else { Op::TRAP_IF };
+                let op = if opcode == Opcode::Trapz {
+                    Op::TRAP_IF_ZERO
+                } else {
+                    Op::TRAP_IF
+                };
                 self.push(op, Imm::None, &[cond], &[]);
                 Ok(())
             }
-            InstructionData::MultiAry { opcode: Opcode::Return, .. } => self.return_(inst),
+            InstructionData::MultiAry {
+                opcode: Opcode::Return,
+                ..
+            } => self.return_(inst),
             InstructionData::Call { .. }
             | InstructionData::CallIndirect { .. }
             | InstructionData::FuncAddr { .. } => self.call(inst),
@@ -410,7 +451,10 @@ impl<'a> Selector<'a> {
     }
 
     fn select_value(&mut self, inst: ir::Inst) -> Result<()> {
-        let InstructionData::Ternary { args: [c, a, b], .. } = self.func.dfg.insts[inst] else {
+        let InstructionData::Ternary {
+            args: [c, a, b], ..
+        } = self.func.dfg.insts[inst]
+        else {
             return self.unsupported(inst);
         };
         let cond = self.truth(c);
@@ -501,7 +545,9 @@ impl<'a> Selector<'a> {
 
     /// True when the block's last instruction is a side operator that does not come back.
     fn diverged(&self) -> bool {
-        let Some(&last) = self.lir.blocks[self.block].insts.last() else { return false };
+        let Some(&last) = self.lir.blocks[self.block].insts.last() else {
+            return false;
+        };
         match (self.lir.insts[last].op, self.lir.insts[last].imm) {
             (Op::SIDE, Imm::Index(i)) => self.env.side_op(i).is_some_and(|op| op.diverges),
             _ => false,

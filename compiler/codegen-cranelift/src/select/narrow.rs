@@ -43,7 +43,11 @@ impl Selector<'_> {
     fn sole_load(&self, v: Value, val: Val) -> Option<crate::lir::Inst> {
         let def = self.func.dfg.value_def(v).inst()?;
         let is_load = matches!(self.func.dfg.insts[def], InstructionData::Load { .. });
-        if is_load && self.s.uses[v] == 1 { self.lir.sole_def(val) } else { None }
+        if is_load && self.s.uses[v] == 1 {
+            self.lir.sole_def(val)
+        } else {
+            None
+        }
     }
 
     /// The low `bits` of an `i32`, zero-extended.
@@ -59,10 +63,18 @@ impl Selector<'_> {
     /// The low `bits` of an `i32`, sign-extended.
     pub(super) fn sign_extend(&mut self, val: Val, bits: u32) -> Val {
         if let Some(c) = self.lir.int_const(val) {
-            let c = if bits == 8 { i32::from(c as i8) } else { i32::from(c as i16) };
+            let c = if bits == 8 {
+                i32::from(c as i8)
+            } else {
+                i32::from(c as i16)
+            };
             return self.i32c(c);
         }
-        let op = if bits == 8 { Op::I32_EXTEND8_S } else { Op::I32_EXTEND16_S };
+        let op = if bits == 8 {
+            Op::I32_EXTEND8_S
+        } else {
+            Op::I32_EXTEND16_S
+        };
         self.op1(op, val, Ty::I32)
     }
 
@@ -95,7 +107,11 @@ impl Selector<'_> {
         }
         let narrow = if signed { self.sx(v) } else { self.zx(v) };
         if let Some(c) = self.lir.int_const(narrow) {
-            let c = if signed { i64::from(c as i32) } else { i64::from(c as u32) };
+            let c = if signed {
+                i64::from(c as i32)
+            } else {
+                i64::from(c as u32)
+            };
             return self.i64c(c);
         }
         if signed
@@ -105,7 +121,11 @@ impl Selector<'_> {
             let inner = self.lir.args(inst)[0];
             return self.op1(Op::I64_EXTEND32_S, inner, Ty::I64);
         }
-        let op = if signed { Op::I64_EXTEND_I32_S } else { Op::I64_EXTEND_I32_U };
+        let op = if signed {
+            Op::I64_EXTEND_I32_S
+        } else {
+            Op::I64_EXTEND_I32_U
+        };
         self.op1(op, narrow, Ty::I64)
     }
 
@@ -130,13 +150,21 @@ impl Selector<'_> {
 
     /// Truth only: `eqz(eqz(x))` is as true as `x`.
     fn strip_double_negation(&mut self, val: Val) -> Val {
-        let Some(outer) = self.lir.sole_def(val) else { return val };
+        let Some(outer) = self.lir.sole_def(val) else {
+            return val;
+        };
         if self.lir.insts[outer].op != Op::I32_EQZ {
             return val;
         }
         let inner_val = self.lir.args(outer)[0];
-        let Some(inner) = self.lir.sole_def(inner_val) else { return val };
-        if self.lir.insts[inner].op == Op::I32_EQZ { self.lir.args(inner)[0] } else { val }
+        let Some(inner) = self.lir.sole_def(inner_val) else {
+            return val;
+        };
+        if self.lir.insts[inner].op == Op::I32_EQZ {
+            self.lir.args(inner)[0]
+        } else {
+            val
+        }
     }
 
     /// 1 when an `i32` or `i64` is not zero, else 0.
@@ -153,7 +181,11 @@ impl Selector<'_> {
             let args = [self.lir.args(inst)[0], self.lir.args(inst)[1]];
             return self.pure(op, Imm::None, &args, Ty::I32);
         }
-        let op = if self.lir.vals[val].ty == Ty::I64 { Op::I64_EQZ } else { Op::I32_EQZ };
+        let op = if self.lir.vals[val].ty == Ty::I64 {
+            Op::I64_EQZ
+        } else {
+            Op::I32_EQZ
+        };
         self.op1(op, val, Ty::I32)
     }
 }

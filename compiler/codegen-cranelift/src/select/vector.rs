@@ -27,7 +27,9 @@ impl Selector<'_> {
         let result = self.result(inst);
         let data = self.func.dfg.insts[inst];
         let v = match data {
-            InstructionData::UnaryConst { constant_handle, .. } => {
+            InstructionData::UnaryConst {
+                constant_handle, ..
+            } => {
                 let bytes = self.func.dfg.constants.get(constant_handle);
                 let mut wide = [0; 16];
                 let n = bytes.len().min(16);
@@ -36,7 +38,9 @@ impl Selector<'_> {
                 let index = self.lir.wide.len() as u32 - 1;
                 self.constant(Op::V128_CONST, Imm::Wide(index), Ty::V128)
             }
-            InstructionData::Shuffle { args: [a, b], imm, .. } => {
+            InstructionData::Shuffle {
+                args: [a, b], imm, ..
+            } => {
                 let mut wide = [0; 16];
                 wide.copy_from_slice(&self.func.dfg.immediates[imm].as_slice()[..16]);
                 if wide.iter().any(|&lane| lane >= 32) {
@@ -47,14 +51,24 @@ impl Selector<'_> {
                 let (x, y) = (self.val(a), self.val(b));
                 self.pure(Op::I8X16_SHUFFLE, Imm::Wide(index), &[x, y], Ty::V128)
             }
-            InstructionData::IntCompare { cond, args: [a, b], .. } => {
+            InstructionData::IntCompare {
+                cond, args: [a, b], ..
+            } => {
                 let ty = self.ty(a);
                 let (x, y) = (self.val(a), self.val(b));
-                let Some(op) = vector_compare(cond, ty) else { return self.unsupported(inst) };
+                let Some(op) = vector_compare(cond, ty) else {
+                    return self.unsupported(inst);
+                };
                 self.v2(op, x, y)
             }
-            InstructionData::FloatCompare { cond, args: [a, b], .. } => {
-                let base = if self.ty(a).lane_type() == types::F64 { Op::F64X2_EQ } else { Op::F32X4_EQ };
+            InstructionData::FloatCompare {
+                cond, args: [a, b], ..
+            } => {
+                let base = if self.ty(a).lane_type() == types::F64 {
+                    Op::F64X2_EQ
+                } else {
+                    Op::F32X4_EQ
+                };
                 // eq ne lt gt le ge
                 let (place, negate) = match cond {
                     FloatCC::Equal => (0, false),
@@ -71,9 +85,17 @@ impl Selector<'_> {
                 };
                 let (x, y) = (self.val(a), self.val(b));
                 let v = self.v2(Op(base.0 + place), x, y);
-                if negate { self.op1(Op::V128_NOT, v, Ty::V128) } else { v }
+                if negate {
+                    self.op1(Op::V128_NOT, v, Ty::V128)
+                } else {
+                    v
+                }
             }
-            InstructionData::BinaryImm8 { opcode: Opcode::Extractlane, arg, imm } => {
+            InstructionData::BinaryImm8 {
+                opcode: Opcode::Extractlane,
+                arg,
+                imm,
+            } => {
                 let (op, ext) = match self.ty(arg).lane_type() {
                     types::I8 => (Op::I8X16_EXTRACT_LANE_U, Ext::ZERO),
                     types::I16 => (Op::I16X8_EXTRACT_LANE_U, Ext::ZERO),
@@ -88,7 +110,11 @@ impl Selector<'_> {
                 self.define(result, v, ext);
                 return Ok(());
             }
-            InstructionData::TernaryImm8 { opcode: Opcode::Insertlane, args: [a, b], imm } => {
+            InstructionData::TernaryImm8 {
+                opcode: Opcode::Insertlane,
+                args: [a, b],
+                imm,
+            } => {
                 let op = match self.ty(a).lane_type() {
                     types::I8 => Op::I8X16_REPLACE_LANE,
                     types::I16 => Op::I16X8_REPLACE_LANE,
@@ -100,15 +126,23 @@ impl Selector<'_> {
                 let (x, y) = (self.val(a), self.val(b));
                 self.pure(op, Imm::Lane(imm), &[x, y], Ty::V128)
             }
-            InstructionData::Ternary { opcode: Opcode::Bitselect, args: [c, a, b] } => {
+            InstructionData::Ternary {
+                opcode: Opcode::Bitselect,
+                args: [c, a, b],
+            } => {
                 let (c, x, y) = (self.val(c), self.val(a), self.val(b));
                 self.pure(Op::V128_BITSELECT, Imm::None, &[x, y, c], Ty::V128)
             }
             InstructionData::Unary { opcode, arg } => return self.vector_unary(inst, opcode, arg),
-            InstructionData::Binary { opcode, args: [a, b] } => {
+            InstructionData::Binary {
+                opcode,
+                args: [a, b],
+            } => {
                 let ty = self.ty(a);
                 if matches!(opcode, Opcode::Ishl | Opcode::Ushr | Opcode::Sshr) {
-                    let Some(f) = family(ty) else { return self.unsupported(inst) };
+                    let Some(f) = family(ty) else {
+                        return self.unsupported(inst);
+                    };
                     let place = match opcode {
                         Opcode::Ishl => 0,
                         Opcode::Sshr => 1,
@@ -116,12 +150,17 @@ impl Selector<'_> {
                     };
                     let x = self.val(a);
                     let n = self.val(b);
-                    let n =
-                        if self.lir.vals[n].ty == Ty::I64 { self.op1(Op::I32_WRAP_I64, n, Ty::I32) } else { n };
+                    let n = if self.lir.vals[n].ty == Ty::I64 {
+                        self.op1(Op::I32_WRAP_I64, n, Ty::I32)
+                    } else {
+                        n
+                    };
                     self.v2(Op(Op::I8X16_SHL.0 + f + place), x, n)
                 } else {
                     let (x, y) = (self.val(a), self.val(b));
-                    let Some(op) = vector_binary(opcode, ty) else { return self.unsupported(inst) };
+                    let Some(op) = vector_binary(opcode, ty) else {
+                        return self.unsupported(inst);
+                    };
                     self.v2(op, x, y)
                 }
             }
@@ -157,8 +196,20 @@ impl Selector<'_> {
                     _ => return self.unsupported(inst),
                 };
                 let v = self.op1(op, x, Ty::I32);
-                let v = if self.ty(result) == types::I64 { self.op1(Op::I64_EXTEND_I32_U, v, Ty::I64) } else { v };
-                self.define(result, v, if opcode == Opcode::VhighBits { Ext::ANY } else { Ext::BOTH });
+                let v = if self.ty(result) == types::I64 {
+                    self.op1(Op::I64_EXTEND_I32_U, v, Ty::I64)
+                } else {
+                    v
+                };
+                self.define(
+                    result,
+                    v,
+                    if opcode == Opcode::VhighBits {
+                        Ext::ANY
+                    } else {
+                        Ext::BOTH
+                    },
+                );
                 return Ok(());
             }
             Opcode::Iabs | Opcode::Ineg => match fam {
@@ -247,7 +298,11 @@ fn vector_binary(opcode: Opcode, ty: Type) -> Option<Op> {
         _ => {}
     }
     if lane.is_float() {
-        let base = if lane == types::F64 { Op::F64X2_ABS } else { Op::F32X4_ABS };
+        let base = if lane == types::F64 {
+            Op::F64X2_ABS
+        } else {
+            Op::F32X4_ABS
+        };
         // abs neg _ sqrt add sub mul div min max
         let place = match opcode {
             Opcode::Fadd => 4,

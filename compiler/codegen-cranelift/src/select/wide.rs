@@ -22,14 +22,19 @@ impl Selector<'_> {
         let data = self.func.dfg.insts[inst];
         let results = self.func.dfg.inst_results(inst);
         match data {
-            InstructionData::IntCompare { cond, args: [a, b], .. } => {
+            InstructionData::IntCompare {
+                cond, args: [a, b], ..
+            } => {
                 let (x, y) = (self.pair(a), self.pair(b));
                 let v = self.wide_compare(cond, x, y);
                 self.define(results[0], v, Ext::BOTH);
                 Ok(())
             }
             InstructionData::Unary { opcode, arg } => self.wide_unary(inst, opcode, arg),
-            InstructionData::Binary { opcode, args: [a, b] } if results.len() == 2 => {
+            InstructionData::Binary {
+                opcode,
+                args: [a, b],
+            } if results.len() == 2 => {
                 let (x, y) = (self.pair(a), self.pair(b));
                 let (value, flag) = (results[0], results[1]);
                 let (r, over) = match opcode {
@@ -37,14 +42,23 @@ impl Selector<'_> {
                         let r = self.wide_add(x, y);
                         (r, self.wide_compare(IntCC::UnsignedLessThan, r, x))
                     }
-                    Opcode::UsubOverflow => {
-                        (self.wide_sub(x, y), self.wide_compare(IntCC::UnsignedLessThan, x, y))
-                    }
+                    Opcode::UsubOverflow => (
+                        self.wide_sub(x, y),
+                        self.wide_compare(IntCC::UnsignedLessThan, x, y),
+                    ),
                     Opcode::SaddOverflow | Opcode::SsubOverflow => {
                         let add = opcode == Opcode::SaddOverflow;
-                        let r = if add { self.wide_add(x, y) } else { self.wide_sub(x, y) };
+                        let r = if add {
+                            self.wide_add(x, y)
+                        } else {
+                            self.wide_sub(x, y)
+                        };
                         let p = self.o64(Op::I64_XOR, x.1, if add { r.1 } else { y.1 });
-                        let q = if add { self.o64(Op::I64_XOR, y.1, r.1) } else { self.o64(Op::I64_XOR, x.1, r.1) };
+                        let q = if add {
+                            self.o64(Op::I64_XOR, y.1, r.1)
+                        } else {
+                            self.o64(Op::I64_XOR, x.1, r.1)
+                        };
                         let both = self.o64(Op::I64_AND, p, q);
                         let z = self.i64c(0);
                         (r, self.op2(Op::I64_LT_S, both, z, Ty::I32))
@@ -55,9 +69,18 @@ impl Selector<'_> {
                 self.define(flag, over, Ext::BOTH);
                 Ok(())
             }
-            InstructionData::Binary { opcode: Opcode::Isplit, .. } => self.unsupported(inst),
-            InstructionData::Binary { opcode, args: [a, b] } => self.wide_binary(inst, opcode, a, b),
-            InstructionData::Ternary { opcode: Opcode::Bitselect, args: [c, a, b] } => {
+            InstructionData::Binary {
+                opcode: Opcode::Isplit,
+                ..
+            } => self.unsupported(inst),
+            InstructionData::Binary {
+                opcode,
+                args: [a, b],
+            } => self.wide_binary(inst, opcode, a, b),
+            InstructionData::Ternary {
+                opcode: Opcode::Bitselect,
+                args: [c, a, b],
+            } => {
                 let (c, a, b) = (self.pair(c), self.pair(a), self.pair(b));
                 let lo = self.bitselect64(c.0, a.0, b.0);
                 let hi = self.bitselect64(c.1, a.1, b.1);
@@ -96,7 +119,11 @@ impl Selector<'_> {
             let hi = self.o64(Op::I64_XOR, x.1, y.1);
             let or = self.o64(Op::I64_OR, lo, hi);
             let z = self.op1(Op::I64_EQZ, or, Ty::I32);
-            return if cond == IntCC::Equal { z } else { self.op1(Op::I32_EQZ, z, Ty::I32) };
+            return if cond == IntCC::Equal {
+                z
+            } else {
+                self.op1(Op::I32_EQZ, z, Ty::I32)
+            };
         }
         let high = super::int::wide_op(super::int::compare_op(cond));
         let low = super::int::wide_op(super::int::compare_op(cond.unsigned()));
@@ -143,14 +170,20 @@ impl Selector<'_> {
             let carried = self.o64(Op::I64_SHR_U, carried, rest);
             let hi = self.o64(Op::I64_SHL, x.1, n);
             let hi = self.o64(Op::I64_OR, hi, carried);
-            (self.select_op(big, moved, fill), self.select_op(big, hi, moved))
+            (
+                self.select_op(big, moved, fill),
+                self.select_op(big, hi, moved),
+            )
         } else {
             let moved = self.o64(shr, x.1, n);
             let carried = self.o64(Op::I64_SHL, x.1, one);
             let carried = self.o64(Op::I64_SHL, carried, rest);
             let lo = self.o64(Op::I64_SHR_U, x.0, n);
             let lo = self.o64(Op::I64_OR, lo, carried);
-            (self.select_op(big, lo, moved), self.select_op(big, moved, fill))
+            (
+                self.select_op(big, lo, moved),
+                self.select_op(big, moved, fill),
+            )
         }
     }
 
@@ -164,7 +197,11 @@ impl Selector<'_> {
             Opcode::Rotl | Opcode::Rotr => {
                 // Rotating by 64 swaps the halves; the rest is a funnel shift of each.
                 let v = self.val(b);
-                let n = if self.lir.vals[v].ty == Ty::I64 { v } else { self.bool64(v) };
+                let n = if self.lir.vals[v].ty == Ty::I64 {
+                    v
+                } else {
+                    self.bool64(v)
+                };
                 let n = if opcode == Opcode::Rotl {
                     n
                 } else {
@@ -259,7 +296,11 @@ impl Selector<'_> {
             }
             Opcode::Ireduce => {
                 let to = self.ty(result);
-                let v = if to == types::I64 { x.0 } else { self.op1(Op::I32_WRAP_I64, x.0, Ty::I32) };
+                let v = if to == types::I64 {
+                    x.0
+                } else {
+                    self.op1(Op::I32_WRAP_I64, x.0, Ty::I32)
+                };
                 self.define(result, v, Ext::ANY);
                 return Ok(());
             }
@@ -288,12 +329,23 @@ impl Selector<'_> {
             Opcode::Iabs => {
                 let k = self.i64c(63);
                 let sign = self.o64(Op::I64_SHR_S, x.1, k);
-                let t = (self.o64(Op::I64_XOR, x.0, sign), self.o64(Op::I64_XOR, x.1, sign));
+                let t = (
+                    self.o64(Op::I64_XOR, x.0, sign),
+                    self.o64(Op::I64_XOR, x.1, sign),
+                );
                 self.wide_sub(t, (sign, sign))
             }
             Opcode::Clz | Opcode::Ctz => {
-                let op = if opcode == Opcode::Clz { Op::I64_CLZ } else { Op::I64_CTZ };
-                let (first, second) = if opcode == Opcode::Clz { (x.1, x.0) } else { (x.0, x.1) };
+                let op = if opcode == Opcode::Clz {
+                    Op::I64_CLZ
+                } else {
+                    Op::I64_CTZ
+                };
+                let (first, second) = if opcode == Opcode::Clz {
+                    (x.1, x.0)
+                } else {
+                    (x.0, x.1)
+                };
                 let a = self.op1(op, first, Ty::I64);
                 let b = self.op1(op, second, Ty::I64);
                 let b = self.add_const(b, 64);
