@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use wasmir::{parse_module, print_module, verify_module};
+use wasmir::{FuncBody, Module, parse_module, passes, print_module, verify_module};
 
 /// What a file's test prints.
 fn outcome(kind: &str, text: &str) -> String {
@@ -42,8 +42,33 @@ fn outcome(kind: &str, text: &str) -> String {
             let stats = wasmir::reach::run(&mut module).expect("raw bodies can be read");
             format!("{stats:?}\n{}", print_module(&module))
         }
+        "frame" | "dce" | "pipeline" => {
+            let mut module = module;
+            verify_module(&module).expect("a valid module");
+            let stats = pass(kind, &mut module);
+            let errors = verify_module(&module).err().unwrap_or_default();
+            let errors: String = errors.iter().map(|e| format!("invalid: {e}\n")).collect();
+            format!("{stats}\n{}{errors}", print_module(&module))
+        }
         "error" => "no error\n".to_owned(),
         _ => panic!("unknown kind of test `{kind}`"),
+    }
+}
+
+/// Runs a pass and says what it did.
+fn pass(name: &str, module: &mut Module) -> String {
+    match name {
+        "frame" => format!("{:?}", passes::frame::run_on_module(module)),
+        "pipeline" => format!("{:?}", passes::pipeline::run(module, &Default::default())),
+        _ => {
+            let mut all = Vec::new();
+            for func in module.funcs.values_mut() {
+                if let FuncBody::Ir(body) = &mut func.body {
+                    all.push(passes::dce::run(body));
+                }
+            }
+            format!("{all:?}")
+        }
     }
 }
 

@@ -43,7 +43,10 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
         let signatures = std::iter::once(&func.signature).chain(func.dfg.signatures.values());
         for (i, signature) in signatures.enumerate() {
             let list = |params: &[cranelift_codegen::ir::AbiParam]| {
-                select::abi_types(params).map_err(|e| fail(format!("`{}`: {e}", func.name)))
+                select::abi_types(params).map_err(|kind| {
+                    let function = func.name.to_string();
+                    fail(codegen_cranelift::Error { function, kind }.to_string())
+                })
             };
             let ty = (list(&signature.params)?, list(&signature.returns)?);
             let index = env.types.iter().position(|known| *known == ty).unwrap_or_else(|| {
@@ -63,7 +66,7 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
         code.raw(&body.bytes);
         clif.push_str(&emitter.clif());
         clif.push('\n');
-        exports.export(name(func), ExportKind::Func, i as u32);
+        exports.export(&name(func), ExportKind::Func, i as u32);
     }
     exports.export("memory", ExportKind::Memory, 0);
     let mut types = TypeSection::new();

@@ -189,10 +189,11 @@ fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Resul
 }
 
 /// The module as WebAssembly.
-fn wasm(path: &Path, _: &Module) -> Result<Vec<u8>> {
-    Err(Error::Stage {
+fn wasm(path: &Path, module: &Module) -> Result<Vec<u8>> {
+    let options = codegen_cranelift::module::Options::default();
+    codegen_cranelift::module::emit_module(module, &options).map_err(|e| Error::Stage {
         path: path.into(),
         stage: "generate code for",
-        message: "only functions in Cranelift's form can be emitted so far".into(),
+        message: e.to_string(),
     })
 }
