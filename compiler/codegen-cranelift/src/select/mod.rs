@@ -399,6 +399,7 @@ impl<'a> Selector<'a> {
             InstructionData::Call { .. }
             | InstructionData::CallIndirect { .. }
             | InstructionData::FuncAddr { .. } => self.call(inst),
+            InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, .. } => self.bitcast(inst),
             InstructionData::Load { .. }
             | InstructionData::Store { .. }
             | InstructionData::LoadNoOffset { .. }
@@ -442,7 +443,6 @@ impl<'a> Selector<'a> {
         let any_vector = ctrl.is_vector() || arg_type.is_some_and(|t| t.is_vector());
         match opcode {
             Opcode::Select | Opcode::SelectSpectreGuard => self.select_value(inst),
-            Opcode::Bitcast => self.bitcast(inst),
             _ if any_vector => self.vector(inst),
             _ if ctrl == types::I128 || arg_type == Some(types::I128) => self.wide(inst),
             _ if ctrl.is_float() || arg_type.is_some_and(|t| t.is_float()) => self.float(inst),
