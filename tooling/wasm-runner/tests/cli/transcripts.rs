@@ -2,8 +2,9 @@
 //! codes, run against the programs in `tests/programs`. `BLESS=1 cargo test -p wasm-runner` writes down what is printed now.
 //!
 //! A command line is `$ wasm-runner …` with words divided by spaces, `'…'` around words with spaces, `NAME=value` words in front for
-//! the environment, and `<<< TEXT` or `< FILE` at the end for standard input (empty otherwise). Standard output comes first,
-//! then standard error with `! ` in front of each line, then `= exit code` when it is not 0.
+//! the environment, and `<<< TEXT` or `< FILE` at the end for standard input (empty otherwise). Standard output comes first
+//! (`~` for an empty line, `⏎` where the last line has no end), then standard error with `! ` in front of each line, then
+//! `= exit code` when it is not 0.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -54,7 +55,10 @@ fn replay(workshop: &Workshop, transcript: &str) -> String {
         } else if let Some(command) = line.strip_prefix("$ ") {
             let _ = writeln!(out, "{line}");
             let ended = workshop.run_line(command);
-            out.push_str(&ended.stdout);
+            for line in ended.stdout.split_inclusive('\n') {
+                // An empty line of the transcript itself only divides.
+                out.push_str(if line == "\n" { "~\n" } else { line });
+            }
             if !ended.stdout.is_empty() && !ended.stdout.ends_with('\n') {
                 out.push_str("⏎\n");
             }
