@@ -49,7 +49,9 @@ mod text;
 mod types;
 mod verify;
 
-pub use binary::{BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_module};
+pub use binary::{
+    BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_module,
+};
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;
 pub use cranelift_entity as entity;

@@ -167,6 +167,9 @@ fn is_undefined(symbol: &Symbol) -> bool {
     matches!(symbol.linkage, Linkage::Undefined | Linkage::UndefinedWeak)
 }
 
+/// Where something is imported from, and the symbol it is known by.
+type ImportKey<'a> = (&'a Import, Option<&'a str>);
+
 /// For each entity of a module, its number in the result, and whether it is the one that is moved
 /// there.
 type Resolved<K> = (SecondaryMap<K, PackedOption<K>>, Vec<bool>);
@@ -205,7 +208,7 @@ fn resolve<K: EntityRef + ReservedValue, T: PartialEq>(
         }
     }
     // What stands for each entity: itself, a definition elsewhere, or an earlier import.
-    let mut imports: FxHashMap<(&Import, Option<&str>), Vec<(usize, usize)>> = FxHashMap::default();
+    let mut imports: FxHashMap<ImportKey<'_>, Vec<(usize, usize)>> = FxHashMap::default();
     let mut stands: Vec<Vec<(usize, usize)>> = Vec::new();
     for (m, candidates) in modules.iter().enumerate() {
         let mut own = Vec::new();

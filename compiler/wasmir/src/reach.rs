@@ -318,13 +318,13 @@ fn in_bounds(offset: &[ConstOp], len: u64, size: u64) -> bool {
     start.checked_add(len).is_some_and(|end| end <= size)
 }
 
-fn compact<K: EntityRef, V>(
+fn compact<K, V>(
     map: &mut PrimaryMap<K, V>,
     live: &EntitySet<K>,
     renumber: &mut SecondaryMap<K, PackedOption<K>>,
 ) -> usize
 where
-    K: cranelift_entity::packed_option::ReservedValue,
+    K: EntityRef + cranelift_entity::packed_option::ReservedValue,
 {
     let old = mem::take(map);
     let before = old.len();

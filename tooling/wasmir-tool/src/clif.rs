@@ -36,8 +36,15 @@ pub(crate) struct Generated {
 
 /// Generates a module.
 pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
-    let fail = |message: String| Error::Stage { path: path.into(), stage: "generate code for", message };
-    let mut env = Standalone { stack_pointer: Some(0), ..Standalone::default() };
+    let fail = |message: String| Error::Stage {
+        path: path.into(),
+        stage: "generate code for",
+        message,
+    };
+    let mut env = Standalone {
+        stack_pointer: Some(0),
+        ..Standalone::default()
+    };
     let mut functions = FunctionSection::new();
     for func in funcs {
         let signatures = std::iter::once(&func.signature).chain(func.dfg.signatures.values());
@@ -49,10 +56,14 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
                 })
             };
             let ty = (list(&signature.params)?, list(&signature.returns)?);
-            let index = env.types.iter().position(|known| *known == ty).unwrap_or_else(|| {
-                env.types.push(ty);
-                env.types.len() - 1
-            });
+            let index = env
+                .types
+                .iter()
+                .position(|known| *known == ty)
+                .unwrap_or_else(|| {
+                    env.types.push(ty);
+                    env.types.len() - 1
+                });
             if i == 0 {
                 functions.function(index as u32);
             }
@@ -62,7 +73,9 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
     let mut emitter = Emitter::new();
     let mut clif = String::new();
     for (i, func) in funcs.iter().enumerate() {
-        let body = emitter.emit(func.clone(), &env).map_err(|e| fail(e.to_string()))?;
+        let body = emitter
+            .emit(func.clone(), &env)
+            .map_err(|e| fail(e.to_string()))?;
         code.raw(&body.bytes);
         clif.push_str(&emitter.clif());
         clif.push('\n');
@@ -71,7 +84,9 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
     exports.export("memory", ExportKind::Memory, 0);
     let mut types = TypeSection::new();
     for (params, results) in &env.types {
-        types.ty().function(params.iter().copied(), results.iter().copied());
+        types
+            .ty()
+            .function(params.iter().copied(), results.iter().copied());
     }
     let mut tables = TableSection::new();
     tables.table(TableType {
@@ -90,11 +105,19 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
         page_size_log2: None,
     });
     let mut globals = GlobalSection::new();
-    let pointer = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+    let pointer = GlobalType {
+        val_type: ValType::I32,
+        mutable: true,
+        shared: false,
+    };
     globals.global(pointer, &ConstExpr::i32_const(STACK_TOP));
     let mut elements = ElementSection::new();
     let all: Vec<u32> = (0..funcs.len() as u32).collect();
-    elements.active(None, &ConstExpr::i32_const(0), Elements::Functions(all.into()));
+    elements.active(
+        None,
+        &ConstExpr::i32_const(0),
+        Elements::Functions(all.into()),
+    );
     let mut module = Module::new();
     module
         .section(&types)
@@ -105,7 +128,10 @@ pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Generated> {
         .section(&exports)
         .section(&elements)
         .section(&code);
-    Ok(Generated { wasm: module.finish(), clif })
+    Ok(Generated {
+        wasm: module.finish(),
+        clif,
+    })
 }
 
 /// A function's name without its mark.

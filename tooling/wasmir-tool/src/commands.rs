@@ -22,19 +22,34 @@ pub(crate) fn execute(cli: &Cli) -> Result<()> {
             }
             write_module(path, &module, &emit.out, Form::Wir)
         }
-        Command::Opt { emit, passes, verify_each, time_passes } => {
-            opt(emit, passes, *verify_each, *time_passes)
-        }
+        Command::Opt {
+            emit,
+            passes,
+            verify_each,
+            time_passes,
+        } => opt(emit, passes, *verify_each, *time_passes),
         Command::Codegen(emit) => codegen(emit),
-        Command::Run { input, invoke, args } => run_file(&input.file, invoke, args),
+        Command::Run {
+            input,
+            invoke,
+            args,
+        } => run_file(&input.file, invoke, args),
     }
 }
 
 fn parse(path: &Path) -> Result<()> {
     let text = match input::read(path)? {
         Input::Module(m, form) => {
-            let raw = m.funcs.values().filter(|f| matches!(f.body, FuncBody::Raw(_))).count();
-            let ir = m.funcs.values().filter(|f| matches!(f.body, FuncBody::Ir(_))).count();
+            let raw = m
+                .funcs
+                .values()
+                .filter(|f| matches!(f.body, FuncBody::Raw(_)))
+                .count();
+            let ir = m
+                .funcs
+                .values()
+                .filter(|f| matches!(f.body, FuncBody::Ir(_)))
+                .count();
             format!(
                 "{form}: {} types, {} functions ({ir} with instructions, {raw} as they came), \
                  {} tables, {} memories, {} globals, {} tags, {} data, {} elements, {} exports\n",
@@ -63,8 +78,10 @@ fn print(emit: &Emit) -> Result<()> {
         Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wir),
         Input::Clif(text) => {
             let file = clif::parse(path, &text)?;
-            let text: String =
-                clif::functions(&file).iter().map(|f| format!("{}\n", f.display())).collect();
+            let text: String = clif::functions(&file)
+                .iter()
+                .map(|f| format!("{}\n", f.display()))
+                .collect();
             output::write(emit.out.output.as_deref(), text.as_bytes())
         }
     }
@@ -73,7 +90,10 @@ fn print(emit: &Emit) -> Result<()> {
 fn verify(path: &Path) -> Result<()> {
     match input::read(path)? {
         Input::Module(mut module, _) => {
-            let invalid = |errors| Error::Invalid { path: path.into(), errors };
+            let invalid = |errors| Error::Invalid {
+                path: path.into(),
+                errors,
+            };
             wasmir::verify_module(&module).map_err(invalid)?;
             // Bodies that are still wasm are checked by being lifted.
             input::lift_bodies(path, &mut module)?;
@@ -81,9 +101,8 @@ fn verify(path: &Path) -> Result<()> {
         }
         Input::Clif(text) => {
             let file = clif::parse(path, &text)?;
-            let flags = cranelift_codegen::settings::Flags::new(
-                cranelift_codegen::settings::builder(),
-            );
+            let flags =
+                cranelift_codegen::settings::Flags::new(cranelift_codegen::settings::builder());
             for func in clif::functions(&file) {
                 cranelift_codegen::verify_function(&func, &flags).map_err(|e| Error::Stage {
                     path: path.into(),
@@ -101,7 +120,9 @@ fn link(files: &[std::path::PathBuf], keep: bool, out: &Out) -> Result<()> {
     for file in files {
         let mut module = input::module(file)?;
         // The linker's errors name modules.
-        module.name.get_or_insert_with(|| file.display().to_string());
+        module
+            .name
+            .get_or_insert_with(|| file.display().to_string());
         modules.push(module);
     }
     let mut module = wasmir::link(modules).map_err(|errors| Error::Link { errors })?;
@@ -115,7 +136,11 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
     let path = &emit.input.file;
     let mut module = input::module(path)?;
     input::lift_bodies(path, &mut module)?;
-    let list = if list.is_empty() { &passes::BUILD[..] } else { list };
+    let list = if list.is_empty() {
+        &passes::BUILD[..]
+    } else {
+        list
+    };
     for pass in list {
         let name = format!("{pass:?}").to_lowercase();
         let report = passes::run(*pass, &mut module).map_err(|message| Error::Stage {
@@ -124,7 +149,11 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
             message,
         })?;
         if time {
-            eprintln!("{name:10} {:8.2} ms  {}", report.time.as_secs_f64() * 1e3, report.stats);
+            eprintln!(
+                "{name:10} {:8.2} ms  {}",
+                report.time.as_secs_f64() * 1e3,
+                report.stats
+            );
         }
         if verify_each {
             wasmir::verify_module(&module)
@@ -179,11 +208,13 @@ fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Resul
         Form::Wirb => wasmir::encode_module(module),
         Form::Wasm => wasm(path, module)?,
         Form::Wat => output::wat(path, &wasm(path, module)?)?.into_bytes(),
-        Form::Clif => return Err(Error::Kind {
-            path: path.into(),
-            found: "a module",
-            wanted: "Cranelift's intermediate form",
-        }),
+        Form::Clif => {
+            return Err(Error::Kind {
+                path: path.into(),
+                found: "a module",
+                wanted: "Cranelift's intermediate form",
+            });
+        }
     };
     output::write(out.output.as_deref(), &bytes)
 }

@@ -6,29 +6,60 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot read `{}`: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot write `{}`: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{}:{source}", path.display())]
-    Text { path: PathBuf, source: wasmir::ParseError },
+    Text {
+        path: PathBuf,
+        source: wasmir::ParseError,
+    },
     #[error("cannot {stage} `{}`: {message}", path.display())]
-    Stage { path: PathBuf, stage: &'static str, message: String },
+    Stage {
+        path: PathBuf,
+        stage: &'static str,
+        message: String,
+    },
     #[error("`{}` is not valid:\n{}", path.display(), lines(errors))]
-    Invalid { path: PathBuf, errors: Vec<wasmir::VerifyError> },
+    Invalid {
+        path: PathBuf,
+        errors: Vec<wasmir::VerifyError>,
+    },
     #[error("after the pass `{pass}` the module is not valid:\n{}", lines(errors))]
-    PassBroke { pass: String, errors: Vec<wasmir::VerifyError> },
+    PassBroke {
+        pass: String,
+        errors: Vec<wasmir::VerifyError>,
+    },
     #[error("cannot link:\n{}", lines(errors))]
     Link { errors: Vec<wasmir::LinkError> },
     #[error("`{}` is {found}, but this command wants {wanted}", path.display())]
-    Kind { path: PathBuf, found: &'static str, wanted: &'static str },
+    Kind {
+        path: PathBuf,
+        found: &'static str,
+        wanted: &'static str,
+    },
     #[error("{failures} of {runs} runs failed:\n{report}")]
-    Runs { failures: usize, runs: usize, report: String },
+    Runs {
+        failures: usize,
+        runs: usize,
+        report: String,
+    },
     #[error("{0}")]
     Usage(String),
 }
 
 fn lines(errors: &[impl std::fmt::Display]) -> String {
-    errors.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(|e| format!("  {e}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 impl Error {

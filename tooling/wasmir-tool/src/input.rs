@@ -23,14 +23,21 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
         }
         std::fs::read(path)
     };
-    read().map_err(|source| Error::Read { path: path.into(), source })
+    read().map_err(|source| Error::Read {
+        path: path.into(),
+        source,
+    })
 }
 
 /// Reads a file. Binary forms are told by their first bytes, text by the file's extension, or, on
 /// standard input, by how it begins.
 pub(crate) fn read(path: &Path) -> Result<Input> {
     let bytes = bytes(path)?;
-    let stage = |stage, message: String| Error::Stage { path: path.into(), stage, message };
+    let stage = |stage, message: String| Error::Stage {
+        path: path.into(),
+        stage,
+        message,
+    };
     if bytes.starts_with(b"\0asm") {
         let module = wasmir_lift::lift_shared(&Arc::from(bytes));
         let module = module.map_err(|e| stage("lift", e.to_string()))?;
@@ -57,7 +64,10 @@ pub(crate) fn read(path: &Path) -> Result<Input> {
 
 fn wir(path: &Path, text: &str) -> Result<Input> {
     let module = wasmir::parse_module(text);
-    let module = module.map_err(|source| Error::Text { path: path.into(), source })?;
+    let module = module.map_err(|source| Error::Text {
+        path: path.into(),
+        source,
+    })?;
     Ok(Input::Module(Box::new(module), "WasmIR"))
 }
 
@@ -69,16 +79,24 @@ fn wat(text: &str, stage: impl Fn(&'static str, String) -> Error) -> Result<Inpu
 
 /// The first word outside comments.
 fn first_word(text: &str) -> &str {
-    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(';'));
-    lines.next().and_then(|line| line.split_whitespace().next()).unwrap_or_default()
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with(';'));
+    lines
+        .next()
+        .and_then(|line| line.split_whitespace().next())
+        .unwrap_or_default()
 }
 
 /// Reads a module that is valid.
 pub(crate) fn module(path: &Path) -> Result<Module> {
     match read(path)? {
         Input::Module(module, _) => {
-            wasmir::verify_module(&module)
-                .map_err(|errors| Error::Invalid { path: path.into(), errors })?;
+            wasmir::verify_module(&module).map_err(|errors| Error::Invalid {
+                path: path.into(),
+                errors,
+            })?;
             Ok(*module)
         }
         Input::Clif(_) => Err(Error::Kind {

@@ -6,8 +6,8 @@
 //! Exit codes: 0 fine; 1 the input is wrong (with what is wrong on standard error); 2 wrong usage;
 //! 101 a fault of the tool.
 
-mod clif;
 mod cli;
+mod clif;
 mod commands;
 mod error;
 mod input;

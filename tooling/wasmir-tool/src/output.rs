@@ -7,10 +7,16 @@ use std::path::Path;
 /// Writes `bytes`.
 pub(crate) fn write(path: Option<&Path>, bytes: &[u8]) -> Result<()> {
     let name = path.unwrap_or(Path::new("standard output"));
-    let fail = |source| Error::Write { path: name.into(), source };
+    let fail = |source| Error::Write {
+        path: name.into(),
+        source,
+    };
     let Some(path) = path else {
         let mut out = std::io::stdout().lock();
-        return out.write_all(bytes).and_then(|()| out.flush()).map_err(fail);
+        return out
+            .write_all(bytes)
+            .and_then(|()| out.flush())
+            .map_err(fail);
     };
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -27,10 +27,13 @@ pub(crate) struct Report {
 }
 
 fn bodies(module: &mut Module) -> impl Iterator<Item = &mut Body> {
-    module.funcs.values_mut().filter_map(|func| match &mut func.body {
-        FuncBody::Ir(body) => Some(&mut **body),
-        _ => None,
-    })
+    module
+        .funcs
+        .values_mut()
+        .filter_map(|func| match &mut func.body {
+            FuncBody::Ir(body) => Some(&mut **body),
+            _ => None,
+        })
 }
 
 /// Runs a pass.
@@ -39,7 +42,10 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
     let stats = match pass {
         Pass::Frame => format!("{:?}", passes::frame::run_on_module(module)),
         Pass::Pipeline => {
-            format!("{:?}", passes::pipeline::run(module, &passes::pipeline::Options::default()))
+            format!(
+                "{:?}",
+                passes::pipeline::run(module, &passes::pipeline::Options::default())
+            )
         }
         Pass::Dce => {
             let mut sum = passes::dce::Stats::default();
@@ -52,5 +58,8 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
         }
         Pass::Reach => format!("{:?}", reach::run(module).map_err(|e| e.to_string())?),
     };
-    Ok(Report { time: start.elapsed(), stats })
+    Ok(Report {
+        time: start.elapsed(),
+        stats,
+    })
 }

@@ -54,15 +54,24 @@ impl Running {
 /// Calls an exported function and returns its results, one in each line.
 pub(crate) fn invoke(path: &Path, wasm: &[u8], name: &str, args: &[String]) -> Result<String> {
     let mut running = Running::new(path, wasm)?;
-    let func = running.instance.get_func(&mut running.store, name).ok_or_else(|| {
-        Error::Usage(format!("`{}` exports no function `{name}`", path.display()))
-    })?;
+    let func = running
+        .instance
+        .get_func(&mut running.store, name)
+        .ok_or_else(|| {
+            Error::Usage(format!("`{}` exports no function `{name}`", path.display()))
+        })?;
     let ty = func.ty(&running.store);
     if ty.params().len() != args.len() {
         let (want, found) = (ty.params().len(), args.len());
-        return Err(Error::Usage(format!("`{name}` wants {want} arguments, not {found}")));
+        return Err(Error::Usage(format!(
+            "`{name}` wants {want} arguments, not {found}"
+        )));
     }
-    let args: Result<Vec<Val>> = ty.params().zip(args).map(|(ty, arg)| value(&ty, arg)).collect();
+    let args: Result<Vec<Val>> = ty
+        .params()
+        .zip(args)
+        .map(|(ty, arg)| value(&ty, arg))
+        .collect();
     let results = running.call(name, &args?).map_err(|message| Error::Stage {
         path: path.into(),
         stage: "run",
@@ -75,11 +84,15 @@ fn value(ty: &ValType, text: &str) -> Result<Val> {
     let wrong = || Error::Usage(format!("`{text}` is no value of type `{ty}`"));
     Ok(match ty {
         ValType::I32 => {
-            let value = text.parse::<i32>().or_else(|_| text.parse::<u32>().map(|v| v as i32));
+            let value = text
+                .parse::<i32>()
+                .or_else(|_| text.parse::<u32>().map(|v| v as i32));
             Val::I32(value.map_err(|_| wrong())?)
         }
         ValType::I64 => {
-            let value = text.parse::<i64>().or_else(|_| text.parse::<u64>().map(|v| v as i64));
+            let value = text
+                .parse::<i64>()
+                .or_else(|_| text.parse::<u64>().map(|v| v as i64));
             Val::I64(value.map_err(|_| wrong())?)
         }
         ValType::F32 => Val::F32(text.parse::<f32>().map_err(|_| wrong())?.to_bits()),
@@ -109,7 +122,10 @@ pub(crate) fn clif(path: &Path, text: &str) -> Result<usize> {
     for (func, details) in &file.functions {
         let signature = &func.signature;
         for comment in &details.comments {
-            let trap = comment.text.trim_start_matches([';', ' ']).strip_prefix("trap:");
+            let trap = comment
+                .text
+                .trim_start_matches([';', ' '])
+                .strip_prefix("trap:");
             // The reader wants an expectation; a trap has none.
             let command = match trap {
                 Some(call) => format!("run:{call} == 0"),
@@ -143,7 +159,11 @@ pub(crate) fn clif(path: &Path, text: &str) -> Result<usize> {
     }
     match failures {
         0 => Ok(runs),
-        _ => Err(Error::Runs { failures, runs, report }),
+        _ => Err(Error::Runs {
+            failures,
+            runs,
+            report,
+        }),
     }
 }
 
@@ -158,7 +178,11 @@ fn call(
         flatten(arg, &mut flat)?;
     }
     let mut results = running.call(name, &flat)?.into_iter();
-    signature.returns.iter().map(|param| unflatten(param.value_type, &mut results)).collect()
+    signature
+        .returns
+        .iter()
+        .map(|param| unflatten(param.value_type, &mut results))
+        .collect()
 }
 
 /// Values of Cranelift as the parameters wasm has for them.
