@@ -11,11 +11,19 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::message::pack;
-use crate::{Backing, Ledger, MemoryController, MemoryError, Region, Result};
+use crate::{Backing, Ledger, MemoryError, Region, Result, Tracked};
 
-/// The module's global allocator.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GlobalHeap;
+/// The module's global allocator. Only [`controller`] makes one, so that no region is ever released or
+/// reached that its [`Tracked`] did not check.
+#[derive(Debug)]
+pub struct GlobalHeap(());
+
+/// A controller over the global allocator for the module's own use. It knows only the regions that it
+/// allocated itself; those of the host are reached through [`answer`] alone.
+#[must_use]
+pub fn controller() -> Tracked<GlobalHeap> {
+    Tracked::new(GlobalHeap(()))
+}
 
 /// The layout of an allocation; a zero-length one takes a byte so that its pointer is unique.
 fn layout(len: u32, align: u32) -> Option<Layout> {
@@ -45,7 +53,7 @@ impl Backing for GlobalHeap {
     }
 }
 
-/// The module's one controller, behind a lock that also holds in a module with threads.
+/// The regions that the host allocated, behind a lock that also holds in a module with threads.
 struct Global {
     busy: AtomicBool,
     ledger: UnsafeCell<Ledger>,
@@ -70,52 +78,35 @@ fn with<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
     result
 }
 
-/// The controller behind `__alloc` and `__free`; every value is a handle to the same one.
-///
-/// Zero-sized, so that a guest may make one wherever it needs it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GlobalController;
-
-impl MemoryController for GlobalController {
-    fn alloc(&mut self, len: u32, align: u32) -> Result<u32> {
-        with(|ledger| {
-            ledger.admit(align)?;
-            let ptr = GlobalHeap
-                .allocate(len, align)
-                .ok_or(MemoryError::OutOfMemory { len, align })?;
-            ledger.record(Region { ptr, len }, align)?;
-            Ok(ptr)
-        })
-    }
-
-    fn free(&mut self, ptr: u32, len: u32) -> Result<()> {
-        with(|ledger| {
-            let align = ledger.forget(Region { ptr, len })?;
-            GlobalHeap.release(ptr, len, align);
-            Ok(())
-        })
-    }
-
-    fn try_mut_mem(&mut self, ptr: u32, len: u32) -> Result<&mut [u8]> {
-        with(|ledger| ledger.covers(Region { ptr, len }))?;
-        // SAFETY: the region lies within one live allocation, which was zeroed.
-        Ok(unsafe { core::slice::from_raw_parts_mut(ptr as *mut u8, len as usize) })
-    }
+/// Allocates a region for the host and fills it before anybody else knows of it.
+fn allocate(len: u32, align: u32, fill: impl FnOnce(&mut [u8])) -> Result<Region> {
+    with(|ledger| ledger.admit(align))?;
+    let mut heap = GlobalHeap(());
+    let ptr = heap
+        .allocate(len, align)
+        .ok_or(MemoryError::OutOfMemory { len, align })?;
+    fill(heap.bytes(ptr, len));
+    let region = Region { ptr, len };
+    with(|ledger| ledger.record(region, align))?;
+    Ok(region)
 }
 
 /// What `__alloc` does.
 #[must_use]
 pub fn alloc(len: u32, align: u32) -> u32 {
-    GlobalController.alloc(len, align).unwrap_or(0)
+    allocate(len, align, |_| {}).map_or(0, |region| region.ptr)
 }
 
 /// What `__free` does.
 #[must_use]
 pub fn free(ptr: u32, len: u32) -> i32 {
-    GlobalController
-        .free(ptr, len)
-        .err()
-        .map_or(0, |error| error.status())
+    match with(|ledger| ledger.forget(Region { ptr, len })) {
+        Ok(align) => {
+            GlobalHeap(()).release(ptr, len, align);
+            0
+        }
+        Err(error) => error.status(),
+    }
 }
 
 /// What an exported message function does: hands the caller's bytes to `handler` and packs the answer.
@@ -123,19 +114,19 @@ pub fn free(ptr: u32, len: u32) -> i32 {
 /// A region that the caller did not allocate is answered with an empty message at address 0, which
 /// the host reports as a foreign pointer.
 pub fn answer(ptr: u32, len: u32, handler: impl FnOnce(&[u8]) -> alloc::vec::Vec<u8>) -> u64 {
-    let mut memory = GlobalController;
-    let Ok(message) = memory.try_mut_mem(ptr, len) else {
+    let message = Region { ptr, len };
+    // While the handler reads the region nobody may free it: it is off the books until then.
+    let Ok(align) = with(|ledger| ledger.forget(message)) else {
         return 0;
     };
-    let answer = handler(message);
+    let answer = handler(GlobalHeap(()).bytes(ptr, len));
+    if with(|ledger| ledger.record(message, align)).is_err() {
+        return 0;
+    }
     let Ok(len) = u32::try_from(answer.len()) else {
         return 0;
     };
-    let Ok(ptr) = memory.alloc(len, 1) else {
-        return 0;
-    };
-    memory.mut_mem(ptr, len).copy_from_slice(&answer);
-    pack(Region { ptr, len })
+    allocate(len, 1, |bytes| bytes.copy_from_slice(&answer)).map_or(0, pack)
 }
 
 /// Exports `__alloc` and `__free`; write it once, in the crate that becomes the module.

@@ -5,7 +5,7 @@
 //! host does not trust. This crate is both halves of that conversation:
 //!
 //! - [`MemoryController`] is the guest's half: synchronous, `no_std`, over any [`Backing`]. On `wasm32`
-//!   [`guest`] holds one over the global allocator and [`export_memory_abi!`] exports it.
+//!   the module `guest` holds one over the global allocator and `export_memory_abi!` exports the ABI.
 //! - `host::AsyncMemoryController` (feature `host`) is the host's half; `host::HostController`
 //!   implements it over any running instance and believes nothing the guest says.
 //!

@@ -184,7 +184,10 @@ fn soak_without_growth() {
         open_files().saturating_sub(files),
     );
     assert_eq!((wasmtime.live_instances(), wasmi.live_instances()), (0, 0));
-    println!("{cycles} cycles: {grown} KiB and {opened} files more than after the first {}", cycles / 4);
+    println!(
+        "{cycles} cycles: {grown} KiB and {opened} files more than after the first {}",
+        cycles / 4
+    );
     // The suite's other tests share the process: leave them some room, a leak has none.
     assert!(grown < 256 << 10, "{cycles} cycles grew by {grown} KiB");
     assert!(opened < 64, "{cycles} cycles opened {opened} files");
