@@ -42,7 +42,7 @@ fn outcome(kind: &str, text: &str) -> String {
             let stats = wasmir::reach::run(&mut module).expect("raw bodies can be read");
             format!("{stats:?}\n{}", print_module(&module))
         }
-        "frame" | "dce" | "pipeline" => {
+        "frame" | "dce" | "fold" | "pipeline" => {
             let mut module = module;
             verify_module(&module).expect("a valid module");
             let stats = pass(kind, &mut module);
@@ -59,6 +59,7 @@ fn outcome(kind: &str, text: &str) -> String {
 fn pass(name: &str, module: &mut Module) -> String {
     match name {
         "frame" => format!("{:?}", passes::frame::run_on_module(module)),
+        "fold" => format!("{:?}", passes::fold::run(module)),
         "pipeline" => format!("{:?}", passes::pipeline::run(module, &Default::default())),
         _ => {
             let mut all = Vec::new();

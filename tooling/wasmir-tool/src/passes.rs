@@ -13,6 +13,8 @@ pub(crate) enum Pass {
     Pipeline,
     /// Remove dead code from each function
     Dce,
+    /// Send calls of identical functions to one of them
+    Fold,
     /// Remove what nothing reaches
     Reach,
 }
@@ -56,6 +58,7 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
             }
             format!("{sum:?}")
         }
+        Pass::Fold => format!("{:?}", passes::fold::run(module)),
         Pass::Reach => format!("{:?}", reach::run(module).map_err(|e| e.to_string())?),
     };
     Ok(Report {

@@ -82,6 +82,13 @@ pub fn encode_module(module: &Module) -> Vec<u8> {
     out
 }
 
+/// The bytes of a body alone: equal bytes are equal bodies.
+pub(crate) fn body_bytes(body: &crate::body::Body) -> Vec<u8> {
+    let mut out = Vec::new();
+    body.put(&mut out);
+    out
+}
+
 /// Reads a module and validates it.
 ///
 /// # Errors

@@ -51,6 +51,7 @@ pub(crate) fn check(module: Module) {
         print_module(&linked)
     );
     let mut optimised = linked;
+    passes::fold::run(&mut optimised);
     passes::pipeline::run(&mut optimised, &passes::pipeline::Options::default());
     assert_eq!(
         verify_module(&optimised),
