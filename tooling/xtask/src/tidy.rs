@@ -161,8 +161,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let name = entry.file_name();
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            // Templates become a user's files, whose headers are the user's business.
-            let skipped = ["target", "node_modules", "templates"]
+            // Templates become a user's files, and what stands in `ui` are test inputs with mistakes in them.
+            let skipped = ["target", "node_modules", "templates", "ui"]
                 .iter()
                 .any(|skipped| name == *skipped);
             if !skipped && !name.to_string_lossy().starts_with('.') {
