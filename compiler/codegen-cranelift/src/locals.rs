@@ -159,6 +159,21 @@ impl Allocator<'_> {
                 }
             });
         }
+        // The edge back may leave an inner loop from its middle: the outer loop reaches as far as all loops inside it.
+        let mut inner: Vec<Segment> = Vec::new();
+        for &header in self.order.iter().rev() {
+            if loop_end[header] == 0 {
+                continue;
+            }
+            while let Some((start, end)) = inner.pop() {
+                if start > loop_end[header] {
+                    inner.push((start, end));
+                    break;
+                }
+                loop_end[header] = loop_end[header].max(end);
+            }
+            inner.push((self.span[header].0, loop_end[header]));
+        }
         // Values that are live across blocks get a bit.
         let mut home: SecondaryMap<Val, u32> = SecondaryMap::new();
         home.resize(self.lir.vals.len());
