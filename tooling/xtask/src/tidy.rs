@@ -145,7 +145,7 @@ fn holds_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
-        !(starts_name && in_name(before)) && !(ends_name && in_name(after))
+        !(starts_name && in_name(before) || ends_name && in_name(after))
     })
 }
 
