@@ -94,9 +94,8 @@ impl CodegenBackend for WasmBackend {
             }
         });
         if let Some(kind) = allocator_kind_for_codegen(tcx) {
-            let name = CodegenUnitNameBuilder::new(tcx)
-                .build_cgu_name(LOCAL_CRATE, &["crate"], Some("allocator"))
-                .to_string();
+            let name =
+                CodegenUnitNameBuilder::new(tcx).build_cgu_name(LOCAL_CRATE, &["crate"], Some("allocator")).to_string();
             let module = allocator::module(tcx, &name, &allocator_shim_contents(tcx, kind));
             modules.push((name, ModuleKind::Allocator, module));
         }

@@ -171,9 +171,7 @@ impl<'tcx> ConstCodegenMethods for CodegenCx<'tcx> {
                 let (provenance, offset) = pointer.prov_and_relative_offset();
                 match self.global_alloc_item(provenance.alloc_id()) {
                     Ok(item) => Value::Addr(scalar, item, offset.bytes() as i32 as i64),
-                    Err(address) => {
-                        Value::Const(scalar, u128::from(address.wrapping_add(offset.bytes()) as u32))
-                    }
+                    Err(address) => Value::Const(scalar, u128::from(address.wrapping_add(offset.bytes()) as u32)),
                 }
             }
         }

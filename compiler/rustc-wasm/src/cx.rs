@@ -265,11 +265,9 @@ impl<'tcx> CodegenCx<'tcx> {
         let sig_id = self.func_sigs.borrow()[&func];
         let sig = self.get_sig(sig_id);
         let ty = self.module.borrow().funcs[func].ty;
-        let wasm_params =
-            self.module.borrow().types.func(ty).map(|ty| ty.params.to_vec()).unwrap_or_default();
+        let wasm_params = self.module.borrow().types.func(ty).map(|ty| ty.params.to_vec()).unwrap_or_default();
         let body = Body::new(&wasm_params);
-        let ret_ptr =
-            (self.ret_lowering(sig.ret) == RetLowering::Pointer).then(|| Local::from_u32(0));
+        let ret_ptr = (self.ret_lowering(sig.ret) == RetLowering::Pointer).then(|| Local::from_u32(0));
         *self.current.borrow_mut() = Some(FnState { func, body, sig: sig_id, params: Vec::new(), ret_ptr });
     }
 

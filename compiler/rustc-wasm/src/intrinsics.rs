@@ -70,12 +70,8 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             sym::copysignf32 | sym::copysignf64 => {
                 self.float_op(FloatOp::Copysign, args[0].immediate(), args[1].immediate())
             }
-            sym::minimumf32 | sym::minimumf64 => {
-                self.float_op(FloatOp::Min, args[0].immediate(), args[1].immediate())
-            }
-            sym::maximumf32 | sym::maximumf64 => {
-                self.float_op(FloatOp::Max, args[0].immediate(), args[1].immediate())
-            }
+            sym::minimumf32 | sym::minimumf64 => self.float_op(FloatOp::Min, args[0].immediate(), args[1].immediate()),
+            sym::maximumf32 | sym::maximumf64 => self.float_op(FloatOp::Max, args[0].immediate(), args[1].immediate()),
             // "May fuse": two operations are as allowed as one.
             sym::fmuladdf32 | sym::fmuladdf64 => {
                 let product = self.float_op(FloatOp::Mul, args[0].immediate(), args[1].immediate());
@@ -187,12 +183,8 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
                 let layout = self.cx.layout_of(generic.type_at(0));
                 self.raw_eq(layout, args[0].immediate(), args[1].immediate())
             }
-            sym::compare_bytes => {
-                self.compare_memory(args[0].immediate(), args[1].immediate(), args[2].immediate())
-            }
-            sym::ptr_mask => {
-                self.int_op(IntOp::And, args[0].immediate(), args[1].immediate())
-            }
+            sym::compare_bytes => self.compare_memory(args[0].immediate(), args[1].immediate(), args[2].immediate()),
+            sym::ptr_mask => self.int_op(IntOp::And, args[0].immediate(), args[1].immediate()),
             sym::is_val_statically_known => {
                 self.cx.const_bool(matches!(args[0].val, OperandValue::Immediate(Value::Const(..))))
             }
@@ -213,8 +205,11 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
             }
             sym::volatile_load | sym::unaligned_volatile_load => {
                 if !result.layout.is_zst() {
-                    let align =
-                        if name == sym::volatile_load { result.layout.align.abi.bytes().trailing_zeros() as u8 } else { 0 };
+                    let align = if name == sym::volatile_load {
+                        result.layout.align.abi.bytes().trailing_zeros() as u8
+                    } else {
+                        0
+                    };
                     let pointer = args[0].immediate();
                     match self.cx.backend_type(result.layout) {
                         ty @ (Type::Scalar(_) | Type::Vector(..)) => {

@@ -15,8 +15,8 @@ use codegen_cranelift::translate::{self, Translation};
 use cranelift_frontend::FunctionBuilderContext;
 use wasm_encoder::ValType;
 use wasmir::{
-    CompositeType, Data, DataKind, Func, FuncBody, Global, Import, Item, Linkage, Module, RelocKind, RelocTarget, Symbol,
-    Table, Type,
+    CompositeType, Data, DataKind, Func, FuncBody, Global, Import, Item, Linkage, Module, RelocKind, RelocTarget,
+    Symbol, Table, Type,
 };
 
 const UNDEFINED: u32 = 0x10;
@@ -122,8 +122,7 @@ pub(crate) fn write(module: &mut Module, stack_pointer: Global, table: Table) ->
     let numbers = Numbers::new(module);
     let mut by_number: Vec<Func> = module.funcs.keys().collect();
     by_number.sort_by_key(|&func| numbers.func(func));
-    let mut writer =
-        Writer { module, numbers, by_number, stack_pointer, table, out: Vec::new(), sections: 0 };
+    let mut writer = Writer { module, numbers, by_number, stack_pointer, table, out: Vec::new(), sections: 0 };
     writer.run()?;
     Ok(writer.out)
 }

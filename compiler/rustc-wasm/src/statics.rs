@@ -76,13 +76,7 @@ impl<'tcx> CodegenCx<'tcx> {
         }
         self.check_thread_local(def_id);
         let data = self.module.borrow_mut().datas.push(DataData {
-            kind: DataKind::Symbol {
-                align_log2: 0,
-                section: String::new(),
-                size: 0,
-                strings: false,
-                undefined: true,
-            },
+            kind: DataKind::Symbol { align_log2: 0, section: String::new(), size: 0, strings: false, undefined: true },
             bytes: Vec::new().into(),
             relocs: Vec::new(),
             symbol: Symbol { name: Some(name.to_owned()), linkage: Linkage::Undefined, ..Symbol::default() },
@@ -204,13 +198,7 @@ impl<'tcx> PreDefineCodegenMethods<'tcx> for CodegenCx<'tcx> {
         symbol.hidden = visibility != Visibility::Default;
     }
 
-    fn predefine_fn(
-        &mut self,
-        instance: Instance<'tcx>,
-        rust: RustLinkage,
-        visibility: Visibility,
-        symbol_name: &str,
-    ) {
+    fn predefine_fn(&mut self, instance: Instance<'tcx>, rust: RustLinkage, visibility: Visibility, symbol_name: &str) {
         let tcx = self.tcx;
         let sig = self.fn_abi_sig(self.fn_abi_of_instance(instance, ty::List::empty()));
         let hidden = visibility != Visibility::Default

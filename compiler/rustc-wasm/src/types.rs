@@ -7,9 +7,7 @@ use crate::cx::CodegenCx;
 use crate::value::{Param, Scalar, Sig, SigId, Type, Value};
 use rustc_abi::{self as abi, AddressSpace, BackendRepr, Float, Integer, Primitive, Reg, RegKind};
 use rustc_codegen_ssa::common::TypeKind;
-use rustc_codegen_ssa::traits::{
-    BaseTypeCodegenMethods, LayoutTypeCodegenMethods, TypeMembershipCodegenMethods,
-};
+use rustc_codegen_ssa::traits::{BaseTypeCodegenMethods, LayoutTypeCodegenMethods, TypeMembershipCodegenMethods};
 use rustc_middle::bug;
 use rustc_middle::ty::Ty;
 use rustc_middle::ty::layout::{LayoutOf, TyAndLayout};
@@ -63,10 +61,9 @@ impl<'tcx> CodegenCx<'tcx> {
         for arg in &fn_abi.args[..fixed] {
             match &arg.mode {
                 PassMode::Ignore => {}
-                PassMode::Direct(attrs) => params.push(Param {
-                    ty: self.immediate_backend_type(arg.layout),
-                    signed: signed(attrs),
-                }),
+                PassMode::Direct(attrs) => {
+                    params.push(Param { ty: self.immediate_backend_type(arg.layout), signed: signed(attrs) })
+                }
                 PassMode::Pair(a, b) => {
                     for (index, attrs) in [a, b].into_iter().enumerate() {
                         let ty = self.scalar_pair_element_backend_type(arg.layout, index, true);

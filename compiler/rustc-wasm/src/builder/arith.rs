@@ -211,8 +211,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             (OverflowOp::Mul, true) => {
                 // The run-time library's `__muloti4` reports overflow through a pointer.
                 let flag = self.alloca_bytes(4, 2);
-                let result =
-                    self.call_runtime("__muloti4", &[I128, I128, Type::PTR], I128, &[a, b, flag]);
+                let result = self.call_runtime("__muloti4", &[I128, I128, Type::PTR], I128, &[a, b, flag]);
                 let flag = self.load_value(Type::I32, flag, 2, false);
                 let zero = self.cx.const_u32(0);
                 (result, self.compare(IntPredicate::IntNE, flag, zero))

@@ -62,15 +62,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         self.switch_tree(scalar, local, default, high);
     }
 
-    fn jump_table(
-        &mut self,
-        ty: W,
-        local: Local,
-        default: Block,
-        cases: &[(u128, Block)],
-        min: u128,
-        span: u128,
-    ) {
+    fn jump_table(&mut self, ty: W, local: Local, default: Block, cases: &[(u128, Block)], min: u128, span: u128) {
         let shifted = if min == 0 {
             local
         } else {

@@ -206,9 +206,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
 
     /// `pointer + bytes`, known to stay inside the object `pointer` points into.
     pub(crate) fn offset(&mut self, pointer: Value, bytes: u64) -> Value {
-        let Ok(bytes32) = u32::try_from(bytes) else {
-            bug!("an offset of {bytes} bytes in a 32-bit address space")
-        };
+        let Ok(bytes32) = u32::try_from(bytes) else { bug!("an offset of {bytes} bytes in a 32-bit address space") };
         match pointer {
             _ if bytes == 0 => pointer,
             Value::Slot(slot, offset) => Value::Slot(slot, offset.wrapping_add(bytes32 as i32)),
@@ -233,7 +231,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             let unused = 128 - scalar.bits();
             let signed = ((bits << unused) as i128) >> unused;
             let bytes = signed.wrapping_mul(i128::from(stride));
-            if inbounds && let Ok(bytes) = u32::try_from(bytes) && bytes <= i32::MAX as u32 {
+            if inbounds
+                && let Ok(bytes) = u32::try_from(bytes)
+                && bytes <= i32::MAX as u32
+            {
                 return self.offset(pointer, u64::from(bytes));
             }
             let bytes = Value::Const(Scalar::Ptr, (bytes as u32).into());
@@ -317,7 +318,15 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     }
 
     /// Copies `size` bytes; the regions may overlap.
-    pub(crate) fn copy_bytes(&mut self, dst: Value, dst_align: u8, src: Value, src_align: u8, size: Value, volatile: bool) {
+    pub(crate) fn copy_bytes(
+        &mut self,
+        dst: Value,
+        dst_align: u8,
+        src: Value,
+        src_align: u8,
+        size: Value,
+        volatile: bool,
+    ) {
         if let Some(size) = self.cx.const_to_opt_uint(size) {
             if pieces(size).count() <= INLINE_PIECES {
                 // All loads before all stores, so that overlap does no harm.

@@ -232,12 +232,7 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         self.operand_at(place)
     }
 
-    fn write_operand_repeatedly(
-        &mut self,
-        elem: OperandRef<'tcx, Value>,
-        count: u64,
-        dest: PlaceRef<'tcx, Value>,
-    ) {
+    fn write_operand_repeatedly(&mut self, elem: OperandRef<'tcx, Value>, count: u64, dest: PlaceRef<'tcx, Value>) {
         self.repeat(elem, count, dest);
     }
 
@@ -361,15 +356,7 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         self.copy_bytes(dst, align_log2(dst_align), src, align_log2(src_align), size, volatile);
     }
 
-    fn memmove(
-        &mut self,
-        dst: Value,
-        dst_align: Align,
-        src: Value,
-        src_align: Align,
-        size: Value,
-        flags: MemFlags,
-    ) {
+    fn memmove(&mut self, dst: Value, dst_align: Align, src: Value, src_align: Align, size: Value, flags: MemFlags) {
         let volatile = flags.contains(MemFlags::VOLATILE);
         self.copy_bytes(dst, align_log2(dst_align), src, align_log2(src_align), size, volatile);
     }
