@@ -122,14 +122,8 @@ fn each_form_that_emit_names_is_written_and_valid() {
     for artefact in &artefacts {
         validated(artefact);
     }
-    let folder = artefacts[0]
-        .parent()
-        .expect("a folder")
-        .parent()
-        .expect("a folder")
-        .to_path_buf();
     let mut wit = None;
-    let mut folders = vec![folder];
+    let mut folders = vec![project.path().join("target")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             if entry.path().is_dir() {
