@@ -1,5 +1,5 @@
-// What each fuzz target does with its bytes. Shared by the targets of `cargo fuzz` and by the test
-// suite, which runs them on fixed seeds.
+//! What each fuzz target does with its bytes. Shared by the targets of `cargo fuzz` and by the test
+//! suite, which runs them on fixed seeds.
 
 use wasm_sandbox::rpc::{RpcChannel, RpcChannelExt, memory_channel};
 use wasm_sandbox::value::{Case, Field, from_value, to_value};
