@@ -23,6 +23,7 @@
 
 mod lexer;
 mod parse_body;
+mod parse_decl;
 mod parser;
 mod print_body;
 mod printer;

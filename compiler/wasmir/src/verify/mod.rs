@@ -18,6 +18,7 @@
 
 mod body;
 mod module;
+mod signature;
 mod subtyping;
 
 pub use subtyping::Subtyping;

@@ -428,7 +428,7 @@ impl Checker<'_, '_> {
         if let Some(imm) = imm {
             visit_imm(&mut imm.clone(), &mut Bounds::new(self.m));
         }
-        let sig = super::body::Signature::of(self.m, op, imm.as_ref())?;
+        let sig = super::signature::Signature::of(self.m, op, imm.as_ref())?;
         if stack.len() < sig.params.len() {
             return Err(format!("`{op}` lacks operands"));
         }
