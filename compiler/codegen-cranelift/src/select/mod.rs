@@ -399,7 +399,10 @@ impl<'a> Selector<'a> {
             InstructionData::Call { .. }
             | InstructionData::CallIndirect { .. }
             | InstructionData::FuncAddr { .. } => self.call(inst),
-            InstructionData::LoadNoOffset { opcode: Opcode::Bitcast, .. } => self.bitcast(inst),
+            InstructionData::LoadNoOffset {
+                opcode: Opcode::Bitcast,
+                ..
+            } => self.bitcast(inst),
             InstructionData::Load { .. }
             | InstructionData::Store { .. }
             | InstructionData::LoadNoOffset { .. }
