@@ -1,0 +1,89 @@
+//! Runs the tool on small inputs of every form.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const WIR: &str = "wasmir 1
+type type0 = func(i32, i32) -> (i32)
+func %unused type0 {
+  param l0, l1: i32
+b0:
+  return l0
+}
+func %add type0 {
+  param l0, l1: i32
+  local l2: i32
+b0:
+  l2 = i32.add l0, l1
+  return l2
+}
+export \"add\" func %add
+";
+
+const CLIF: &str = "function %double(i32) -> i32 {
+block0(v0: i32):
+    v1 = iadd v0, v0
+    return v1
+}
+; run: %double(4) == 8
+; run: %double(-1) == -2
+";
+
+fn wasmir(args: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wasmir"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .expect("the tool runs")
+}
+
+fn stdout(args: &[&str], folder: &Path) -> String {
+    let output = wasmir(args, folder);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn a_module_goes_through_every_stage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("a.wir"), WIR).expect("a file");
+    assert!(stdout(&["parse", "a.wir"], at).starts_with("WasmIR: 1 types, 2 functions (2 with"));
+    assert_eq!(stdout(&["print", "a.wir"], at), WIR);
+    assert_eq!(stdout(&["verify", "a.wir"], at), "");
+    let optimised = stdout(&["opt", "a.wir", "--verify-each"], at);
+    assert!(!optimised.contains("%unused") && optimised.contains("i32.add"), "{optimised}");
+    stdout(&["print", "a.wir", "--emit", "wirb", "-o", "a.wirb"], at);
+    assert_eq!(stdout(&["print", "a.wirb"], at), WIR);
+    assert_eq!(stdout(&["run", "a.wir", "--invoke", "add", "2", "40"], at), "42\n");
+    stdout(&["codegen", "a.wir", "--emit", "wasm", "-o", "a.wasm"], at);
+    assert!(stdout(&["lift", "a.wasm"], at).contains("i32.add"));
+    assert_eq!(stdout(&["run", "a.wasm", "--invoke", "add", "--", "-2", "1"], at), "-1\n");
+}
+
+#[test]
+fn clif_files_are_generated_and_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("a.clif"), CLIF).expect("a file");
+    assert_eq!(stdout(&["run", "a.clif"], at), "2 runs passed\n");
+    assert!(stdout(&["codegen", "a.clif"], at).contains("(export \"double\""));
+    std::fs::write(at.join("bad.clif"), CLIF.replace("== 8", "== 9")).expect("a file");
+    let failed = wasmir(&["run", "bad.clif"], at);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("1 of 2 runs failed"));
+}
+
+#[test]
+fn mistakes_have_a_place_and_an_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("a.wir"), "wasmir 1\nfunc %f type0\n").expect("a file");
+    let output = wasmir(&["parse", "a.wir"], at);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(errors, "error: a.wir:2:9: there is no type `type0`\n");
+    assert_eq!(wasmir(&["parse"], at).status.code(), Some(2));
+    assert_eq!(wasmir(&["verify", "missing.wir"], at).status.code(), Some(1));
+}
