@@ -212,6 +212,12 @@ impl Builder<'_> {
                 self.s.operands.push((v, bound));
                 bound = bound.max(position(self.lir, self.s, v));
             }
+            // A parameter that keeps its value is read all the same: its local must last to the end of the block.
+            for (i, &v) in self.lir.edge_args(edge).iter().enumerate() {
+                if v == params[i] {
+                    self.s.out.push(Item::EdgeGet(v, v));
+                }
+            }
             let next = self.s.operands.len() - start;
             self.s.frames.push(Frame::Operands {
                 start,
