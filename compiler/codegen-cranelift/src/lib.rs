@@ -10,7 +10,7 @@
 //! ```
 //! use codegen_cranelift::{Emitter, env::Standalone};
 //! use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, types};
-//! use cranelift_codegen::isa::CallConv;
+//! use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 //! use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 //!
 //! let mut func = Function::new();
@@ -27,7 +27,11 @@
 //! let y = b.ins().imul(x, two);
 //! b.ins().return_(&[y]);
 //! b.seal_all_blocks();
-//! b.finalize();
+//! b.finalize(TargetFrontendConfig {
+//!     default_call_conv: CallConv::SystemV,
+//!     pointer_width: target_lexicon::PointerWidth::U32,
+//!     page_size_align_log2: 16,
+//! });
 //!
 //! let body = Emitter::new().emit(func, &Standalone::default()).unwrap();
 //! // No locals; local.get 0; i32.const 1; i32.shl; end

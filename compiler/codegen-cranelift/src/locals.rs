@@ -259,8 +259,7 @@ impl Allocator<'_> {
             for &p in &self.lir.blocks[b].params {
                 touch(p, start, start + 1);
             }
-            let mut pos = start + 1;
-            for item in self.code.block(b) {
+            for (pos, item) in (start + 1..).zip(self.code.block(b)) {
                 match *item {
                     Item::Get(v) | Item::Set(v) | Item::Tee(v) => touch(v, pos, pos + 1),
                     Item::EdgeGet(v, p) => {
@@ -270,7 +269,6 @@ impl Allocator<'_> {
                     Item::EdgeSet(p, _) => touch(p, pos, end),
                     Item::Op(_) | Item::Drop => {}
                 }
-                pos += 1;
             }
             let mut used = Vec::new();
             self.edge_uses(b, |v| used.push(v));

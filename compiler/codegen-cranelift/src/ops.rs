@@ -173,8 +173,8 @@ ops! {
     I32_ATOMIC_RMW_OR = FE | 0x33, I32_ATOMIC_RMW_XOR = FE | 0x3a, I32_ATOMIC_RMW_XCHG = FE | 0x41,
     I32_ATOMIC_RMW_CMPXCHG = FE | 0x48,
     // Not encodings: things of the emitter's own, above any prefix byte.
-    SIDE = 0x1_0000_00, PIN_GET = 0x1_0000_01, PIN_SET = 0x1_0000_02, SYMBOL = 0x1_0000_03,
-    TRAP_IF = 0x1_0000_04, TRAP_IF_ZERO = 0x1_0000_05,
+    SIDE = 0x100_0000, PIN_GET = 0x100_0001, PIN_SET = 0x100_0002, SYMBOL = 0x100_0003,
+    TRAP_IF = 0x100_0004, TRAP_IF_ZERO = 0x100_0005,
 }
 
 impl Op {

@@ -130,13 +130,13 @@ impl Selector<'_> {
             Opcode::Fpromote => Op::F64_PROMOTE_F32,
             Opcode::Fdemote => Op::F32_DEMOTE_F64,
             Opcode::FcvtFromSint | Opcode::FcvtFromUint => {
-                return self.from_int(result, arg, opcode == Opcode::FcvtFromSint);
+                return self.convert_int(result, arg, opcode == Opcode::FcvtFromSint);
             }
             Opcode::FcvtToSint | Opcode::FcvtToUint => {
-                return self.to_int_trapping(inst, arg, opcode == Opcode::FcvtToSint);
+                return self.trunc_trapping(inst, arg, opcode == Opcode::FcvtToSint);
             }
             Opcode::FcvtToSintSat | Opcode::FcvtToUintSat => {
-                return self.to_int_saturating(result, arg, opcode == Opcode::FcvtToSintSat);
+                return self.trunc_saturating(result, arg, opcode == Opcode::FcvtToSintSat);
             }
             _ => return self.unsupported(inst),
         };
@@ -152,7 +152,7 @@ impl Selector<'_> {
         Ok(())
     }
 
-    fn from_int(&mut self, result: Value, arg: Value, signed: bool) -> Result<()> {
+    fn convert_int(&mut self, result: Value, arg: Value, signed: bool) -> Result<()> {
         let double = self.ty(result) == types::F64;
         let (x, wide) = match self.ty(arg) {
             types::I64 => (self.val(arg), true),
@@ -171,7 +171,7 @@ impl Selector<'_> {
         Ok(())
     }
 
-    fn to_int_trapping(&mut self, inst: ir::Inst, arg: Value, signed: bool) -> Result<()> {
+    fn trunc_trapping(&mut self, inst: ir::Inst, arg: Value, signed: bool) -> Result<()> {
         let result = self.result(inst);
         let to = self.ty(result);
         if to.bits() < 32 {
@@ -190,7 +190,7 @@ impl Selector<'_> {
         Ok(())
     }
 
-    fn to_int_saturating(&mut self, result: Value, arg: Value, signed: bool) -> Result<()> {
+    fn trunc_saturating(&mut self, result: Value, arg: Value, signed: bool) -> Result<()> {
         let to = self.ty(result);
         let wide = to == types::I64;
         let base = if wide {

@@ -225,7 +225,7 @@ impl Selector<'_> {
                 let sign = self.iop(Op::I32_SHR_S, v, s);
                 let x = self.iop(Op::I32_XOR, v, sign);
                 let n = self.op1(if wide { Op::I64_CLZ } else { Op::I32_CLZ }, x, ty);
-                let extra = if bits < 32 { 32 - bits } else { 0 };
+                let extra = 32u32.saturating_sub(bits);
                 (self.add_const(n, -1 - i64::from(extra)), Ext::BOTH)
             }
             Opcode::Ctz => {
