@@ -478,19 +478,19 @@ fn results_are_freed_after_the_call() {
             guest
                 .call("echo", "echo-text", std::slice::from_ref(&text))
                 .unwrap(),
-            [text.clone()]
+            std::slice::from_ref(&text)
         );
         assert_eq!(
             guest
                 .call("echo", "echo-texts", std::slice::from_ref(&texts))
                 .unwrap(),
-            [texts.clone()]
+            std::slice::from_ref(&texts)
         );
         assert_eq!(
             guest
                 .call("echo", "texts-by-ref", std::slice::from_ref(&texts))
                 .unwrap(),
-            [texts.clone()]
+            std::slice::from_ref(&texts)
         );
     }
 }

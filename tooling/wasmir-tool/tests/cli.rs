@@ -53,13 +53,22 @@ fn a_module_goes_through_every_stage() {
     assert_eq!(stdout(&["print", "a.wir"], at), WIR);
     assert_eq!(stdout(&["verify", "a.wir"], at), "");
     let optimised = stdout(&["opt", "a.wir", "--verify-each"], at);
-    assert!(!optimised.contains("%unused") && optimised.contains("i32.add"), "{optimised}");
+    assert!(
+        !optimised.contains("%unused") && optimised.contains("i32.add"),
+        "{optimised}"
+    );
     stdout(&["print", "a.wir", "--emit", "wirb", "-o", "a.wirb"], at);
     assert_eq!(stdout(&["print", "a.wirb"], at), WIR);
-    assert_eq!(stdout(&["run", "a.wir", "--invoke", "add", "2", "40"], at), "42\n");
+    assert_eq!(
+        stdout(&["run", "a.wir", "--invoke", "add", "2", "40"], at),
+        "42\n"
+    );
     stdout(&["codegen", "a.wir", "--emit", "wasm", "-o", "a.wasm"], at);
     assert!(stdout(&["lift", "a.wasm"], at).contains("i32.add"));
-    assert_eq!(stdout(&["run", "a.wasm", "--invoke", "add", "--", "-2", "1"], at), "-1\n");
+    assert_eq!(
+        stdout(&["run", "a.wasm", "--invoke", "add", "--", "-2", "1"], at),
+        "-1\n"
+    );
 }
 
 #[test]
@@ -85,5 +94,8 @@ fn mistakes_have_a_place_and_an_exit_code() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(errors, "error: a.wir:2:9: there is no type `type0`\n");
     assert_eq!(wasmir(&["parse"], at).status.code(), Some(2));
-    assert_eq!(wasmir(&["verify", "missing.wir"], at).status.code(), Some(1));
+    assert_eq!(
+        wasmir(&["verify", "missing.wir"], at).status.code(),
+        Some(1)
+    );
 }

@@ -12,7 +12,7 @@ use wasm_encoder::{
 
 /// Emits the functions as one module: function `k` is `u0:k`, exported under its name and in slot `k` of table 0;
 /// global 0 is the shadow stack's pointer. Memory 0 has one page.
-pub fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
+pub(crate) fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
     let _ = NS_FUNC;
     let mut env = Standalone {
         stack_pointer: Some(0),
@@ -152,14 +152,14 @@ fn unflatten(ty: Type, vals: &mut impl Iterator<Item = wasmtime::Val>) -> DataVa
 }
 
 /// A module that runs.
-pub struct Running {
+pub(crate) struct Running {
     store: wasmtime::Store<()>,
     instance: wasmtime::Instance,
 }
 
 impl Running {
     /// Compiles and instantiates.
-    pub fn new(bytes: &[u8]) -> Running {
+    pub(crate) fn new(bytes: &[u8]) -> Running {
         let mut config = wasmtime::Config::new();
         config.wasm_tail_call(true);
         config.consume_fuel(true);
@@ -172,7 +172,7 @@ impl Running {
     }
 
     /// Calls an exported function; a trap is an `Err`.
-    pub fn call(
+    pub(crate) fn call(
         &mut self,
         name: &str,
         sig: &Signature,
