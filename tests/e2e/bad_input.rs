@@ -104,7 +104,10 @@ fn a_target_folder_that_cannot_be_written_is_named() {
     );
     let output = Output::of(&mut project.cargo_wasm(["build", "--target-dir", "taken/target"]));
     assert_ne!(output.code, Some(0));
-    output.says(&["taken", "File exists"]);
+    output.says(&[
+        "the target folder `taken/target` cannot be made",
+        "--target-dir",
+    ]);
 }
 
 #[test]

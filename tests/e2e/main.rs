@@ -7,4 +7,5 @@ mod all_types;
 mod bad_input;
 mod commands;
 mod examples;
+mod pipeline;
 mod support;
