@@ -70,13 +70,13 @@ fn answers(bytes: &[u8]) -> Vec<(&'static str, i64)> {
 }
 
 /// The bytes of all sections that are not custom.
-fn stripped(bytes: &[u8]) -> usize {
+fn stripped(bytes: &[u8]) -> u64 {
     wasmparser::Parser::new(0)
         .parse_all(bytes)
         .map(|payload| payload.expect("a valid module"))
         .filter_map(|payload| payload.as_section())
         .filter(|(id, _)| *id != 0)
-        .map(|(_, range)| range.len())
+        .map(|(_, range)| range.end - range.start)
         .sum()
 }
 
