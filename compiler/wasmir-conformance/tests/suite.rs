@@ -66,3 +66,9 @@ fn identity() {
 fn lift() {
     run(&stages::lift);
 }
+
+/// Sections are read and written again around bodies as they came.
+#[test]
+fn copy() {
+    run(&stages::copy);
+}
