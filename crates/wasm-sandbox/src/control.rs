@@ -165,6 +165,36 @@ impl Control {
     }
 }
 
+/// A call in progress. Dropped before it is finished, it poisons the instance: its guest was stopped
+/// in the middle of something and never runs again.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    control: Arc<Control>,
+    finished: bool,
+}
+
+impl Flight {
+    pub(crate) fn begin(control: &Arc<Control>) -> Self {
+        Self {
+            control: control.clone(),
+            finished: false,
+        }
+    }
+
+    /// The call came to its end, good or bad.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.control.poisoned.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The instance behind its lock.
 #[derive(Debug)]
 pub(crate) struct Gate<T> {

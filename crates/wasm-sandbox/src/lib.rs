@@ -41,11 +41,14 @@ mod capabilities;
 mod config;
 mod control;
 mod error;
+mod exports;
 pub mod host;
 mod limits;
 mod random;
 pub mod rpc;
 pub mod runtime;
+mod session;
+mod simple;
 pub mod value;
 #[cfg(feature = "wasmi")]
 mod wasmi;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::host::import_name;
+use crate::{Capabilities, Error, HostGrant, ImportInfo, Limit, Result, RuntimeConfig};
+
 /// The budgets of one instance. Every field is enforced; a limit that a runtime cannot enforce is
 /// refused when the instance is created.
 ///
@@ -57,4 +60,59 @@ impl Default for ResourceLimits {
             resources: 1024,
         }
     }
+}
+
+/// Refuses what no runtime of this configuration can keep: the one gate that every backend's instances
+/// pass before anything is allocated for them.
+///
+/// What only some backends can grant (directories, network) they refuse themselves, after this.
+///
+/// # Errors
+///
+/// [`Error::LimitUnsupported`] and [`Error::InvalidCapability`].
+pub(crate) fn admit(
+    runtime: &'static str,
+    config: &RuntimeConfig,
+    imports: &[ImportInfo],
+    limits: &ResourceLimits,
+    capabilities: &Capabilities,
+) -> Result<()> {
+    let refuse = |limit, help| {
+        Err(Error::LimitUnsupported {
+            runtime,
+            limit,
+            help,
+        })
+    };
+    if limits.fuel.is_some() && !config.fuel_metering {
+        return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
+    }
+    if limits
+        .stack_bytes
+        .is_some_and(|bytes| bytes < config.stack_bytes)
+    {
+        return refuse(
+            Limit::Stack,
+            "create it with a smaller `RuntimeConfig::stack_bytes`",
+        );
+    }
+    if limits.memory_bytes > config.max_memory_bytes {
+        return refuse(
+            Limit::Memory,
+            "create it with a larger `RuntimeConfig::max_memory_bytes`",
+        );
+    }
+    capabilities.validate()?;
+    if let HostGrant::Only(granted) = &capabilities.host_functions {
+        for import in imports {
+            let name = import_name(&import.interface, &import.name);
+            if !granted.contains(&name) {
+                return Err(Error::InvalidCapability {
+                    capability: format!("host function `{name}`"),
+                    reason: "the module imports it, but it is not granted".into(),
+                });
+            }
+        }
+    }
+    Ok(())
 }

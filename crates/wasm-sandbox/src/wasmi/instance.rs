@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_lock::MutexGuard;
-use wasm_memory::host::GuestMemory;
-use wasm_memory::{ALLOC_EXPORT, FREE_EXPORT, MemoryError};
 use wasmi::{Func, Instance, Memory, ResourceLimiter, ResumableCall, Store, TrapCode, Val};
 
 use super::preview1::Preview1;
 use super::runtime::{Loaded, NAME, Shared, from_val, now, ticker, to_val};
-use crate::control::{Control, Gate, InstanceSlot, Ticker, yield_now};
-use crate::host::import_name;
+use crate::control::{Control, Flight, Gate, InstanceSlot, Ticker, yield_now};
+use crate::limits::admit;
+use crate::session::{Guest, Session};
+use crate::simple::{simple_result, simple_values};
 use crate::value::{ResourceHandle, Type, Value, ValueErrorKind};
-use crate::wasmtime::{simple_result, simple_values};
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output,
-    ResourceLimits, Result, Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
+    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
+    Result, Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// Fuel between two looks at the clock: a fraction of a millisecond.
@@ -182,38 +181,8 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-fn check(
-    shared: &Shared,
-    loaded: &Loaded,
-    limits: &ResourceLimits,
-    capabilities: &Capabilities,
-) -> Result<()> {
-    let refuse = |limit, help| {
-        Err(Error::LimitUnsupported {
-            runtime: NAME,
-            limit,
-            help,
-        })
-    };
-    if limits.fuel.is_some() && !shared.config.fuel_metering {
-        return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
-    }
-    if limits
-        .stack_bytes
-        .is_some_and(|bytes| bytes < shared.config.stack_bytes)
-    {
-        return refuse(
-            Limit::Stack,
-            "create it with a smaller `RuntimeConfig::stack_bytes`",
-        );
-    }
-    if limits.memory_bytes > shared.config.max_memory_bytes {
-        return refuse(
-            Limit::Memory,
-            "create it with a larger `RuntimeConfig::max_memory_bytes`",
-        );
-    }
-    capabilities.validate()?;
+/// Refuses what the interpreter cannot grant.
+fn refuse(capabilities: &Capabilities) -> Result<()> {
     let ungrantable = |capability: String| {
         Err(Error::CapabilityUnsupported {
             runtime: NAME,
@@ -227,17 +196,6 @@ fn check(
     if !capabilities.network.is_empty() {
         return ungrantable("network".into());
     }
-    if let HostGrant::Only(granted) = &capabilities.host_functions {
-        for import in &loaded.imports {
-            let name = import_name(&import.interface, &import.name);
-            if !granted.contains(&name) {
-                return Err(Error::InvalidCapability {
-                    capability: format!("host function `{name}`"),
-                    reason: "the module imports it, but it is not granted".into(),
-                });
-            }
-        }
-    }
     Ok(())
 }
 
@@ -248,7 +206,8 @@ pub(super) fn create(
     limits: ResourceLimits,
     capabilities: &Capabilities,
 ) -> Result<WasmiInstance> {
-    check(shared, &loaded, &limits, capabilities)?;
+    admit(NAME, &shared.config, &loaded.imports, &limits, capabilities)?;
+    refuse(capabilities)?;
     let slot = shared.count.enter()?;
     let control = Control::new(limits.deadline);
     let state = State {
@@ -313,20 +272,6 @@ pub(super) fn create(
     })
 }
 
-/// A call in progress. Dropped before it is finished, it poisons the instance.
-struct Flight {
-    control: Arc<Control>,
-    finished: bool,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.control.poisoned.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 impl Inner {
     fn failed<T>(&mut self, error: Error) -> Result<T> {
         if error.is_fatal() && self.poison.is_none() {
@@ -357,7 +302,7 @@ impl Inner {
 
     /// The function, and the arguments in the interpreter's form.
     fn lower(&self, name: &str, params: &[Value]) -> Result<(Func, Vec<Val>, usize)> {
-        let info = &self.loaded.functions[self.loaded.find(name)?];
+        let info = self.loaded.functions.named(name)?;
         let signature = &info.signature;
         if signature.params.len() != params.len() {
             let (expected, found) = (signature.params.len(), params.len());
@@ -405,14 +350,11 @@ impl Inner {
     ) -> Result<Vec<Value>> {
         let (func, params, results) = self.lower(name, params)?;
         let deadline = self.begin()?;
-        let mut flight = Flight {
-            control: self.store.data().control.clone(),
-            finished: false,
-        };
+        let flight = Flight::begin(&self.store.data().control);
         let outcome = self
             .run(func, &params, results, deadline, asynchronous)
             .await;
-        flight.finished = true;
+        flight.finish();
         match outcome {
             Ok(results) => Ok(results.iter().filter_map(from_val).collect()),
             Err(error) => self.failed(error),
@@ -532,7 +474,7 @@ impl WasmInstance for WasmiInstance {
     }
 
     fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32> {
-        let signature = &self.loaded.functions[self.loaded.find(function_name)?].signature;
+        let signature = &self.loaded.functions.named(function_name)?.signature;
         let values = simple_values(function_name, signature, params)?;
         let results = now(self.gate.enter()?.call(function_name, &values, false))?;
         simple_result(&results).ok_or_else(|| Error::Signature {
@@ -545,11 +487,7 @@ impl WasmInstance for WasmiInstance {
         Box::pin(async move {
             let inner = self.gate.enter_async().await?;
             let memory = inner.memory.ok_or(Error::NoMemory)?;
-            Ok(Box::new(Session {
-                inner,
-                memory,
-                error: None,
-            }) as Box<dyn GuestSession + '_>)
+            Ok(Session::boxed(Locked { inner, memory }))
         })
     }
 
@@ -575,7 +513,7 @@ impl WasmInstance for WasmiInstance {
 
 impl WasmFunctionCaller for WasmiInstance {
     fn function(&self, name: &str) -> Result<FunctionInfo> {
-        Ok(self.loaded.functions[self.loaded.find(name)?].clone())
+        Ok(self.loaded.functions.named(name)?.clone())
     }
 
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
@@ -598,71 +536,21 @@ impl WasmFunctionCaller for WasmiInstance {
 }
 
 /// The instance, locked, with its exported memory.
-struct Session<'a> {
+struct Locked<'a> {
     inner: MutexGuard<'a, Inner>,
     memory: Memory,
-    error: Option<Error>,
 }
 
-impl Session<'_> {
-    async fn call(&mut self, name: &'static str, params: [u32; 2]) -> wasm_memory::Result<i32> {
-        let params = params.map(|number| Value::S32(number.cast_signed()));
-        match self.inner.call(name, &params, true).await {
-            Ok(results) => match results.as_slice() {
-                [Value::S32(answer)] => Ok(*answer),
-                _ => Err(MemoryError::MissingExport { name }),
-            },
-            Err(Error::UnknownFunction { .. } | Error::Value(_)) => {
-                Err(MemoryError::MissingExport { name })
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                self.error = Some(error);
-                Err(MemoryError::GuestFailed { reason })
-            }
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl GuestMemory for Session<'_> {
+impl Guest for Locked<'_> {
     fn bytes(&mut self) -> &mut [u8] {
         self.memory.data_mut(&mut self.inner.store)
     }
 
-    async fn call_alloc(&mut self, len: u32, align: u32) -> wasm_memory::Result<u32> {
-        Ok(self.call(ALLOC_EXPORT, [len, align]).await?.cast_unsigned())
-    }
-
-    async fn call_free(&mut self, ptr: u32, len: u32) -> wasm_memory::Result<i32> {
-        self.call(FREE_EXPORT, [ptr, len]).await
-    }
-}
-
-impl GuestSession for Session<'_> {
-    fn call_packed<'a>(
-        &'a mut self,
-        name: &'a str,
-        ptr: u32,
-        len: u32,
-    ) -> BoxFuture<'a, Result<u64>> {
-        Box::pin(async move {
-            let params = [ptr, len].map(|number| Value::S32(number.cast_signed()));
-            match self.inner.call(name, &params, true).await?.as_slice() {
-                [Value::S64(answer)] => Ok(answer.cast_unsigned()),
-                _ => Err(Error::Signature {
-                    name: name.into(),
-                    reason: "it does not answer with one i64".into(),
-                }),
-            }
-        })
+    async fn call(&mut self, name: &str, params: [i32; 2]) -> Result<Vec<Value>> {
+        self.inner.call(name, &params.map(Value::S32), true).await
     }
 
     fn value_bytes(&self) -> usize {
         self.inner.limits.value_bytes
-    }
-
-    fn take_error(&mut self) -> Option<Error> {
-        self.error.take()
     }
 }

@@ -4,15 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasm_memory::message;
 use wasmi::{Config, Engine, ExternType, FuncType, Linker, Module, Val, ValType};
 
 use super::instance::{State, Stop, WasmiInstance, create};
 use super::preview1;
 use crate::control::{InstanceCount, Registry, Ticker, TickerHandle, block_on};
+use crate::exports::Functions;
 use crate::host::import_name;
 use crate::value::{Signature, Type, Value};
-use crate::wasmtime::check_message;
 use crate::{
     BoxFuture, Capabilities, Error, FunctionInfo, ImportInfo, Limit, ModuleId, ModuleKind,
     ResourceLimits, Result, RuntimeCapabilities, RuntimeConfig, WasmInstance, WasmModule,
@@ -59,7 +58,7 @@ pub(super) struct Loaded {
     runtime: u64,
     id: ModuleId,
     size: usize,
-    pub(super) functions: Vec<FunctionInfo>,
+    pub(super) functions: Functions,
     pub(super) imports: Vec<ImportInfo>,
     pub(super) module: Module,
     pub(super) linker: Linker<State>,
@@ -71,14 +70,6 @@ impl std::fmt::Debug for Loaded {
             .field("id", &self.id)
             .field("size", &self.size)
             .finish_non_exhaustive()
-    }
-}
-
-impl Loaded {
-    pub(super) fn find(&self, name: &str) -> Result<usize> {
-        self.functions
-            .binary_search_by(|function| (*function.name).cmp(name))
-            .map_err(|_| Error::UnknownFunction { name: name.into() })
     }
 }
 
@@ -193,27 +184,13 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         };
         linked.map_err(|error| invalid(error.to_string()))?;
     }
-    let messages = message::in_module(bytes)?;
-    let mut functions: Vec<FunctionInfo> = module
-        .exports()
-        .filter_map(|export| match export.ty() {
-            ExternType::Func(ty) => Some((export.name().to_owned(), signature(ty))),
+    let functions = Functions::of_core(
+        bytes,
+        module.exports().filter_map(|export| match export.ty() {
+            ExternType::Func(ty) => Some((export.name(), signature(ty))),
             _ => None,
-        })
-        .map(|(name, signature)| {
-            let codec = messages
-                .iter()
-                .find(|(listed, _)| *listed == name)
-                .map(|(_, codec)| *codec);
-            check_message(&name, &signature, codec)?;
-            Ok(FunctionInfo {
-                name: name.into(),
-                signature: signature.into(),
-                codec,
-            })
-        })
-        .collect::<Result<_>>()?;
-    functions.sort_by(|a, b| a.name.cmp(&b.name));
+        }),
+    )?;
     Ok(Loaded {
         runtime: shared.id,
         id,
@@ -240,7 +217,7 @@ impl WasmModule for WasmiModule {
     }
 
     fn exports(&self) -> Vec<FunctionInfo> {
-        self.loaded.functions.clone()
+        self.loaded.functions.to_vec()
     }
 
     fn imports(&self) -> Vec<ImportInfo> {

@@ -6,7 +6,6 @@
 //! - A future dropped in mid-call poisons the instance ([`Flight`]): its guest never runs again.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,10 +20,9 @@ use super::error::classify;
 use super::instance::{Body, Inner};
 use super::module::Code;
 use super::state::Handles;
-use crate::control::{Control, block_on};
-use crate::value::{
-    ResourceHandle, Signature, Type, Value, ValueError, ValueErrorKind, arguments, result, to_value,
-};
+use crate::control::{Flight, block_on};
+use crate::simple::{simple_result, simple_values};
+use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind, arguments, result};
 use crate::{Error, Limit, Result};
 
 /// What is remembered of an exported function.
@@ -110,20 +108,6 @@ impl<F: Future> Future for Within<'_, F> {
     }
 }
 
-/// A call in progress. Dropped before it is finished, it poisons the instance.
-struct Flight {
-    control: Arc<Control>,
-    finished: bool,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.control.poisoned.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 impl Inner {
     fn poison(&mut self, reason: &str) {
         if self.poison.is_none() {
@@ -183,7 +167,7 @@ impl Inner {
         {
             return Ok(self.last);
         }
-        self.last = self.loaded.find(name)?;
+        self.last = self.loaded.functions.find(name)?;
         Ok(self.last)
     }
 
@@ -321,10 +305,7 @@ impl Inner {
             None
         };
         let deadline = self.limits.deadline;
-        let mut flight = Flight {
-            control: self.store.data().control.clone(),
-            finished: false,
-        };
+        let flight = Flight::begin(&self.store.data().control);
         let outcome = match call {
             Call::Core(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
@@ -341,7 +322,7 @@ impl Inner {
                 outcome
             }
         };
-        flight.finished = true;
+        flight.finish();
         match outcome {
             Ok(Returned::Core(results)) => self.lift_core(index, &results),
             Ok(Returned::Component(results)) => self.lift(index, results),
@@ -523,41 +504,5 @@ impl Resources for Lifting<'_> {
 
     fn lift(&mut self, resource: ResourceAny) -> Result<ResourceHandle> {
         self.handles.insert(resource)
-    }
-}
-
-/// Integers as the values that a function's parameters want.
-pub(crate) fn simple_values(
-    name: &str,
-    signature: &Signature,
-    params: &[i32],
-) -> Result<Vec<Value>> {
-    if signature.params.len() != params.len() {
-        let reason = format!("`{signature}` was called with {} integers", params.len());
-        return Err(Error::Signature {
-            name: name.into(),
-            reason,
-        });
-    }
-    let typed = params.iter().zip(&signature.params);
-    typed
-        .map(|(number, param)| to_value(number, &param.ty).map_err(Error::Value))
-        .collect()
-}
-
-/// The integer that a function answered, 0 for none; [`None`] when it answered something else.
-pub(crate) fn simple_result(results: &[Value]) -> Option<i32> {
-    match results {
-        [] => Some(0),
-        [Value::S32(number)] => Some(*number),
-        [Value::U32(number)] => i32::try_from(*number).ok(),
-        [Value::S64(number)] => i32::try_from(*number).ok(),
-        [Value::U64(number)] => i32::try_from(*number).ok(),
-        [Value::S16(number)] => Some((*number).into()),
-        [Value::U16(number)] => Some((*number).into()),
-        [Value::S8(number)] => Some((*number).into()),
-        [Value::U8(number)] => Some((*number).into()),
-        [Value::Bool(flag)] => Some((*flag).into()),
-        _ => None,
     }
 }

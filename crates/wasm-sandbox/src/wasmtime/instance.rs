@@ -13,15 +13,16 @@ use super::call::{Function, Simple};
 use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
-use super::session::Session;
+use super::session::Locked;
 use super::state::{Budget, Handles, State};
 use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
-use crate::host::import_name;
+use crate::limits::admit;
+use crate::session::Session;
 use crate::value::{ResourceHandle, Value};
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, HostGrant, Limit, Output,
-    ResourceLimits, Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
+    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
+    Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// An instance of the wasmtime backend. Cheap to clone: clones are the same instance.
@@ -66,53 +67,6 @@ pub(super) enum Body {
     Component(ComponentInstance),
 }
 
-/// Refuses what this runtime cannot keep.
-fn check(
-    shared: &Shared,
-    loaded: &Loaded,
-    limits: &ResourceLimits,
-    capabilities: &Capabilities,
-) -> Result<()> {
-    let refuse = |limit, help| {
-        Err(Error::LimitUnsupported {
-            runtime: NAME,
-            limit,
-            help,
-        })
-    };
-    if limits.fuel.is_some() && !shared.config.fuel_metering {
-        return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
-    }
-    if limits
-        .stack_bytes
-        .is_some_and(|bytes| bytes < shared.config.stack_bytes)
-    {
-        return refuse(
-            Limit::Stack,
-            "create it with a smaller `RuntimeConfig::stack_bytes`",
-        );
-    }
-    if limits.memory_bytes > shared.config.max_memory_bytes {
-        return refuse(
-            Limit::Memory,
-            "create it with a larger `RuntimeConfig::max_memory_bytes`",
-        );
-    }
-    capabilities.validate()?;
-    if let HostGrant::Only(granted) = &capabilities.host_functions {
-        for import in &loaded.imports {
-            let name = import_name(&import.interface, &import.name);
-            if !granted.contains(&name) {
-                return Err(Error::InvalidCapability {
-                    capability: format!("host function `{name}`"),
-                    reason: "the module imports it, but it is not granted".into(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Makes an instance. `asynchronous` says whether the start function may yield to an executor.
 pub(super) async fn create(
     shared: Arc<Shared>,
@@ -121,7 +75,13 @@ pub(super) async fn create(
     capabilities: Capabilities,
     asynchronous: bool,
 ) -> Result<WasmtimeInstance> {
-    check(&shared, &loaded, &limits, &capabilities)?;
+    admit(
+        NAME,
+        &shared.config,
+        &loaded.imports,
+        &limits,
+        &capabilities,
+    )?;
     let slot = shared.count.enter()?;
     let control = Control::new(limits.deadline);
     let wasi = match loaded.wasi {
@@ -256,7 +216,7 @@ impl WasmtimeInstance {
         P: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
-        let index = self.loaded.find(name)?;
+        let index = self.loaded.functions.find(name)?;
         if self.loaded.functions[index].codec.is_some() {
             return Ok(None);
         }
@@ -334,7 +294,7 @@ impl WasmInstance for WasmtimeInstance {
     fn guest_session(&self) -> BoxFuture<'_, Result<Box<dyn GuestSession + '_>>> {
         Box::pin(async move {
             let inner = self.gate.enter_async().await?;
-            Ok(Box::new(Session::new(inner)?) as Box<dyn GuestSession + '_>)
+            Ok(Session::boxed(Locked::new(inner)?))
         })
     }
 
@@ -366,7 +326,7 @@ impl WasmInstance for WasmtimeInstance {
 
 impl WasmFunctionCaller for WasmtimeInstance {
     fn function(&self, name: &str) -> Result<FunctionInfo> {
-        Ok(self.loaded.functions[self.loaded.find(name)?].clone())
+        Ok(self.loaded.functions.named(name)?.clone())
     }
 
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {

@@ -22,10 +22,6 @@ mod session;
 mod state;
 mod wasi;
 
-#[cfg(feature = "wasmi")]
-pub(crate) use call::{simple_result, simple_values};
 pub use instance::WasmtimeInstance;
 pub use module::WasmtimeModule;
-#[cfg(feature = "wasmi")]
-pub(crate) use module::check_message;
 pub use runtime::WasmtimeRuntime;

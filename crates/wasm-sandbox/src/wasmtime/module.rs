@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use wasm_memory::message::{self, Codec};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre as ComponentPre, Val};
 use wasmtime::{Caller, ExternType, InstancePre, Module, UnknownImportError, Val as CoreVal};
@@ -12,6 +11,7 @@ use super::convert::{self, Resources};
 use super::error::Stop;
 use super::runtime::Shared;
 use super::state::State;
+use crate::exports::Functions;
 use crate::host::{HostFunction, import_name};
 use crate::value::{ResourceHandle, Signature, Value};
 use crate::{Error, FunctionInfo, ImportInfo, ModuleId, ModuleKind, Result, WasmModule};
@@ -30,8 +30,7 @@ pub(super) struct Loaded {
     pub(super) runtime: u64,
     pub(super) id: ModuleId,
     pub(super) size: usize,
-    /// Sorted by name.
-    pub(super) functions: Vec<FunctionInfo>,
+    pub(super) functions: Functions,
     pub(super) imports: Vec<ImportInfo>,
     pub(super) wasi: bool,
     pub(super) code: Code,
@@ -59,13 +58,6 @@ impl Loaded {
             Code::Component(..) => ModuleKind::Component,
         }
     }
-
-    /// The index of the function of this name.
-    pub(super) fn find(&self, name: &str) -> Result<usize> {
-        self.functions
-            .binary_search_by(|function| (*function.name).cmp(name))
-            .map_err(|_| Error::UnknownFunction { name: name.into() })
-    }
 }
 
 impl WasmModule for WasmtimeModule {
@@ -78,7 +70,7 @@ impl WasmModule for WasmtimeModule {
     }
 
     fn exports(&self) -> Vec<FunctionInfo> {
-        self.loaded.functions.clone()
+        self.loaded.functions.to_vec()
     }
 
     fn imports(&self) -> Vec<ImportInfo> {
@@ -160,27 +152,13 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             })
             .map_err(invalid)?;
     }
-    let messages = message::in_module(bytes)?;
-    let mut functions: Vec<FunctionInfo> = module
-        .exports()
-        .filter_map(|export| match export.ty() {
-            ExternType::Func(ty) => Some((export.name().to_owned(), convert::core_signature(&ty))),
+    let functions = Functions::of_core(
+        bytes,
+        module.exports().filter_map(|export| match export.ty() {
+            ExternType::Func(ty) => Some((export.name(), convert::core_signature(&ty))),
             _ => None,
-        })
-        .map(|(name, signature)| {
-            let codec = messages
-                .iter()
-                .find(|(listed, _)| *listed == name)
-                .map(|(_, codec)| *codec);
-            check_message(&name, &signature, codec)?;
-            Ok(FunctionInfo {
-                name: name.into(),
-                signature: signature.into(),
-                codec,
-            })
-        })
-        .collect::<Result<_>>()?;
-    functions.sort_by(|a, b| a.name.cmp(&b.name));
+        }),
+    )?;
     let pre = linker.instantiate_pre(&module).map_err(invalid)?;
     Ok(Loaded {
         runtime: shared.id,
@@ -191,21 +169,6 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         wasi,
         code: Code::Core(pre),
     })
-}
-
-/// A function that is listed as taking messages must have their type.
-pub(crate) fn check_message(name: &str, signature: &Signature, codec: Option<Codec>) -> Result<()> {
-    use crate::value::Type;
-    let expected = Signature::new([Type::S32, Type::S32], [Type::S64]);
-    if codec.is_some() && *signature != expected {
-        return Err(Error::Signature {
-            name: name.into(),
-            reason: format!(
-                "it is listed as a message function, but is `{signature}` instead of `{expected}`"
-            ),
-        });
-    }
-    Ok(())
 }
 
 fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
@@ -277,20 +240,7 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
             _ => {}
         }
     }
-    functions.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-    let (functions, indices) = functions
-        .into_iter()
-        .map(|(name, signature, index)| {
-            (
-                FunctionInfo {
-                    name: name.into(),
-                    signature: signature.into(),
-                    codec: None,
-                },
-                index,
-            )
-        })
-        .unzip();
+    let (functions, indices) = Functions::of_component(functions);
     let pre = linker
         .instantiate_pre(&component)
         .map_err(|error| Error::MissingImport {
