@@ -5,6 +5,7 @@
 //! than wasm32 the functions type-check and panic when they are called.
 
 use crate::attributes::{Arguments, docs};
+use crate::effect::{self, Declared};
 use crate::names::{Package, wit_name};
 use crate::signature::{
     Function, Home, Owner, Passing, combine, core_parameters, core_result, origin, record,
@@ -13,8 +14,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Fields, ForeignItem, ForeignItemFn, Ident, ImplItem, Item, ItemImpl, ItemMod,
-    ItemStruct, Type, Visibility,
+    Fields, ForeignItem, ForeignItemFn, Ident, ImplItem, Item, ItemImpl, ItemMod, ItemStruct, Type,
 };
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
@@ -30,15 +30,18 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
         Item::Verbatim(tokens) => {
             let function: ForeignItemFn = syn::parse2(tokens)?;
             let name = arguments.name.map(|name| name.value());
-            free_function(&function, name, &home(interface))
+            free_function(function, name, &home(interface), None)
         }
-        Item::ForeignMod(block) => {
+        Item::ForeignMod(mut block) => {
             let home = home(interface);
+            let effects = effect::of_import(&mut block.attrs)?;
             let mut out = Vec::new();
             let mut errors = Vec::new();
-            for item in &block.items {
+            for item in block.items {
                 let expanded = match item {
-                    ForeignItem::Fn(function) => free_function(function, None, &home),
+                    ForeignItem::Fn(function) => {
+                        free_function(function, None, &home, effects.as_ref())
+                    }
                     other => Err(syn::Error::new(
                         other.span(),
                         "only functions can be imported this way\nhelp: for resources, write `#[wasm::import] mod … { pub struct …; }`",
@@ -81,18 +84,22 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
             ),
         ));
     };
+    let effects = effect::of_import(&mut module.attrs)?;
+    let effects = effects.as_ref();
     let mut out = Vec::new();
     let mut errors = Vec::new();
     for item in items {
         let expanded = match item {
             Item::Verbatim(tokens) => syn::parse2::<ForeignItemFn>(tokens)
-                .and_then(|function| free_function(&function, None, home)),
+                .and_then(|function| free_function(function, None, home, effects)),
             Item::Fn(function) => Err(syn::Error::new(
                 function.block.span(),
                 "an imported function has no body, its host supplies it\nhelp: write `;` instead, or move it out of the module",
             )),
-            Item::Struct(item) if matches!(item.fields, Fields::Unit) => resource(&item, home),
-            Item::Impl(block) if block.trait_.is_none() => methods(&block, home),
+            Item::Struct(item) if matches!(item.fields, Fields::Unit) => {
+                resource(&item, home, effects)
+            }
+            Item::Impl(block) if block.trait_.is_none() => methods(&block, home, effects),
             other => Ok(quote!(#other)),
         };
         match expanded {
@@ -118,7 +125,11 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
     })
 }
 
-fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
+fn resource(
+    item: &ItemStruct,
+    home: &Home,
+    effects: Option<&Declared>,
+) -> syn::Result<TokenStream> {
     let ItemStruct {
         attrs, vis, ident, ..
     } = item;
@@ -141,12 +152,14 @@ fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
     });
     let (module, interface) = (home.import_module(), &home.interface);
     let drop = format!("[resource-drop]{wit}");
+    let effects = effect::import_record(module, &drop, effects, ident);
     Ok(quote! {
         #(#attrs)*
         #[derive(Debug)]
         #vis struct #ident(::wasm::abi::Handle<#ident>);
         const _: () = {
             #record
+            #effects
             let _ = &__WASM_RECORD;
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = #module)]
@@ -221,7 +234,7 @@ fn resource(item: &ItemStruct, home: &Home) -> syn::Result<TokenStream> {
     })
 }
 
-fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
+fn methods(block: &ItemImpl, home: &Home, effects: Option<&Declared>) -> syn::Result<TokenStream> {
     let ty = (*block.self_ty).clone();
     let wit = match &ty {
         Type::Path(path) => path
@@ -243,18 +256,19 @@ fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
     for item in &block.items {
         match item {
             ImplItem::Verbatim(tokens) => {
-                let expanded = syn::parse2::<ForeignItemFn>(tokens.clone()).and_then(|function| {
-                    let checked =
-                        Function::new(&function.sig, &function.attrs, Some(&owner), None)?;
-                    Ok(body(
-                        &checked,
-                        &function.attrs,
-                        &function.vis,
-                        &function,
-                        home,
-                        Some(&owner),
-                    ))
-                });
+                let expanded =
+                    syn::parse2::<ForeignItemFn>(tokens.clone()).and_then(|mut function| {
+                        let own = effect::of_import(&mut function.attrs)?;
+                        let checked =
+                            Function::new(&function.sig, &function.attrs, Some(&owner), None)?;
+                        Ok(body(
+                            &checked,
+                            &function,
+                            home,
+                            Some(&owner),
+                            own.as_ref().or(effects),
+                        ))
+                    });
                 match expanded {
                     Ok(tokens) => out.push(tokens),
                     Err(error) => errors.push(error),
@@ -275,29 +289,24 @@ fn methods(block: &ItemImpl, home: &Home) -> syn::Result<TokenStream> {
 }
 
 fn free_function(
-    function: &ForeignItemFn,
+    mut function: ForeignItemFn,
     name: Option<String>,
     home: &Home,
+    effects: Option<&Declared>,
 ) -> syn::Result<TokenStream> {
+    let own = effect::of_import(&mut function.attrs)?;
     let checked = Function::new(&function.sig, &function.attrs, None, name)?;
-    Ok(body(
-        &checked,
-        &function.attrs,
-        &function.vis,
-        function,
-        home,
-        None,
-    ))
+    let effects = own.as_ref().or(effects);
+    Ok(body(&checked, &function, home, None, effects))
 }
 
 /// An imported function with its body.
 fn body(
     function: &Function,
-    attributes: &[Attribute],
-    visibility: &Visibility,
     original: &ForeignItemFn,
     home: &Home,
     owner: Option<&Owner>,
+    effects: Option<&Declared>,
 ) -> TokenStream {
     let types: Vec<TokenStream> = function
         .parameters
@@ -325,7 +334,13 @@ fn body(
     let core_name = function.core_name(owner);
     let (names, parameters) = core_parameters();
     let core_result = core_result();
-    let signature = &original.sig;
+    let effects = effect::import_record(module, &core_name, effects, &function.ident);
+    let ForeignItemFn {
+        attrs: attributes,
+        vis: visibility,
+        sig: signature,
+        ..
+    } = original;
     let result = &function.result;
     let blanks: Vec<Ident> = names.clone();
     let slots = 0..names.len();
@@ -337,6 +352,7 @@ fn body(
         #visibility #signature {
             #description
             #record
+            #effects
             const _: () = { let _ = &__WASM_RECORD; };
             #[cfg(target_arch = "wasm32")]
             #[link(wasm_import_module = #module)]

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod derive;
+mod effect;
 mod export;
 mod import;
 mod names;
@@ -51,6 +52,23 @@ pub fn export(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(import::expand(arguments.into(), item.into()))
+}
+
+/// Declares what a function may do to the world outside: its effects.
+///
+/// `#[wasm::effect(io, clock)]` bounds the effects of whatever running the function reaches; `#[wasm::effect()]` says that it has none. The
+/// builtin effects are `js_call`, `io`, `fs`, `net`, `clock`, `random`, `env`, `thread`, `atomic_read`, `atomic_write`, `memory_grow` and
+/// `host` (any other import). Other names are effects of your own; they exist when an import declares them.
+///
+/// * On a function or method: the bound of this function. Of an `async fn`: of running its future.
+/// * On a module, an `impl` block or a trait: the bound of each function in it; a function's own attribute may only narrow it.
+///   `#[wasm::effect(..)]` binds nothing by itself. A trait's methods bind all implementations.
+/// * On `#[wasm::import]`: the effects that the host's function has.
+///
+/// The macro checks the names. That the declared effects include the real ones is checked on the whole program, by `cargo wasm`.
+#[proc_macro_attribute]
+pub fn effect(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    keep(item.clone(), effect::expand(arguments.into(), item.into()))
 }
 
 /// Makes a struct a WIT `record`.

@@ -83,8 +83,9 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod effect;
 
-pub use wasm_macros::{Enum, Flags, Record, Variant, export, import, wit};
+pub use wasm_macros::{Enum, Flags, Record, Variant, effect, export, import, wit};
 
 /// What the code that [`wit!`] writes stands on: wit-bindgen's runtime.
 #[cfg(feature = "wit")]
