@@ -128,9 +128,7 @@ impl InstanceCount {
             });
         match admitted {
             Ok(_) => Ok(InstanceSlot(self.clone())),
-            Err(_) => Err(Error::LimitExceeded {
-                limit: Limit::Instances,
-            }),
+            Err(_) => Err(Error::exceeded(Limit::Instances)),
         }
     }
 }
@@ -359,9 +357,7 @@ impl<M> Registry<M> {
                 return Ok(module);
             }
             if maps.by_id.len() >= self.max {
-                return Err(Error::LimitExceeded {
-                    limit: Limit::Modules,
-                });
+                return Err(Error::exceeded(Limit::Modules));
             }
             maps.next += 1;
             crate::ModuleId(maps.next - 1)
@@ -376,9 +372,7 @@ impl<M> Registry<M> {
             return Ok(module);
         }
         if maps.by_id.len() >= self.max {
-            return Err(Error::LimitExceeded {
-                limit: Limit::Modules,
-            });
+            return Err(Error::exceeded(Limit::Modules));
         }
         maps.by_hash.insert(hash, (id, Arc::downgrade(&module)));
         maps.by_id.insert(id, (module.clone(), hash));

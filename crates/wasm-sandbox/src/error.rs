@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use wasm_memory::MemoryError;
 
+use crate::{Backtrace, Frame};
+
 /// The result of a sandbox operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -215,8 +217,10 @@ pub enum Error {
     Trap {
         /// The kind of trap.
         trap: Trap,
-        /// The engine's message, with the guest's call stack where there is one.
+        /// The engine's message.
         message: String,
+        /// Where the guest was.
+        backtrace: Backtrace,
     },
 
     /// The guest ended itself with an exit status.
@@ -231,6 +235,8 @@ pub enum Error {
     LimitExceeded {
         /// The limit.
         limit: Limit,
+        /// Where the guest was; empty when it was not executing.
+        backtrace: Backtrace,
     },
 
     /// A host function returned an error.
@@ -329,15 +335,36 @@ impl Error {
                 | Self::HostFunctionPanicked { .. }
                 | Self::Cancelled
                 | Self::Poisoned { .. }
-        ) || matches!(self, Self::LimitExceeded { limit } if !matches!(limit, Limit::Instances | Limit::Modules | Limit::ModuleBytes | Limit::Resources))
+        ) || matches!(self, Self::LimitExceeded { limit, .. } if !matches!(limit, Limit::Instances | Limit::Modules | Limit::ModuleBytes | Limit::Resources))
     }
 
     /// The limit that was exceeded, if that is what happened.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         match self {
-            Self::LimitExceeded { limit } => Some(*limit),
+            Self::LimitExceeded { limit, .. } => Some(*limit),
             _ => None,
+        }
+    }
+
+    /// The guest's call stack when it was stopped; empty when it was not executing, or the runtime
+    /// does not know.
+    #[must_use]
+    pub fn backtrace(&self) -> &[Frame] {
+        match self {
+            Self::Trap { backtrace, .. } | Self::LimitExceeded { backtrace, .. } => {
+                backtrace.frames()
+            }
+            _ => &[],
+        }
+    }
+
+    /// A limit that was exceeded while no guest was executing, or where nobody knows.
+    #[must_use]
+    pub fn exceeded(limit: Limit) -> Self {
+        Self::LimitExceeded {
+            limit,
+            backtrace: Backtrace::default(),
         }
     }
 

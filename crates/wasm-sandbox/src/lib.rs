@@ -37,6 +37,7 @@
 //! instance is created. Time is counted in [ticks](RuntimeConfig::tick); a host function that blocks is
 //! the host's own code and is not interrupted.
 
+mod backtrace;
 mod capabilities;
 mod config;
 mod control;
@@ -54,6 +55,7 @@ pub mod value;
 mod wasmi;
 mod wasmtime;
 
+pub use backtrace::{Backtrace, Frame, SourceLine};
 pub use capabilities::{
     Access, Capabilities, Clocks, DirectoryGrant, HostGrant, NetworkGrant, NetworkTarget, Random,
     Stdio,

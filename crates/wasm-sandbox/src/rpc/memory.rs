@@ -246,9 +246,7 @@ impl RpcChannel for MemoryChannel {
     fn send_raw(&self, data: &[u8]) -> Result<()> {
         match self.outgoing.try_push(data)? {
             true => Ok(()),
-            false => Err(Error::LimitExceeded {
-                limit: Limit::Output,
-            }),
+            false => Err(Error::exceeded(Limit::Output)),
         }
     }
 

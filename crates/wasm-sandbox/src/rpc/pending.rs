@@ -145,9 +145,7 @@ impl Pending {
             return Ok(());
         };
         let full = || {
-            Err(Error::LimitExceeded {
-                limit: Limit::Output,
-            })
+            Err(Error::exceeded(Limit::Output))
         };
         match Frame::parse(&bytes)? {
             Frame::Message(_) if state.messages.len() >= KEPT => return full(),

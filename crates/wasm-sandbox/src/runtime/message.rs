@@ -46,9 +46,7 @@ async fn exchange(
     // A guest may answer in place; the region is then freed once, as the answer.
     let region = message::unpack(answer);
     if region.len as usize > value_bytes {
-        return Err(Error::LimitExceeded {
-            limit: Limit::ValueBytes,
-        });
+        return Err(Error::exceeded(Limit::ValueBytes));
     }
     if (region.ptr, region.len) == (ptr, len) {
         let bytes = memory.mut_mem(ptr, len)?.to_vec();

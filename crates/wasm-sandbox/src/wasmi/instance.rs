@@ -60,9 +60,7 @@ impl State {
         let left = self
             .host_calls_left
             .checked_sub(1)
-            .ok_or(Error::LimitExceeded {
-                limit: Limit::HostCalls,
-            })?;
+            .ok_or(Error::exceeded(Limit::HostCalls))?;
         self.host_calls_left = left;
         Ok(())
     }
@@ -129,7 +127,7 @@ fn classify(error: wasmi::Error) -> Error {
     {
         return reason;
     }
-    let limit = |limit| Error::LimitExceeded { limit };
+    let limit = |limit| Error::exceeded(limit);
     let trap = match error.as_trap_code() {
         Some(TrapCode::OutOfFuel) => return limit(Limit::Fuel),
         Some(TrapCode::StackOverflow) => return limit(Limit::Stack),
@@ -147,6 +145,7 @@ fn classify(error: wasmi::Error) -> Error {
     Error::Trap {
         trap,
         message: error.to_string(),
+        backtrace: Backtrace::default(),
     }
 }
 
@@ -232,14 +231,12 @@ pub(super) fn create(
             let is_guests =
                 error.as_trap_code().is_some() || error.downcast_ref::<Stop>().is_some();
             match store.data().refused {
-                Some(limit) if !is_guests => Error::LimitExceeded { limit },
+                Some(limit) if !is_guests => Error::exceeded(limit),
                 // The fuel was a start function's, not the instance's own.
                 _ if error.as_trap_code() == Some(TrapCode::OutOfFuel)
                     && limits.fuel.is_none_or(|fuel| fuel > START_FUEL) =>
                 {
-                    Error::LimitExceeded {
-                        limit: Limit::Deadline,
-                    }
+                    Error::exceeded(Limit::Deadline)
                 }
                 _ if is_guests => classify(error),
                 _ => Error::Instantiation {
@@ -385,9 +382,7 @@ impl Inner {
                 return Err(Error::Cancelled);
             }
             if self.ticker.now() >= deadline {
-                return Err(Error::LimitExceeded {
-                    limit: Limit::Deadline,
-                });
+                return Err(Error::exceeded(Limit::Deadline));
             }
             if asynchronous {
                 yield_now().await;
@@ -400,7 +395,7 @@ impl Inner {
     /// Gives the interpreter its next slice, of at least `required`.
     fn refuel(&mut self, required: u64) -> Result<u64> {
         if required > self.fuel_left {
-            return Err(Error::LimitExceeded { limit: Limit::Fuel });
+            return Err(Error::exceeded(Limit::Fuel));
         }
         let slice = SLICE.max(required).min(self.fuel_left);
         self.store.set_fuel(slice).map_err(classify)?;

@@ -285,9 +285,7 @@ fn boxed(instance: WasmiInstance) -> Box<dyn WasmInstance> {
 impl WasmRuntime for WasmiRuntime {
     fn load_module(&self, wasm_bytes: &[u8]) -> Result<Box<dyn WasmModule>> {
         if wasm_bytes.len() > self.shared.config.max_module_bytes {
-            return Err(Error::LimitExceeded {
-                limit: Limit::ModuleBytes,
-            });
+            return Err(Error::exceeded(Limit::ModuleBytes));
         }
         let loaded = self
             .shared

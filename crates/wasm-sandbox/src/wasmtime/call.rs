@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use wasmtime::component::{Func as ComponentFunc, ResourceAny, Val};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val as CoreVal};
 
+use super::canonical::{Arguments, PlainFunc, Results, plain};
 use super::convert::{self, Resources};
 use super::error::classify;
 use super::instance::{Body, Inner};
@@ -25,18 +26,13 @@ use crate::simple::{simple_result, simple_values};
 use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind, arguments, result};
 use crate::{Error, Limit, Result};
 
-/// What is remembered of an exported function.
-#[derive(Default)]
-pub(super) struct Function {
-    target: Option<Target>,
-    /// The last call's arguments, to be written over.
-    arguments: Vec<Val>,
-}
-
 /// An exported function.
 #[derive(Clone, Copy)]
 pub(super) enum Target {
     Core(Func),
+    /// A component's function whose values go straight to the canonical ABI.
+    Plain(PlainFunc),
+    /// A component's function that exchanges resources.
     Component(ComponentFunc),
 }
 
@@ -173,23 +169,28 @@ impl Inner {
 
     fn target(&mut self, index: usize) -> Result<Target> {
         if self.targets.len() <= index {
-            self.targets.resize_with(index + 1, Function::default);
+            self.targets.resize(index + 1, None);
         }
-        if let Some(target) = self.targets[index].target {
+        if let Some(target) = self.targets[index] {
             return Ok(target);
         }
         let name = &self.loaded.functions[index].name;
         let target = match (&self.body, &self.loaded.code) {
-            (Body::Component(instance), Code::Component(_, indices)) => instance
-                .get_func(&mut self.store, indices[index])
-                .map(Target::Component),
+            (Body::Component(instance), Code::Component(_, exports)) => {
+                let export = &exports[index];
+                let func = instance.get_func(&mut self.store, export.index);
+                func.map(|func| match export.plain {
+                    true => Target::Plain(plain(func)),
+                    false => Target::Component(func),
+                })
+            }
             (Body::Core(instance), _) => instance.get_func(&mut self.store, name).map(Target::Core),
             (Body::Component(_), Code::Core(_)) => None,
         };
         let target = target.ok_or_else(|| Error::UnknownFunction {
             name: (**name).into(),
         })?;
-        self.targets[index].target = Some(target);
+        self.targets[index] = Some(target);
         Ok(target)
     }
 
@@ -274,10 +275,12 @@ impl Inner {
                     Err(error) => self.fail(error),
                 }
             }
+            Call::Plain(func, params) => match func.call(&mut self.store, params) {
+                Ok(Results(results)) => Ok(results),
+                Err(error) => self.fail(error),
+            },
             Call::Component(func, params, mut results) => {
-                let outcome = func.call(&mut self.store, &params, &mut results);
-                self.targets[index].arguments = params;
-                match outcome {
+                match func.call(&mut self.store, &params, &mut results) {
                     Ok(()) => self.lift(index, results),
                     Err(error) => self.fail(error),
                 }
@@ -313,23 +316,26 @@ impl Inner {
                     .await
                     .map(|()| Returned::Core(results))
             }
+            Call::Plain(func, params) => {
+                let future = func.call_async(&mut self.store, params);
+                driven(worker, deadline, future)
+                    .await
+                    .map(|Results(results)| Returned::Plain(results))
+            }
             Call::Component(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
-                let outcome = driven(worker, deadline, future)
+                driven(worker, deadline, future)
                     .await
-                    .map(|()| Returned::Component(results));
-                self.targets[index].arguments = params;
-                outcome
+                    .map(|()| Returned::Component(results))
             }
         };
         flight.finish();
         match outcome {
             Ok(Returned::Core(results)) => self.lift_core(index, &results),
+            Ok(Returned::Plain(results)) => Ok(results),
             Ok(Returned::Component(results)) => self.lift(index, results),
             Err(Ended::Guest(error)) => self.fail(error),
-            Err(Ended::Deadline) => self.failed(Error::LimitExceeded {
-                limit: Limit::Deadline,
-            }),
+            Err(Ended::Deadline) => self.failed(Error::exceeded(Limit::Deadline)),
         }
     }
 
@@ -369,9 +375,16 @@ impl Inner {
                     vec![CoreVal::I32(0); results],
                 ))
             }
+            Target::Plain(func) => {
+                let typed = params.iter().zip(&signature.params);
+                for (value, param) in typed {
+                    if !value.is(&param.ty) {
+                        return Err(convert::mismatch(&param.ty));
+                    }
+                }
+                Ok(Call::Plain(func, Arguments(params)))
+            }
             Target::Component(func) => {
-                let mut values = std::mem::take(&mut self.targets[index].arguments);
-                values.resize(params.len(), Val::Bool(false));
                 let handles = &mut self.store.data_mut().handles;
                 // Owned handles leave the table only when all arguments are known to be right.
                 let mut owned = Vec::new();
@@ -379,9 +392,10 @@ impl Inner {
                     handles,
                     owned: &mut owned,
                 };
-                for ((slot, value), param) in values.iter_mut().zip(params).zip(&signature.params) {
-                    convert::fill(slot, value, &param.ty, &mut lowering)?;
-                }
+                let typed = params.into_iter().zip(&signature.params);
+                let values = typed
+                    .map(|(value, param)| convert::to_val(value, &param.ty, &mut lowering))
+                    .collect::<Result<_>>()?;
                 for handle in owned {
                     handles.remove(handle)?;
                 }
@@ -444,9 +458,7 @@ impl Inner {
                 Ok(()) => Ok(()),
                 Err(Ended::Guest(error)) => Err(error),
                 Err(Ended::Deadline) => {
-                    return self.failed(Error::LimitExceeded {
-                        limit: Limit::Deadline,
-                    });
+                    return self.failed(Error::exceeded(Limit::Deadline));
                 }
             }
         } else {
@@ -461,11 +473,13 @@ impl Inner {
 
 enum Call {
     Core(Func, Vec<CoreVal>, Vec<CoreVal>),
+    Plain(PlainFunc, Arguments),
     Component(ComponentFunc, Vec<Val>, Vec<Val>),
 }
 
 enum Returned {
     Core(Vec<CoreVal>),
+    Plain(Vec<Value>),
     Component(Vec<Val>),
 }
 

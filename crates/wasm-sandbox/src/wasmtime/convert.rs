@@ -214,44 +214,13 @@ pub(super) fn to_val(value: Value, ty: &Type, resources: &mut dyn Resources) -> 
     })
 }
 
-/// Writes our value over wasmtime's value of an earlier call, so that the names of fields, which are
-/// the same in every call, are not allocated again.
-pub(super) fn fill(
-    slot: &mut Val,
-    value: Value,
-    ty: &Type,
-    resources: &mut dyn Resources,
-) -> Result<()> {
-    match (slot, value, ty) {
-        (Val::Record(slots), Value::Record(values), Type::Record(fields))
-            if slots.len() == fields.len() && values.len() == fields.len() =>
-        {
-            let typed = slots.iter_mut().zip(values).zip(fields.iter());
-            typed
-                .into_iter()
-                .try_for_each(|(((_, slot), value), field)| fill(slot, value, &field.ty, resources))
-        }
-        (Val::Tuple(slots), Value::Tuple(values), Type::Tuple(types))
-            if slots.len() == types.len() && values.len() == types.len() =>
-        {
-            let typed = slots.iter_mut().zip(values).zip(types.iter());
-            typed
-                .into_iter()
-                .try_for_each(|((slot, value), ty)| fill(slot, value, ty, resources))
-        }
-        (slot, value, ty) => {
-            *slot = to_val(value, ty, resources)?;
-            Ok(())
-        }
-    }
-}
-
 /// wasmtime's value as ours. wasmtime has checked it against the type, so a mismatch means that the
 /// two views of the type differ, which is reported rather than guessed at.
 pub(super) fn from_val(value: Val, ty: &Type, resources: &mut dyn Resources) -> Result<Value> {
     let differ = || Error::Trap {
         trap: Trap::InvalidValue,
         message: format!("expected a value of type `{ty}`"),
+        backtrace: crate::Backtrace::default(),
     };
     let mut boxed = |value: Option<Box<Val>>, ty: Option<&Type>| match (value, ty) {
         (None, None) => Ok(None),

@@ -31,7 +31,7 @@ pub(super) fn classify(error: wasmtime::Error) -> Error {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Error::Exit { status: exit.0 };
     }
-    let limit = |limit| Error::LimitExceeded { limit };
+    let limit = |limit| Error::exceeded(limit);
     let trap = match error.downcast_ref::<T>() {
         Some(T::OutOfFuel) => return limit(Limit::Fuel),
         Some(T::Interrupt) => return limit(Limit::Deadline),
@@ -64,9 +64,7 @@ pub(super) fn classify(error: wasmtime::Error) -> Error {
 /// What ended an instantiation.
 pub(super) fn classify_instantiation(error: wasmtime::Error) -> Error {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Error::LimitExceeded {
-            limit: Limit::Instances,
-        };
+        return Error::exceeded(Limit::Instances);
     }
     let is_guests =
         error.is::<Stop>() || error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use wasmtime::component::Instance as ComponentInstance;
 use wasmtime::{CallHook, Instance, Memory, Store};
 
-use super::call::{Function, Simple};
+use super::call::{Simple, Target};
 use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
@@ -48,7 +48,7 @@ pub(super) struct Inner {
     /// The function that was called last.
     pub(super) last: usize,
     /// The functions as resolved so far.
-    pub(super) targets: Vec<Function>,
+    pub(super) targets: Vec<Option<Target>>,
     pub(super) simple: Vec<Option<Simple>>,
     pub(super) _slot: InstanceSlot,
 }
@@ -156,9 +156,7 @@ pub(super) async fn create(
             .await
             .map_err(|error| match error {
                 super::call::Ended::Guest(error) => classify_instantiation(error),
-                super::call::Ended::Deadline => Error::LimitExceeded {
-                    limit: Limit::Deadline,
-                },
+                super::call::Ended::Deadline => Error::exceeded(Limit::Deadline),
             })
     } else {
         match &loaded.code {

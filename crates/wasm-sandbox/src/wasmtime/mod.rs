@@ -13,6 +13,7 @@
 //! worker drives timers and sockets. All other instances are called directly.
 
 mod call;
+mod canonical;
 mod convert;
 mod error;
 mod instance;

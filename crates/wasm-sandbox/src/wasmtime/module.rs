@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre as ComponentPre, Val};
 use wasmtime::{Caller, ExternType, InstancePre, Module, UnknownImportError, Val as CoreVal};
 
+use super::canonical::is_plain;
 use super::convert::{self, Resources};
 use super::error::Stop;
 use super::runtime::Shared;
@@ -38,8 +39,15 @@ pub(super) struct Loaded {
 
 pub(super) enum Code {
     Core(InstancePre<State>),
-    /// With the index of each function, in the order of `functions`.
-    Component(ComponentPre<State>, Vec<ComponentExportIndex>),
+    /// With its exported functions, in the order of `functions`.
+    Component(ComponentPre<State>, Vec<Export>),
+}
+
+/// What is known of a component's exported function besides its name and type.
+pub(super) struct Export {
+    pub(super) index: ComponentExportIndex,
+    /// Whether its values go straight to the canonical ABI.
+    pub(super) plain: bool,
 }
 
 impl std::fmt::Debug for Loaded {
@@ -217,30 +225,29 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
         }
     }
     let mut functions = Vec::new();
+    let mut add = |name: String, ty: &ComponentFunc, index: Option<ComponentExportIndex>| {
+        let signature = convert::component_signature(ty);
+        let plain = is_plain(&signature);
+        functions.extend(index.map(|index| (name, signature, Export { index, plain })));
+    };
     for (name, export) in ty.exports(engine) {
         match export.ty {
             ComponentItem::ComponentFunc(ty) => {
-                let index = component.get_export_index(None, name);
-                functions.extend(
-                    index.map(|index| (name.to_owned(), convert::component_signature(&ty), index)),
-                );
+                add(name.into(), &ty, component.get_export_index(None, name));
             }
             ComponentItem::ComponentInstance(instance) => {
                 let outer = component.get_export_index(None, name);
                 for (item, export) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(ty) = export.ty {
                         let index = component.get_export_index(outer.as_ref(), item);
-                        let name = import_name(name, item);
-                        functions.extend(
-                            index.map(|index| (name, convert::component_signature(&ty), index)),
-                        );
+                        add(import_name(name, item), &ty, index);
                     }
                 }
             }
             _ => {}
         }
     }
-    let (functions, indices) = Functions::of_component(functions);
+    let (functions, exports) = Functions::of_component(functions);
     let pre = linker
         .instantiate_pre(&component)
         .map_err(|error| Error::MissingImport {
@@ -253,7 +260,7 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
         functions,
         imports,
         wasi,
-        code: Code::Component(pre, indices),
+        code: Code::Component(pre, exports),
     })
 }
 

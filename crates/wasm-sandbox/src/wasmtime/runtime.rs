@@ -207,9 +207,7 @@ impl WasmtimeRuntime {
 
 fn load_shared(shared: &Shared, bytes: &[u8]) -> Result<Box<dyn WasmModule>> {
     if bytes.len() > shared.config.max_module_bytes {
-        return Err(Error::LimitExceeded {
-            limit: Limit::ModuleBytes,
-        });
+        return Err(Error::exceeded(Limit::ModuleBytes));
     }
     let loaded = shared.modules.load(bytes, |id| load(shared, id, bytes))?;
     Ok(Box::new(WasmtimeModule { loaded }))

@@ -34,9 +34,7 @@ impl State {
             return Err(Stop::because(Error::Cancelled));
         }
         if self.ticker.now() >= self.deadline {
-            return Err(Stop::because(Error::LimitExceeded {
-                limit: Limit::Deadline,
-            }));
+            return Err(Stop::because(Error::exceeded(Limit::Deadline)));
         }
         Ok(if self.asynchronous {
             UpdateDeadline::Yield(1)
@@ -52,9 +50,7 @@ impl State {
                 self.host_calls_left = left;
                 Ok(())
             }
-            None => Err(Stop::because(Error::LimitExceeded {
-                limit: Limit::HostCalls,
-            })),
+            None => Err(Stop::because(Error::exceeded(Limit::HostCalls))),
         }
     }
 }
@@ -73,7 +69,7 @@ pub(super) struct Budget {
 impl Budget {
     fn refuse(&self, limit: Limit) -> wasmtime::Result<bool> {
         if self.instantiating {
-            Err(Stop::because(Error::LimitExceeded { limit }))
+            Err(Stop::because(Error::exceeded(limit)))
         } else {
             Ok(false)
         }
@@ -138,9 +134,7 @@ impl Handles {
 
     pub(super) fn insert(&mut self, resource: ResourceAny) -> Result<ResourceHandle> {
         if self.live.len() >= self.max {
-            return Err(Error::LimitExceeded {
-                limit: Limit::Resources,
-            });
+            return Err(Error::exceeded(Limit::Resources));
         }
         self.next += 1;
         self.live.insert(self.next, resource);

@@ -152,7 +152,8 @@ fn memory_and_table_bombs() {
                 refused,
                 Some(
                     Error::LimitExceeded {
-                        limit: Limit::Memory
+                        limit: Limit::Memory,
+                        ..
                     } | Error::InvalidModule { .. }
                 )
             ),

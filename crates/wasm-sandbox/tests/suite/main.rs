@@ -4,6 +4,7 @@
 
 mod attacks;
 mod calls;
+mod canonical;
 mod capabilities;
 mod components;
 mod concurrency;
