@@ -102,6 +102,11 @@ impl Cargo {
         arguments.0
     }
 
+    /// Whether the user asked for JSON on standard output.
+    pub(crate) fn reads_json(&self) -> bool {
+        self.message_format.iter().any(|f| f.contains("json"))
+    }
+
     /// The message format for a Cargo whose standard output we read, and whether to hand the lines on.
     fn message_format(&self) -> (String, bool) {
         let formats = self.message_format.join(",");

@@ -186,6 +186,9 @@ pub(crate) struct Make {
     /// Run binaryen's `wasm-opt` on the core module (default level -O2)
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "-O2", allow_hyphen_values = true)]
     pub(crate) wasm_opt: Option<String>,
+    /// Leave dev builds as rustc made them, instead of optimising them through WasmIR
+    #[arg(long)]
+    pub(crate) no_wasmir: bool,
 }
 
 /// What a running guest is given.
@@ -310,6 +313,9 @@ pub(crate) struct TestOnly {
     /// First make the machine ready, installing packages where needed
     #[arg(long)]
     pub(crate) setup: bool,
+    /// Run dev builds as rustc made them, instead of optimising them through WasmIR
+    #[arg(long)]
+    pub(crate) no_wasmir: bool,
     /// Compile, but do not run
     #[arg(long)]
     pub(crate) no_run: bool,
@@ -393,6 +399,9 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Runner {
+    /// Send the module through WasmIR first
+    #[arg(long)]
+    pub(crate) wasmir: bool,
     /// The runner's options, the module, and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<OsString>,

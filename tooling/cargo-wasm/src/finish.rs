@@ -8,14 +8,18 @@
 //!
 //! * A file appears by `rename`, after it was validated.
 //! * Nothing is made twice: a stamp beside the files tells from what, by which tool and with which options they were
-//!   made. A no-op build reads some metadata and no module.
+//!   made. A no-op build reads some metadata and no module; a module that was linked anew but came out the same is read
+//!   and hashed, no more.
 
 use crate::cargo::Artifact;
 use crate::cli::Emit;
 use crate::component::{self, Made};
 use crate::error::{Error, Result};
 use crate::report;
+use crate::stages::Stages;
+use crate::tier1;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) emit: Vec<Emit>,
     /// `wasm-opt` and the level's flag.
     pub(crate) wasm_opt: Option<(PathBuf, String)>,
+    /// The way through WasmIR; none leaves the module as it is.
+    pub(crate) wasmir: Option<tier1::Request>,
 }
 
 /// A finished artefact.
@@ -55,6 +61,8 @@ struct Print {
 #[derive(Serialize, Deserialize)]
 struct Stamp {
     made_from: Print,
+    /// SHA-256 of its bytes.
+    content: String,
     made_by: Print,
     options: String,
     finished: Finished,
@@ -88,8 +96,11 @@ fn destination(core: &Path, library: bool, clash: bool) -> PathBuf {
     };
     let mut folder = core.parent().unwrap_or(Path::new("."));
     let mut below = PathBuf::new();
-    if folder.file_name().is_some_and(|name| name == "examples") {
-        below.push("examples");
+    if let Some(part) = folder
+        .file_name()
+        .filter(|name| *name == "examples" || *name == "deps")
+    {
+        below.push(part);
         folder = folder.parent().unwrap_or(folder);
     }
     let profile = folder.file_name().unwrap_or_default();
@@ -104,8 +115,22 @@ pub(crate) fn finish(
     library: bool,
     clash: bool,
     options: &Options,
+    stages: &mut Stages,
 ) -> Result<(Finished, bool)> {
     let base = destination(core, library, clash);
+    remembered(core, &base, &format!("{options:?}"), |bytes| {
+        make(bytes, core, &base, options, stages)
+    })
+}
+
+/// Remembers in a stamp beside `base` what `make` makes of the bytes of `core`, and makes it only if the stamp is stale.
+/// The second result says that it was not.
+fn remembered(
+    core: &Path,
+    base: &Path,
+    options: &str,
+    make: impl FnOnce(Vec<u8>) -> Result<Finished>,
+) -> Result<(Finished, bool)> {
     let stamp_file = base.with_file_name(format!(
         ".{}.json",
         base.file_name().unwrap_or_default().to_string_lossy()
@@ -115,43 +140,101 @@ pub(crate) fn finish(
         &std::env::current_exe()
             .map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?,
     )?;
-    let option_text = format!("{options:?}");
-    if let Some(stamp) = fs::read(&stamp_file)
+    let stamp = fs::read(&stamp_file)
         .ok()
         .and_then(|text| serde_json::from_slice::<Stamp>(&text).ok())
-    {
-        let same = stamp.made_from == made_from
-            && stamp.made_by == made_by
-            && stamp.options == option_text;
-        if same
-            && stamp
-                .finished
-                .outputs
-                .iter()
-                .all(|p| print_of(&p.path).is_ok_and(|now| now == *p))
-        {
-            return Ok((stamp.finished, true));
-        }
+        .filter(|stamp| {
+            let untouched = |p: &Print| print_of(&p.path).is_ok_and(|now| now == *p);
+            stamp.made_by == made_by
+                && stamp.options == options
+                && stamp.finished.outputs.iter().all(untouched)
+        });
+    if let Some(stamp) = stamp.as_ref().filter(|s| s.made_from == made_from) {
+        return Ok((stamp.finished.clone(), true));
     }
-    // What is about to be replaced must not look current if this fails halfway.
-    let _ = fs::remove_file(&stamp_file);
-    let finished = make(core, &base, options)?;
+    let bytes = read(core)?;
+    let content = format!("{:x}", Sha256::digest(&bytes));
+    let known = stamp.filter(|s| s.content == content);
+    let fresh = known.is_some();
+    let finished = match known {
+        Some(stamp) => stamp.finished,
+        None => {
+            // What is about to be replaced must not look current if this fails halfway.
+            let _ = fs::remove_file(&stamp_file);
+            make(bytes)?
+        }
+    };
     let stamp = Stamp {
         made_from,
+        content,
         made_by,
-        options: option_text,
+        options: options.to_owned(),
         finished,
     };
     write(&stamp_file, &serde_json::to_vec(&stamp).unwrap_or_default())?;
-    Ok((stamp.finished, false))
+    Ok((stamp.finished, fresh))
 }
 
-fn make(core: &Path, base: &Path, options: &Options) -> Result<Finished> {
-    let mut bytes = read(core)?;
-    if let Some((wasm_opt, level)) = &options.wasm_opt {
-        bytes = optimised(wasm_opt, level, core, &bytes)?;
+/// Where a module that WasmIR failed on is kept.
+fn kept(base: &Path) -> PathBuf {
+    let name = with_suffix(base, "wasm");
+    let folder = name.parent().unwrap_or(Path::new(".")).join(".failed");
+    folder.join(name.file_name().unwrap_or_default())
+}
+
+/// The file to run in place of the program `core`: the same program through WasmIR, made when it is not there yet. A
+/// module that Cargo did not put below a target's folder (a documentation test, say) is run as it is.
+pub(crate) fn runnable(core: &Path) -> Result<PathBuf> {
+    let below_target = core
+        .ancestors()
+        .skip(1)
+        .any(|f| f.file_name().is_some_and(is_target));
+    if !below_target {
+        return Ok(core.to_owned());
     }
-    let made = component::encode(&bytes, core, None)?;
+    let base = destination(core, false, false);
+    let name = base.file_name().unwrap_or_default();
+    let base = base.with_file_name(".run").join(name);
+    let request = tier1::Request { optimise: true };
+    let options = format!("{request:?}");
+    let (finished, _) = remembered(core, &base, &options, |bytes| {
+        let mut stages = Stages::default();
+        let made = tier1::run(bytes, core, &kept(&base), &request, &mut stages)?;
+        let file = with_suffix(&base, "wasm");
+        write(&file, &made)?;
+        Ok(Finished {
+            component: false,
+            size: made.len() as u64,
+            outputs: vec![print_of(&file)?],
+            file,
+        })
+    })?;
+    Ok(finished.file)
+}
+
+/// Whether a folder is named after one of WebAssembly's targets.
+fn is_target(folder: &std::ffi::OsStr) -> bool {
+    let name = folder.to_string_lossy();
+    name.starts_with("wasm32") || name.starts_with("wasm64")
+}
+
+fn make(
+    mut bytes: Vec<u8>,
+    core: &Path,
+    base: &Path,
+    options: &Options,
+    stages: &mut Stages,
+) -> Result<Finished> {
+    if let Some(request) = &options.wasmir {
+        // What is not a module is told by the encoder below.
+        if !component::shape(&bytes, core)?.component {
+            bytes = tier1::run(bytes, core, &kept(base), request, stages)?;
+        }
+    }
+    if let Some((wasm_opt, level)) = &options.wasm_opt {
+        bytes = stages.time("wasm-opt", || optimised(wasm_opt, level, core, &bytes))?;
+    }
+    let made = stages.time("encode", || component::encode(&bytes, core, None))?;
     let (main, wit, is_component) = match &made {
         Made::Component { bytes, wit } => (bytes, wit.as_deref(), true),
         Made::Core => (&bytes, None, false),

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A command line becomes Cargo commands (`plan.rs`); Cargo and the stock rustc of [`wasm_toolchain`] make core
-//! modules; those become components (`component.rs`) and are written beside each other (`finish.rs`). Programs and tests
-//! run in [`wasm_runner`], which Cargo starts as its runner.
+//! modules; those of dev builds go through WasmIR (`tier1.rs`); all become components (`component.rs`) and are written
+//! beside each other (`finish.rs`). Programs and tests run in [`wasm_runner`], which Cargo starts as its runner.
 //!
 //! Architecture invariant: the user's Cargo configuration and `RUSTFLAGS` are never replaced. What we need goes into the toolchain folder
 //! (`RUSTC`), into `--config target.<triple>.runner`, or onto the command line.
@@ -28,6 +28,8 @@ mod plan;
 mod project;
 mod report;
 mod session;
+mod stages;
+mod tier1;
 
 pub use cli::Cli;
 

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) emit: Vec<Emit>,
     /// `true`, `false` or a level such as `"-Oz"`.
     pub(crate) wasm_opt: Option<WasmOpt>,
+    /// Whether modules are sent through WasmIR; dev builds are when this says nothing.
+    pub(crate) wasmir: Option<bool>,
     /// Folders that `run` and `test` give the guest.
     #[serde(default)]
     pub(crate) dir: Vec<String>,
@@ -156,7 +158,7 @@ impl Project {
             };
             Error::user(format!("`[{table}.metadata.wasm]` in `{file}` is wrong"))
                 .because(&e)
-                .hint("the keys are `target`, `emit`, `wasm-opt`, `dir` and `env`")
+                .hint("the keys are `target`, `emit`, `wasmir`, `wasm-opt`, `dir` and `env`")
                 .into()
         })
     }

@@ -73,6 +73,11 @@ pub(crate) fn artefact(path: &Path, what: &str, size: u64, time: Duration, fresh
     );
 }
 
+/// Lines that belong together, on standard error.
+pub(crate) fn table(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// A path as short as it can be said from the current folder.
 pub(crate) fn relative(path: &Path) -> String {
     let here = std::env::current_dir().ok();

@@ -5,8 +5,10 @@ use crate::cli::{Cargo, Emit, Make};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::plan::{self, Job, Part};
-use crate::project::Project;
+use crate::project::{Project, Settings};
 use crate::report;
+use crate::stages::Stages;
+use crate::tier1;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -93,6 +95,7 @@ impl Session {
         jobs: &[Job],
         make: &Make,
         emit: Option<&[Emit]>,
+        stages: &mut Stages,
     ) -> Result<Vec<(Finished, bool)>> {
         let toolchain = self.toolchain(&plan::targets(jobs))?;
         let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
@@ -109,7 +112,7 @@ impl Session {
             if job.part == Part::LibraryAsCdylib {
                 command.args(["--crate-type", "cdylib"]);
             }
-            for artifact in cargo::build(command, &self.options)? {
+            for artifact in stages.time("cargo", || cargo::build(command, &self.options))? {
                 if let Some(file) = finish::wasm_file(&artifact)
                     .filter(|_| self.wants(job, &artifact.manifest_path))
                 {
@@ -136,12 +139,15 @@ impl Session {
                 wasm_opt: level
                     .map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level)))
                     .transpose()?,
+                wasmir: self
+                    .wasmir(make.no_wasmir, &settings)
+                    .then_some(tier1::Request { optimise: true }),
             };
             let clash = *library
                 && made
                     .iter()
                     .any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());
-            finished.push(finish::finish(core, *library, clash, &options)?);
+            finished.push(finish::finish(core, *library, clash, &options, stages)?);
         }
         Ok(finished)
     }
@@ -155,6 +161,13 @@ impl Session {
         })
     }
 
+    /// Whether modules are sent through WasmIR: as the command line says, else as the package says, else in dev builds.
+    pub(crate) fn wasmir(&self, off: bool, settings: &Settings) -> bool {
+        let dev = matches!(self.options.profile.as_deref(), None | Some("dev" | "test"))
+            && !self.options.release;
+        !off && settings.wasmir.unwrap_or(dev)
+    }
+
     fn wasm_opt(&self) -> Result<PathBuf> {
         let found = discover::find_wasm_opt(&self.env).map(|tool| tool.path);
         found.ok_or_else(|| {
@@ -165,7 +178,12 @@ impl Session {
     }
 
     /// `--config` that makes Cargo run programs by ourselves, unless the user's environment names a runner.
-    pub(crate) fn runner(&self, target: &str, guest: &[OsString]) -> Result<Vec<OsString>> {
+    pub(crate) fn runner(
+        &self,
+        target: &str,
+        wasmir: bool,
+        guest: &[OsString],
+    ) -> Result<Vec<OsString>> {
         let variable = format!(
             "CARGO_TARGET_{}_RUNNER",
             target.to_uppercase().replace('-', "_")
@@ -177,6 +195,7 @@ impl Session {
             .map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?;
         let words = [ourselves.into_os_string(), "runner".into()]
             .into_iter()
+            .chain(wasmir.then(|| "--wasmir".into()))
             .chain(guest.iter().cloned());
         let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
         // JSON's strings are TOML's.

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::plan::{self, Purpose};
 use crate::report;
 use crate::session::Session;
+use crate::stages::Stages;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,7 +19,15 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
     )?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
     let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
-    let finished = session.build(&jobs, &arguments.make, emit)?;
+    let mut stages = Stages::default();
+    let finished = session.build(&jobs, &arguments.make, emit, &mut stages)?;
+    if session.options.timings.is_some() {
+        if session.options.reads_json() {
+            report::print(&stages.json());
+        } else {
+            report::table(&stages.table());
+        }
+    }
     if session.options.quiet {
         return Ok(ExitCode::SUCCESS);
     }

@@ -7,6 +7,7 @@ use crate::inspection;
 use crate::plan::{self, Purpose};
 use crate::report;
 use crate::session::Session;
+use crate::stages::Stages;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ pub(crate) fn inspect(arguments: Inspect) -> Result<ExitCode> {
             let session = Session::begin(arguments.cargo, arguments.path.as_deref(), false)?;
             let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
             session
-                .build(&jobs, &Make::default(), Some(&[]))?
+                .build(&jobs, &Make::default(), Some(&[]), &mut Stages::default())?
                 .into_iter()
                 .map(|(artefact, _)| artefact.file)
                 .collect()

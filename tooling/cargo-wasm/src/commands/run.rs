@@ -15,6 +15,7 @@ use crate::finish;
 use crate::plan::{self, Part, Purpose};
 use crate::report;
 use crate::session::Session;
+use crate::stages::Stages;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -55,7 +56,14 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
                 "`--wasm-opt` is ignored: a program runs as Cargo linked it; use it with `build`",
             );
         }
-        return run_program(&session, &programs.target, &guest, &arguments.arguments);
+        let wasmir = session.runs_wasmir(arguments.make.no_wasmir, &programs.packages)?;
+        return run_program(
+            &session,
+            &programs.target,
+            wasmir,
+            &guest,
+            &arguments.arguments,
+        );
     }
     jobs.retain(|job| job.part != Part::Programs || arguments.invoke.is_some());
     let mut guest = session.guest(
@@ -65,7 +73,7 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
             .collect::<Vec<_>>(),
     )?;
     guest.extend(arguments.guest.arguments());
-    let finished = session.build(&jobs, &arguments.make, Some(&[]))?;
+    let finished = session.build(&jobs, &arguments.make, Some(&[]), &mut Stages::default())?;
     match finished.as_slice() {
         [(artefact, _)] => call_with(
             artefact.file.clone(),
@@ -101,6 +109,7 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
 fn run_program(
     session: &Session,
     target: &str,
+    wasmir: bool,
     guest: &[OsString],
     arguments: &[OsString],
 ) -> Result<ExitCode> {
@@ -116,7 +125,7 @@ fn run_program(
     }
     command
         .args(["--target", target])
-        .args(session.runner(target, guest)?)
+        .args(session.runner(target, wasmir, guest)?)
         .args(options.compilation());
     if !options.message_format.is_empty() {
         command
@@ -157,7 +166,11 @@ pub(crate) fn runner(arguments: Runner) -> Result<ExitCode> {
     // Lives until the guest has ended.
     let mut encoded = None;
     if let Some(at) = module {
-        let file = PathBuf::from(&words[at]);
+        let mut file = PathBuf::from(&words[at]);
+        if arguments.wasmir {
+            file = finish::runnable(&file)?;
+            words[at] = file.clone().into_os_string();
+        }
         let bytes = finish::read(&file)?;
         let shape = component::shape(&bytes, &file)?;
         let foreign = !shape.component && !shape.others.is_empty();
@@ -219,6 +232,18 @@ fn start(words: Vec<OsString>) -> ExitCode {
 }
 
 impl Session {
+    /// Whether programs of these packages run as WasmIR makes them.
+    pub(crate) fn runs_wasmir(&self, off: bool, packages: &[String]) -> Result<bool> {
+        let mut wanted = true;
+        for package in self.project.selected(&self.options) {
+            if packages.iter().any(|name| *name == package.name.as_str()) {
+                // Cargo knows one runner per command: one package that does not want it decides for all.
+                wanted &= self.wasmir(off, &self.project.settings(package)?);
+            }
+        }
+        Ok(wanted)
+    }
+
     /// The runner's arguments that the packages' settings ask for.
     pub(crate) fn guest(&self, packages: &[String]) -> Result<Vec<OsString>> {
         let mut words = Vec::new();

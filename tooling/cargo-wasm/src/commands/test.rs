@@ -31,6 +31,7 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let mut guest: Vec<OsString> = vec!["--dir".into(), ".".into()];
     guest.extend(session.guest(&names)?);
     guest.extend(arguments.guest.arguments());
+    let wasmir = session.runs_wasmir(arguments.make.no_wasmir, &names)?;
     let mut command = session.cargo(&toolchain, "test");
     forget_start(&mut command);
     command
@@ -38,7 +39,7 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
         .args(selection(&session.options, &arguments.make));
     command
         .args(["--target", &target])
-        .args(session.runner(&target, &guest)?)
+        .args(session.runner(&target, wasmir, &guest)?)
         .args(session.options.compilation());
     if !session.options.message_format.is_empty() {
         command
