@@ -9,6 +9,16 @@ use std::process::{Command, ExitCode};
 /// Names the host's rustc: the one whose front end this is, with the same version.
 const HOST_RUSTC: &str = "RUSTC_WASM_HOST_RUSTC";
 
+/// A file beside this program that names the host's rustc, where the variable does not.
+const HOST_RUSTC_FILE: &str = "host-rustc";
+
+/// What `-vV` adds to the words of the host's rustc. Cargo rebuilds what another compiler made, and tells compilers apart by
+/// these words; metadata and procedural macros are bound to the first line only, which stays.
+const VERSION_LINE: &str = match option_env!("RUSTC_WASM_SOURCES") {
+    Some(sources) => sources,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 struct WithBackend;
 
 impl Callbacks for WithBackend {
@@ -38,7 +48,20 @@ fn is_for_wasm(args: &[OsString]) -> bool {
 }
 
 fn host_rustc() -> OsString {
-    std::env::var_os(HOST_RUSTC).unwrap_or_else(|| "rustc".into())
+    if let Some(rustc) = std::env::var_os(HOST_RUSTC).filter(|name| !name.is_empty()) {
+        return rustc;
+    }
+    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(HOST_RUSTC_FILE));
+    match beside.and_then(|file| std::fs::read_to_string(file).ok()) {
+        Some(path) => path.trim_end().into(),
+        None => "rustc".into(),
+    }
+}
+
+/// Whether the arguments ask for the version at length, as Cargo does to tell compilers apart.
+fn asks_for_version(args: &[OsString]) -> bool {
+    let is = |names: &[&str]| args.iter().any(|arg| names.iter().any(|name| arg == name));
+    is(&["-vV", "-Vv"]) || (is(&["-V", "--version"]) && is(&["-v", "--verbose"]))
 }
 
 /// Runs the host's rustc with the same arguments.
@@ -46,7 +69,12 @@ fn run_host(args: &[OsString]) -> ExitCode {
     let rustc = host_rustc();
     match Command::new(&rustc).args(args).status() {
         Ok(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
-            Some(code) => ExitCode::from(code),
+            Some(code) => {
+                if code == 0 && asks_for_version(args) {
+                    println!("wasm32 code generator: WasmRust {VERSION_LINE}");
+                }
+                ExitCode::from(code)
+            }
             None => ExitCode::from(101),
         },
         Err(error) => {

@@ -40,6 +40,14 @@ pub enum Error {
         /// The target whose library is missing.
         target: &'static str,
     },
+    /// rustc's own source is needed to build the MIR front end.
+    #[error("the source of rustc {release} itself (`{}`) is not installed", rustc.display())]
+    NoCompilerSource {
+        /// The rustc in question.
+        rustc: PathBuf,
+        /// Its release.
+        release: String,
+    },
     /// No WebAssembly linker.
     #[error("no WebAssembly linker was found (neither rustup's `rust-lld` nor `lld`)")]
     NoLinker,
@@ -118,6 +126,9 @@ impl Error {
             Error::NoSource { .. } => {
                 format!("run `cargo wasm setup --yes`, or by hand: `{}` or `{}`", setup::RUSTUP_COMMAND, setup::APT_COMMAND)
             }
+            Error::NoCompilerSource { release, .. } => format!(
+                "install it (Debian: `apt-get install -y rust-web-src`; rustup: `rustup component add --toolchain {release} rustc-dev rust-src`) or set `WASMRUST_RUSTC_SRC` to its folder"
+            ),
             Error::NoLinker => "install `lld`, or any rustup toolchain (each carries `rust-lld`)".into(),
             Error::NoWasiLibc => {
                 "run `cargo wasm setup --yes`, or install the package `wasi-libc`, or set `WASMRUST_WASI_LIBC` to the folder that holds `libc.a`".into()

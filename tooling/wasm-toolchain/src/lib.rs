@@ -12,6 +12,7 @@
 //!
 //! * [`discover`] looks for what is installed: rustc, Cargo, the library's source, a linker, wasi-libc, `wasm-opt`.
 //! * [`Toolchain::ready`] completes a rustc that lacks the WebAssembly targets, once, in `WASMRUST_HOME`.
+//! * [`rustc_wasm`] builds the MIR front end from rustc's source and finds the one built before.
 //! * [`setup`] installs packages as well, when allowed to; [`doctor`] reports.
 //!
 //! Architecture invariant: only [`Environment::from_process`] reads the process's environment for discovery, and nothing here
@@ -24,6 +25,7 @@ mod doctor;
 mod environment;
 mod error;
 mod progress;
+pub mod rustc_wasm;
 mod setup;
 mod sysroot;
 mod target;

@@ -461,7 +461,7 @@ fn quoted(path: &Path) -> String {
 }
 
 #[cfg(unix)]
-fn link(to: &Path, at: &Path) -> Result<(), Error> {
+pub(crate) fn link(to: &Path, at: &Path) -> Result<(), Error> {
     cache::remove(at)?;
     std::os::unix::fs::symlink(to, at).map_err(Error::io("link", at))
 }
@@ -485,7 +485,7 @@ fn write_program(path: &Path, text: &str) -> Result<(), Error> {
 
 // Distributions that lack the targets are Unix ones; elsewhere rustup brings them.
 #[cfg(not(unix))]
-fn link(_: &Path, at: &Path) -> Result<(), Error> {
+pub(crate) fn link(_: &Path, at: &Path) -> Result<(), Error> {
     Err(Error::Io {
         action: "link",
         path: at.to_owned(),

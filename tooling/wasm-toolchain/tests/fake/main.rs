@@ -2,5 +2,6 @@
 #![cfg(unix)]
 
 mod discovery;
+mod front_end;
 mod machine;
 mod making;

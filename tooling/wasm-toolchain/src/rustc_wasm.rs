@@ -1,0 +1,549 @@
+//! The MIR front end: rustc's own front end with our code generator, built from the source of the rustc that is used.
+//!
+//! # What is made
+//!
+//! ```text
+//! $WASMRUST_HOME/rustc-wasm/
+//!   build-1.96.0-<digest of rustc>/    source/ (ours, unpacked) and target/ (Cargo's), kept
+//!   1.96.0-<digest of rustc and ours>/ bin/rustc-wasm, bin/host-rustc and the stamp
+//! ```
+//!
+//! # How
+//!
+//! The sources of `rustc-wasm`, `wasmir` and `codegen-cranelift` are part of this library (`build.rs`). They are unpacked beside
+//! links to rustc's source; a file is written only when its contents changed, so Cargo rebuilds what a new version of ours
+//! touches and none of rustc's crates. The build folder belongs to one rustc: its name is a digest of what that rustc says
+//! about itself and of where its source lies. A build that was killed goes on where it stopped, because Cargo's folder stays.
+//!
+//! The finished program moves to a folder whose name also covers our sources, by one rename. So a compiler that is running is
+//! never overwritten, and what two versions of `cargo wasm` made does not mix.
+//!
+//! # Cost
+//!
+//! From nothing some twenty minutes on 2 cores and 1.9 GB; after a change of ours, the seconds that our crates and the link take.
+
+use crate::cache::{self, Integrity, Lock};
+use crate::discover::Rust;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::progress::{Progress, Step};
+use crate::sysroot::{link, scrub};
+use crate::target::Target;
+use crate::toolchain::Toolchain;
+use serde::Deserialize;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, PipeReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Changes whenever the way of building does.
+const RECIPE: &str = "1";
+
+/// Path and contents of every file that the build needs of ours, and their digest.
+mod sources {
+    include!(concat!(env!("OUT_DIR"), "/sources.rs"));
+}
+
+/// Lines of a log that an error repeats.
+const TAIL: usize = 12;
+
+/// Folders and files of rustc's source that its crates refer to.
+const LINKED: [&str; 4] = ["compiler", "library", "src", "Cargo.toml"];
+
+/// Libraries that a build from nothing makes, for the estimate of what is left; a wrong number only makes that less exact.
+const LIBRARIES: f64 = 330.0;
+
+/// CPU seconds of the crates that take longest (2 cores, optimisation level 1); every other takes about two.
+const LONG: [(&str, f64); 20] = [
+    ("cranelift_codegen", 60.0),
+    ("rustc_ast_lowering", 14.0),
+    ("rustc_attr_parsing", 20.0),
+    ("rustc_borrowck", 62.0),
+    ("rustc_codegen_ssa", 28.0),
+    ("rustc_const_eval", 42.0),
+    ("rustc_errors", 12.0),
+    ("rustc_expand", 22.0),
+    ("rustc_hir_analysis", 50.0),
+    ("rustc_hir_typeck", 52.0),
+    ("rustc_interface", 20.0),
+    ("rustc_lint", 32.0),
+    ("rustc_metadata", 40.0),
+    ("rustc_middle", 66.0),
+    ("rustc_mir_build", 30.0),
+    ("rustc_mir_transform", 50.0),
+    ("rustc_parse", 30.0),
+    ("rustc_query_impl", 70.0),
+    ("rustc_resolve", 46.0),
+    ("rustc_trait_selection", 76.0),
+];
+
+const USUAL: f64 = 1.5;
+
+/// The MIR front end made for `rust`, when it is there and whole: the same toolchain with `rustc-wasm` as its rustc.
+///
+/// # Errors
+/// There is no cache folder.
+pub fn find(env: &Environment, rust: &Rust) -> Result<Option<Rust>, Error> {
+    let plan = Plan::of(env, rust)?;
+    let whole = cache::check(&plan.finished, &plan.key, false) == Integrity::Complete;
+    Ok(whole.then(|| plan.compiler(rust)))
+}
+
+/// Builds the MIR front end for `rust` unless it is there, then std for every target with it.
+///
+/// # Errors
+/// rustc's source is not installed, a build fails, or a file cannot be written.
+pub fn set_up(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Toolchain, Error> {
+    let compiler = make(env, rust, progress)?;
+    Toolchain::checked(env, compiler, &Target::ALL, progress, true)
+}
+
+/// Builds the MIR front end for `rust` unless it is there and whole.
+///
+/// # Errors
+/// rustc's source is not installed, the build fails, or a file cannot be written.
+pub fn make(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Rust, Error> {
+    let plan = Plan::of(env, rust)?;
+    if cache::check(&plan.finished, &plan.key, true) != Integrity::Complete {
+        let _lock = Lock::take(&plan.home, "rustc-wasm", progress)?;
+        // Another process may have finished it while this one waited.
+        if cache::check(&plan.finished, &plan.key, true) != Integrity::Complete {
+            plan.build(env, rust, progress)?;
+        }
+    }
+    Ok(plan.compiler(rust))
+}
+
+/// Where rustc's own source lies: the compiler's crates and the library's, of exactly this release.
+pub fn compiler_source(env: &Environment, rust: &Rust) -> Option<PathBuf> {
+    let named = env.var("WASMRUST_RUSTC_SRC").map(PathBuf::from);
+    let rustlib = rust.rustlib();
+    let usual = [
+        rustlib.join("src/rust"),
+        rustlib.join("rustc-src/rust"),
+        env.root()
+            .join("usr/src")
+            .join(format!("rustc-{}", rust.version.release)),
+    ];
+    named.into_iter().chain(usual).find(|folder| {
+        let has = |file: &str| folder.join(file).is_file();
+        let version = fs::read_to_string(folder.join("src/version"));
+        has("compiler/rustc_driver_impl/Cargo.toml")
+            && has("Cargo.toml")
+            && version.map_or(true, |v| v.trim() == rust.version.release)
+    })
+}
+
+/// What is to be made, and where.
+struct Plan {
+    home: PathBuf,
+    /// Sources and Cargo's folder, one per rustc.
+    workshop: PathBuf,
+    /// The result, one per rustc and version of our sources.
+    finished: PathBuf,
+    key: String,
+}
+
+impl Plan {
+    fn of(env: &Environment, rust: &Rust) -> Result<Plan, Error> {
+        let home = env.wasmrust_home().ok_or(Error::NoHome)?.join("rustc-wasm");
+        let source = compiler_source(env, rust).unwrap_or_default();
+        let parts = [
+            RECIPE.to_owned(),
+            rust.version.verbose.clone(),
+            rust.rustc.to_string_lossy().into_owned(),
+            source.to_string_lossy().into_owned(),
+        ];
+        let theirs = cache::digest(parts.iter().map(String::as_bytes));
+        let key = cache::digest([theirs.as_bytes(), sources::DIGEST.as_bytes()]);
+        let release = &rust.version.release;
+        Ok(Plan {
+            workshop: home.join(format!("build-{release}-{}", &theirs[..12])),
+            finished: home.join(format!("{release}-{}", &key[..12])),
+            home,
+            key,
+        })
+    }
+
+    fn program() -> String {
+        format!("rustc-wasm{}", std::env::consts::EXE_SUFFIX)
+    }
+
+    /// `rust` with the front end in place of its rustc.
+    fn compiler(&self, rust: &Rust) -> Rust {
+        Rust {
+            rustc: self.finished.join("bin").join(Plan::program()),
+            ..rust.clone()
+        }
+    }
+
+    fn build(&self, env: &Environment, rust: &Rust, progress: &Progress) -> Result<(), Error> {
+        let source = compiler_source(env, rust).ok_or_else(|| Error::NoCompilerSource {
+            rustc: rust.rustc.clone(),
+            release: rust.version.release.clone(),
+        })?;
+        let home = env.wasmrust_home().ok_or(Error::NoHome)?;
+        let logs = home.join("logs");
+        fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
+        let log = logs.join("rustc-wasm.log");
+        let sources = self.workshop.join("source");
+        unpack(&sources, sources::FILES)?;
+        link_source(&source, &sources.join("compiler/rustc-wasm/rustc-src"))?;
+        let step = progress.step(format!(
+            "building the MIR front end of rustc {} (a long step the first time)",
+            rust.version.release
+        ));
+        let target = self.workshop.join("target");
+        self.compile(
+            env,
+            rust,
+            &sources.join("compiler/rustc-wasm"),
+            &target,
+            &log,
+            &step,
+        )?;
+        // On the same file system as the destination, so that the last step is a rename.
+        let staging = tempfile::Builder::new()
+            .prefix(".making-")
+            .tempdir_in(&self.home)
+            .map_err(Error::io("create a folder in", &self.home))?;
+        let made = staging.path().join("made");
+        let bin = made.join("bin");
+        fs::create_dir_all(&bin).map_err(Error::io("create", &bin))?;
+        let built = target.join("debug").join(Plan::program());
+        if !built.is_file() {
+            return Err(failed(&log, "Cargo reported success, but made no program"));
+        }
+        let program = bin.join(Plan::program());
+        fs::copy(&built, &program).map_err(Error::io("write", &program))?;
+        let host = bin.join("host-rustc");
+        fs::write(&host, rust.rustc.to_string_lossy().as_bytes())
+            .map_err(Error::io("write", &host))?;
+        cache::install(&made, &self.finished, &self.key)?;
+        step.done();
+        Ok(())
+    }
+
+    fn compile(
+        &self,
+        env: &Environment,
+        rust: &Rust,
+        folder: &Path,
+        target: &Path,
+        log: &Path,
+        step: &Step,
+    ) -> Result<(), Error> {
+        let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe for", log))?;
+        let copy = writer
+            .try_clone()
+            .map_err(Error::io("make a pipe for", log))?;
+        let mut file = File::create(log).map_err(Error::io("create", log))?;
+        let mut cargo = self.command(env, rust, folder, target);
+        let _ = writeln!(file, "# in {}: {cargo:?}", folder.display());
+        let cannot_start = |e| Error::Command {
+            command: format!("{} build", rust.cargo.display()),
+            status: None,
+            source: Some(e),
+        };
+        let mut child = cargo
+            .stdout(copy)
+            .stderr(writer)
+            .spawn()
+            .map_err(cannot_start)?;
+        // The command holds our ends of the pipe; without them the reader sees its end.
+        drop(cargo);
+        record(reader, &mut file, step);
+        let status = child.wait().map_err(cannot_start)?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(failed(log, &status.to_string()))
+        }
+    }
+
+    /// Cargo with what rustc's own build tells its crates. The version must be that of `rustc -V` to the letter: metadata and
+    /// procedural macros are bound to it.
+    fn command(&self, env: &Environment, rust: &Rust, folder: &Path, target: &Path) -> Command {
+        let mut cargo = Command::new(&rust.cargo);
+        scrub(env, &mut cargo);
+        // How the user builds programs is no business of the compiler's.
+        for name in env.names() {
+            let text = name.to_string_lossy();
+            let prefixed = ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_"]
+                .iter()
+                .any(|p| text.starts_with(p));
+            let outer = matches!(
+                &*text,
+                "CARGO_INCREMENTAL" | "CARGO_ENCODED_RUSTFLAGS" | "RUSTC_WORKSPACE_WRAPPER"
+            );
+            if prefixed || outer {
+                cargo.env_remove(name);
+            }
+        }
+        let verbose = &rust.version.verbose;
+        let field = |name: &str| {
+            let line = verbose.lines().find_map(|l| l.strip_prefix(name));
+            line.map_or("", str::trim)
+        };
+        let version = verbose.lines().next().unwrap_or_default();
+        let release = &rust.version.release;
+        let documentation = format!("https://doc.rust-lang.org/{release}");
+        let told = [
+            ("CFG_VERSION", version.trim_start_matches("rustc ").trim()),
+            ("CFG_RELEASE", release),
+            ("CFG_RELEASE_CHANNEL", "stable"),
+            ("CFG_VER_HASH", field("commit-hash:")),
+            ("CFG_VER_DATE", field("commit-date:")),
+            ("CFG_COMPILER_HOST_TRIPLE", &rust.version.host),
+            ("RUSTC_INSTALL_BINDIR", "bin"),
+            ("CFG_LIBDIR_RELATIVE", "lib"),
+            ("DOC_RUST_LANG_ORG_CHANNEL", &documentation),
+            ("RUSTC_WASM_SOURCES", &sources::DIGEST[..12]),
+            ("RUSTC_BOOTSTRAP", "1"),
+            ("RUSTC_WRAPPER", ""),
+            (
+                "RUSTFLAGS",
+                "-Zforce-unstable-if-unmarked -Zshare-generics=y",
+            ),
+        ];
+        cargo
+            .args(["build", "--message-format", "json-render-diagnostics"])
+            .current_dir(folder)
+            .env("CARGO_TARGET_DIR", target)
+            .env("RUSTC", &rust.rustc)
+            .envs(told)
+            .stdin(Stdio::null());
+        cargo
+    }
+}
+
+/// Writes the files whose contents are not there yet and removes those that are no longer ours.
+fn unpack(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
+    for (name, contents) in files {
+        let path = folder.join(name);
+        // An untouched file keeps its time, by which Cargo tells what to rebuild.
+        if fs::read(&path).is_ok_and(|old| old == *contents) {
+            continue;
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        }
+        fs::write(&path, contents).map_err(Error::io("write", &path))?;
+    }
+    let mut folders = vec![folder.join("compiler")];
+    while let Some(folder_) = folders.pop() {
+        for entry in fs::read_dir(&folder_).map_err(Error::io("read", &folder_))? {
+            let entry = entry.map_err(Error::io("read", &folder_))?;
+            let path = entry.path();
+            if entry.file_name() == "rustc-src" {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            let name = name.to_string_lossy().replace('\\', "/");
+            if files.iter().all(|(known, _)| *known != name) {
+                cache::remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes `at` a folder of links to the parts of rustc's source. What the distribution keeps in two places looks like one tree.
+fn link_source(source: &Path, at: &Path) -> Result<(), Error> {
+    if at.is_symlink() {
+        cache::remove(at)?;
+    }
+    fs::create_dir_all(at).map_err(Error::io("create", at))?;
+    for part in LINKED {
+        let mut to = source.join(part);
+        if part == "library" && !to.is_dir() {
+            // rustup keeps the library's source as another component.
+            to = source.join("../../src/rust/library");
+        }
+        let link_at = at.join(part);
+        if !to.exists() {
+            continue;
+        }
+        if !fs::read_link(&link_at).is_ok_and(|old| old == to) {
+            link(&to, &link_at)?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(log: &Path, reason: &str) -> Error {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    // From the first error on: what follows are mostly its consequences.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.trim_start().starts_with("Compiling"))
+        .collect();
+    let first = lines.iter().position(|l| l.starts_with("error"));
+    let start = first.unwrap_or(lines.len().saturating_sub(TAIL));
+    let end = lines.len().min(start + TAIL);
+    let mut tail = lines[start..end].join("\n");
+    if tail.is_empty() {
+        tail = reason.to_owned();
+    }
+    Error::Failed {
+        what: "building the MIR front end".into(),
+        log: log.to_owned(),
+        tail,
+        hint: "repair what the log names, then run `cargo wasm setup --rustc-wasm` again: it goes on where it stopped".into(),
+    }
+}
+
+/// What Cargo says when a crate is finished.
+#[derive(Deserialize)]
+struct Finished {
+    #[serde(default)]
+    fresh: bool,
+    target: Name,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+/// Copies Cargo's words to the log and shows how far it is.
+fn record(reader: PipeReader, log: &mut File, step: &Step) {
+    let mut reader = BufReader::new(reader);
+    let mut estimate = Estimate::new();
+    let mut line = Vec::new();
+    let mut current = String::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        if line.starts_with(b"{") {
+            // Messages about anything else have no such fields.
+            if let Ok(crate_) = serde_json::from_slice::<Finished>(&line) {
+                estimate.finished(&crate_.target.name, crate_.fresh);
+            }
+        } else {
+            // A full disk must not stop the reading, or the writer would wait for ever.
+            let _ = log.write_all(&line);
+            let text = String::from_utf8_lossy(&line);
+            if let Some(what) = text.trim_start().strip_prefix("Compiling ") {
+                current = what.split(" (").next().unwrap_or(what).trim().to_owned();
+            }
+        }
+        step.detail(&format!("{}{current}", estimate.text()));
+        line.clear();
+    }
+}
+
+/// How much of the work is done, in CPU seconds of the machine on which [`LONG`] was measured.
+struct Estimate {
+    start: Instant,
+    total: f64,
+    /// What was there before, and what this run has done.
+    fresh: f64,
+    done: f64,
+}
+
+impl Estimate {
+    fn new() -> Estimate {
+        let long: f64 = LONG.iter().map(|(_, weight)| weight).sum();
+        Estimate {
+            start: Instant::now(),
+            total: long + (LIBRARIES - LONG.len() as f64) * USUAL,
+            fresh: 0.0,
+            done: 0.0,
+        }
+    }
+
+    fn finished(&mut self, name: &str, fresh: bool) {
+        let weight = LONG.iter().find(|(long, _)| *long == name);
+        let weight = weight.map_or(USUAL, |(_, weight)| *weight);
+        *(if fresh {
+            &mut self.fresh
+        } else {
+            &mut self.done
+        }) += weight;
+    }
+
+    /// `12 %, about 9 minutes left: `, once enough is known.
+    fn text(&self) -> String {
+        self.text_after(self.start.elapsed())
+    }
+
+    fn text_after(&self, elapsed: Duration) -> String {
+        let part = ((self.fresh + self.done) / self.total).min(0.99);
+        let percent = (part * 100.0) as u32;
+        let left = (self.total - self.fresh - self.done).max(0.0);
+        let rate = self.done / elapsed.as_secs_f64().max(0.001);
+        // A rate measured on a few small crates says nothing.
+        if self.done < self.total / 50.0 || rate <= 0.0 {
+            return format!("{percent} %: ");
+        }
+        let minutes = (left / rate / 60.0).ceil() as u64;
+        format!("{percent} %, about {minutes} min left: ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_are_whole() {
+        let has = |name: &str| sources::FILES.iter().any(|(n, _)| *n == name);
+        for name in [
+            "Cargo.toml",
+            "compiler/wasmir/Cargo.toml",
+            "compiler/wasmir/src/lib.rs",
+            "compiler/codegen-cranelift/src/lib.rs",
+            "compiler/rustc-wasm/Cargo.toml",
+            "compiler/rustc-wasm/Cargo.lock",
+            "compiler/rustc-wasm/src/main.rs",
+        ] {
+            assert!(has(name), "{name}");
+        }
+        assert!(sources::FILES.is_sorted());
+        assert_eq!(sources::DIGEST.len(), 64);
+    }
+
+    #[test]
+    fn unpacking_leaves_unchanged_files_alone_and_removes_strangers() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let old: &[(&str, &[u8])] = &[
+            ("Cargo.toml", b"a"),
+            ("compiler/x/a.rs", b"1"),
+            ("compiler/x/b.rs", b"2"),
+        ];
+        unpack(folder.path(), old).unwrap();
+        let time = |name: &str| fs::metadata(at(name)).unwrap().modified().unwrap();
+        let before = time("compiler/x/a.rs");
+        std::thread::sleep(Duration::from_millis(20));
+        let new: &[(&str, &[u8])] = &[
+            ("Cargo.toml", b"a"),
+            ("compiler/x/a.rs", b"1"),
+            ("compiler/x/c.rs", b"3"),
+        ];
+        unpack(folder.path(), new).unwrap();
+        assert_eq!(time("compiler/x/a.rs"), before);
+        assert!(!at("compiler/x/b.rs").exists());
+        assert_eq!(fs::read(at("compiler/x/c.rs")).unwrap(), b"3");
+    }
+
+    #[test]
+    fn the_estimate_counts_only_the_work_of_this_run() {
+        let mut estimate = Estimate::new();
+        assert_eq!(estimate.text_after(Duration::from_secs(5)), "0 %: ");
+        let half = estimate.total / 2.0;
+        estimate.fresh = half;
+        assert_eq!(estimate.text_after(Duration::from_secs(5)), "50 %: ");
+        estimate.done = half / 2.0;
+        assert_eq!(
+            estimate.text_after(Duration::from_secs(120)),
+            "75 %, about 2 min left: "
+        );
+        estimate.finished("rustc_middle", false);
+        assert_eq!(estimate.done, half / 2.0 + 66.0);
+    }
+}

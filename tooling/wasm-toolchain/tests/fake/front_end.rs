@@ -1,0 +1,196 @@
+//! The MIR front end is built once per rustc and version of our sources, goes on where it stopped, and is never half there.
+//! Cargo is a script here; the real build takes minutes and has its own test (`compiler/rustc-wasm/conformance`).
+
+use crate::machine::Machine;
+use std::fs;
+use std::path::{Path, PathBuf};
+use wasm_toolchain::{Environment, Error, Progress, Target, discover, rustc_wasm};
+
+/// What the fake Cargo does when it is to build the front end; `more` runs first.
+fn cargo(machine: &Machine, more: &str) {
+    let body = format!(
+        "case \" $* \" in *' json-render-diagnostics '*)\n{more}\n\
+         echo '{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"rustc_middle\"}},\"fresh\":false}}'\n\
+         env > '{}'; pwd >> '{}'\n\
+         mkdir -p \"$CARGO_TARGET_DIR/debug\"; echo program > \"$CARGO_TARGET_DIR/debug/rustc-wasm\"; exit 0;; esac",
+        machine.path("seen").display(),
+        machine.path("folders").display(),
+    );
+    machine.cargo("usr", &body);
+}
+
+/// A distribution with rustc's own source.
+fn machine() -> Machine {
+    let machine = Machine::distribution();
+    let source = "usr/lib/rustlib/src/rust";
+    machine.write(&format!("{source}/Cargo.toml"), "[workspace]\n");
+    machine.write(&format!("{source}/src/version"), "1.96.0\n");
+    machine.write(
+        &format!("{source}/compiler/rustc_driver_impl/Cargo.toml"),
+        "",
+    );
+    cargo(&machine, "");
+    machine
+}
+
+fn make(env: &Environment) -> Result<PathBuf, Error> {
+    let rust = discover::find_rust(env).unwrap();
+    Ok(rustc_wasm::make(env, &rust, &Progress::new(true))?.rustc)
+}
+
+fn find(env: &Environment) -> Option<PathBuf> {
+    let rust = discover::find_rust(env).unwrap();
+    Some(rustc_wasm::find(env, &rust).unwrap()?.rustc)
+}
+
+fn builds(machine: &Machine) -> usize {
+    machine
+        .builds()
+        .iter()
+        .filter(|line| *line == "json-render-diagnostics")
+        .count()
+}
+
+#[test]
+fn it_is_built_once_and_knows_its_rustc() {
+    let machine = machine();
+    assert_eq!(find(&machine.env()), None);
+    let program = make(&machine.env()).unwrap();
+    assert_eq!(fs::read_to_string(&program).unwrap(), "program\n");
+    let host = program.with_file_name("host-rustc");
+    assert_eq!(
+        Path::new(&fs::read_to_string(host).unwrap()),
+        machine.path("usr/bin/rustc")
+    );
+    assert_eq!(find(&machine.env()), Some(program.clone()));
+    assert_eq!(make(&machine.env()).unwrap(), program);
+    assert_eq!(builds(&machine), 1);
+}
+
+#[test]
+fn cargo_is_told_what_rustcs_crates_ask_for_and_nothing_of_the_users() {
+    let machine = machine();
+    let own = [
+        ("CARGO_TARGET_DIR", Path::new("/mine")),
+        ("CARGO_PROFILE_DEV_OPT_LEVEL", Path::new("3")),
+    ];
+    make(&machine.env_with(&own)).unwrap();
+    let seen = fs::read_to_string(machine.path("seen")).unwrap();
+    for line in [
+        "CFG_VERSION=1.96.0 (0123456 2026-05-25)",
+        "CFG_RELEASE=1.96.0",
+        "CFG_VER_HASH=0123456",
+        "CFG_VER_DATE=2026-05-25",
+        "RUSTC_BOOTSTRAP=1",
+    ] {
+        assert!(seen.lines().any(|l| l == line), "{line} in\n{seen}");
+    }
+    assert!(!seen.contains("CARGO_TARGET_DIR=/mine"), "{seen}");
+    let folder = fs::read_to_string(machine.path("folders")).unwrap();
+    let folder = Path::new(folder.trim());
+    assert!(folder.join("src/main.rs").is_file());
+    assert!(folder.join("../wasmir/src/lib.rs").is_file());
+    assert!(
+        folder
+            .join("rustc-src/compiler/rustc_driver_impl/Cargo.toml")
+            .is_file()
+    );
+    assert!(folder.join("rustc-src/library").is_dir());
+}
+
+#[test]
+fn a_failed_build_is_told_with_its_first_error_and_goes_on_later() {
+    let machine = machine();
+    cargo(
+        &machine,
+        "mkdir -p \"$CARGO_TARGET_DIR\"; touch \"$CARGO_TARGET_DIR/half\"\n\
+         echo 'error: no space left on device' >&2; echo 'error: could not compile' >&2; exit 101",
+    );
+    let error = make(&machine.env()).unwrap_err();
+    let Error::Failed { log, tail, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(tail.starts_with("error: no space left on device"), "{tail}");
+    assert!(fs::read_to_string(log).unwrap().contains("no space left"));
+    assert!(error.hint().unwrap().contains("--rustc-wasm"));
+    assert_eq!(find(&machine.env()), None);
+    // What was done is still there when the build is repeated.
+    cargo(&machine, "[ -f \"$CARGO_TARGET_DIR/half\" ] || exit 101");
+    make(&machine.env()).unwrap();
+}
+
+#[test]
+fn a_cargo_that_makes_no_program_is_a_failure() {
+    let machine = machine();
+    cargo(&machine, "exit 0");
+    let error = make(&machine.env()).unwrap_err();
+    assert!(error.to_string().contains("made no program"), "{error}");
+    assert_eq!(find(&machine.env()), None);
+}
+
+#[test]
+fn a_damaged_program_is_made_anew() {
+    let machine = machine();
+    let program = make(&machine.env()).unwrap();
+    fs::write(&program, "cut").unwrap();
+    assert_eq!(find(&machine.env()), None);
+    assert_eq!(make(&machine.env()).unwrap(), program);
+    assert_eq!(fs::read_to_string(&program).unwrap(), "program\n");
+}
+
+#[test]
+fn two_at_once_build_once() {
+    let machine = machine();
+    cargo(&machine, "sleep 0.3");
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| make(&machine.env()).unwrap());
+        }
+    });
+    assert_eq!(builds(&machine), 1);
+}
+
+#[test]
+fn another_rustc_has_its_own() {
+    let machine = machine();
+    let first = make(&machine.env()).unwrap();
+    let verbose = "rustc 1.96.0 (7654321 2026-06-01)\nhost: x86_64-unknown-linux-gnu\nrelease: 1.96.0\nLLVM version: 22.1.8";
+    machine.script("usr/bin/rustc", &format!("cat <<'END'\n{verbose}\nEND"));
+    assert_eq!(find(&machine.env()), None);
+    assert_ne!(make(&machine.env()).unwrap(), first);
+}
+
+#[test]
+fn without_rustcs_source_the_package_is_named() {
+    let machine = machine();
+    fs::write(
+        machine.path("usr/lib/rustlib/src/rust/src/version"),
+        "1.95.0\n",
+    )
+    .unwrap();
+    let error = make(&machine.env()).unwrap_err();
+    assert!(matches!(error, Error::NoCompilerSource { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("rust-web-src"));
+}
+
+#[test]
+fn setting_up_also_builds_std_with_it() {
+    let machine = machine();
+    let env = machine.env();
+    let rust = discover::find_rust(&env).unwrap();
+    let toolchain = rustc_wasm::set_up(&env, &rust, &Progress::new(true)).unwrap();
+    assert_eq!(Some(toolchain.rust().rustc.clone()), find(&env));
+    // The compiler is behind the launcher that adds the sysroot.
+    let launcher = fs::read_to_string(toolchain.rustc()).unwrap();
+    assert!(launcher.contains("bin/rustc-wasm"), "{launcher}");
+    let mut built = machine.builds();
+    built.sort();
+    assert_eq!(
+        built,
+        [
+            "json-render-diagnostics",
+            Target::Unknown.triple(),
+            Target::WasiP1.triple()
+        ]
+    );
+}
