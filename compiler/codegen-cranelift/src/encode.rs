@@ -625,6 +625,9 @@ impl Writer<'_, '_> {
                         &mut self.body.bytes,
                         u64::from(self.e.locals.pinned[i as usize]),
                     );
+                    if self.e.locals.asserted[i as usize] {
+                        self.body.bytes.push(0xd4);
+                    }
                 }
                 return Ok(());
             }

@@ -35,6 +35,8 @@ pub struct Locals {
     pub runs: Vec<(u32, wasm_encoder::ValType)>,
     /// Index of each pinned local.
     pub pinned: Vec<u32>,
+    /// Whether a read of the pinned local must say that it is not null.
+    pub asserted: Vec<bool>,
 }
 
 impl Locals {
@@ -550,6 +552,19 @@ impl Allocator<'_> {
         }
         for &(ty, param) in &abi.pinned {
             out.pinned.push(param.unwrap_or(next));
+            let (ty, asserted) = match ty {
+                // Whether a local was set before is judged by the nesting of blocks, which is new: locals without a
+                // first value become nullable.
+                wasm_encoder::ValType::Ref(r) if !r.nullable && param.is_none() => {
+                    let nullable = wasm_encoder::RefType {
+                        nullable: true,
+                        ..r
+                    };
+                    (wasm_encoder::ValType::Ref(nullable), true)
+                }
+                other => (other, false),
+            };
+            out.asserted.push(asserted);
             if param.is_none() {
                 next += 1;
                 match out.runs.last_mut() {

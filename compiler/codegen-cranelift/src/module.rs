@@ -15,7 +15,8 @@ use std::borrow::Cow;
 use wasm_encoder as enc;
 use wasmir::raw::IndexSpace;
 use wasmir::{
-    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Module, SectionPlace,
+    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Item, Module,
+    SectionPlace,
 };
 
 /// How a module is emitted.
@@ -394,29 +395,26 @@ impl Writer<'_> {
     fn imports(&mut self) {
         let m = self.module;
         let mut section = enc::ImportSection::new();
-        for f in m.funcs.values() {
-            if let Some(i) = &f.import {
-                section.import(&i.module, &i.name, enc::EntityType::Function(f.ty.as_u32()));
-            }
-        }
-        for t in m.tables.values() {
-            if let Some(i) = &t.import {
-                section.import(&i.module, &i.name, self.table_type(t));
-            }
-        }
-        for x in m.memories.values() {
-            if let Some(i) = &x.import {
-                section.import(&i.module, &i.name, self.memory_type(x));
-            }
-        }
-        for t in m.tags.values() {
-            if let Some(i) = &t.import {
-                section.import(&i.module, &i.name, tag_type(t));
-            }
-        }
-        for g in m.globals.values() {
-            if let Some(i) = &g.import {
-                section.import(&i.module, &i.name, self.global_type(g));
+        for item in m.imports() {
+            let (import, ty) = match item {
+                Item::Func(id) => {
+                    let f = &m.funcs[id];
+                    (&f.import, enc::EntityType::Function(f.ty.as_u32()))
+                }
+                Item::Table(id) => (&m.tables[id].import, self.table_type(&m.tables[id]).into()),
+                Item::Memory(id) => {
+                    let memory = &m.memories[id];
+                    (&memory.import, self.memory_type(memory).into())
+                }
+                Item::Global(id) => {
+                    let global = &m.globals[id];
+                    (&global.import, self.global_type(global).into())
+                }
+                Item::Tag(id) => (&m.tags[id].import, tag_type(&m.tags[id]).into()),
+                Item::Data(_) => continue,
+            };
+            if let Some(import) = import {
+                section.import(&import.module, &import.name, ty);
             }
         }
         if !section.is_empty() {

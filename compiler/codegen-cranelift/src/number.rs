@@ -18,17 +18,20 @@ pub struct Numbers {
     multi_memory: bool,
 }
 
+/// Imports in their order, then definitions.
 macro_rules! number {
-    ($module:expr, $field:ident) => {{
+    ($module:expr, $imports:expr, $field:ident, $item:ident) => {{
         let mut map = SecondaryMap::new();
-        let mut next = 0;
-        for imported in [true, false] {
-            for (id, data) in $module.$field.iter() {
-                if data.import.is_some() == imported {
-                    map[id] = next;
-                    next += 1;
-                }
-            }
+        let imported = $imports.iter().filter_map(|item| match *item {
+            Item::$item(id) => Some(id),
+            _ => None,
+        });
+        let defined = $module
+            .$field
+            .iter()
+            .filter(|(_, data)| data.import.is_none());
+        for (next, id) in imported.chain(defined.map(|(id, _)| id)).enumerate() {
+            map[id] = next as u32;
         }
         map
     }};
@@ -37,12 +40,13 @@ macro_rules! number {
 impl Numbers {
     /// Numbers the entities of a module.
     pub fn new(module: &Module) -> Numbers {
+        let imports = module.imports();
         Numbers {
-            funcs: number!(module, funcs),
-            tables: number!(module, tables),
-            memories: number!(module, memories),
-            globals: number!(module, globals),
-            tags: number!(module, tags),
+            funcs: number!(module, imports, funcs, Func),
+            tables: number!(module, imports, tables, Table),
+            memories: number!(module, imports, memories, Memory),
+            globals: number!(module, imports, globals, Global),
+            tags: number!(module, imports, tags, Tag),
             multi_memory: module.memories.len() > 1,
         }
     }

@@ -23,7 +23,7 @@ use wasmtime::{
 };
 
 use crate::generate::Stream;
-use crate::{Transform, engine};
+use crate::{Transform, apply, engine};
 
 /// Fuel of one call.
 const FUEL: u64 = 20_000_000;
@@ -90,7 +90,7 @@ pub fn compare(wasm: &[u8], seed: u64, transform: &Transform<'_>) -> Result<Verd
         Ok(module) => module,
         Err(error) => return Ok(Verdict::Inconclusive(format!("{error:#}"))),
     };
-    let output = transform(wasm).map_err(Difference::Refused)?;
+    let output = apply(transform, wasm).map_err(|error| Difference::Refused(error.to_string()))?;
     let transformed =
         Module::new(engine, &output).map_err(|error| Difference::Invalid(format!("{error:#}")))?;
     shape(&original, &transformed)?;

@@ -42,6 +42,30 @@ pub mod value;
 /// What is under test: takes a module and gives another that must behave the same, or says why it refuses.
 pub type Transform<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Sync + 'a;
 
+/// Applies the transform; a panic of it is a refusal that says so, which no directive and no seed expects.
+pub(crate) fn apply(transform: &Transform<'_>, wasm: &[u8]) -> Result<Vec<u8>, Refused> {
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| transform(wasm)));
+    match unwound {
+        Ok(result) => result.map_err(Refused::Said),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string));
+            Err(Refused::Panicked(text.unwrap_or_default()))
+        }
+    }
+}
+
+/// Why a transform gave no module.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It said why.
+    #[error("{0}")]
+    Said(String),
+    /// It panicked, which it must not do on any input.
+    #[error("panicked: {0}")]
+    Panicked(String),
+}
+
 /// The identity on valid modules: the baseline every other transform is measured against.
 ///
 /// # Errors

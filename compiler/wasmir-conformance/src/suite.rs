@@ -29,7 +29,7 @@ use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
-use crate::{Transform, engine, value};
+use crate::{Refused, Transform, apply, engine, value};
 
 /// The scripts of the current core specification and of every proposal at phase four or later whose scripts agree
 /// with it.
@@ -276,10 +276,12 @@ impl<'t> Runner<'t> {
                 message,
                 ..
             } => {
-                if let Ok(bytes) = encode(&mut module)
-                    && (self.transform)(&bytes).is_ok()
-                {
-                    return Err(format!("accepted a module that has `{message}`"));
+                if let Ok(bytes) = encode(&mut module) {
+                    match apply(self.transform, &bytes) {
+                        Err(Refused::Said(_)) => {}
+                        Err(panicked) => return Err(format!("`{message}`: {panicked}")),
+                        Ok(_) => return Err(format!("accepted a module that has `{message}`")),
+                    }
                 }
             }
             WastDirective::AssertUnlinkable {
@@ -322,7 +324,7 @@ impl<'t> Runner<'t> {
     }
 
     fn compile(&mut self, bytes: &[u8]) -> Result<Module, String> {
-        let transformed = (self.transform)(bytes)
+        let transformed = apply(self.transform, bytes)
             .map_err(|message| format!("refused by the transform: {message}"))?;
         self.modules += 1;
         Module::new(engine::ticking(), &transformed)

@@ -85,3 +85,9 @@ fn identity() {
 fn lift() {
     run(0..300, &stages::lift);
 }
+
+/// Sections are read and written again around bodies as they came.
+#[test]
+fn copy() {
+    run(0..300, &stages::copy);
+}

@@ -30,7 +30,15 @@ fn run(transform: &Transform<'_>) {
         OUTDATED.lines().any(|line| line.starts_with(&place))
     };
     let (outdated, failures): (Vec<_>, Vec<_>) = total.failures.into_iter().partition(known);
-    let listed: Vec<String> = failures.iter().take(50).map(ToString::to_string).collect();
+    // A module that is refused takes all later directives of its script with it: causes first.
+    let follows = |failure: &&suite::Failure| failure.message.starts_with("no module");
+    let (consequences, causes): (Vec<_>, Vec<_>) = failures.iter().partition(follows);
+    let listed: Vec<String> = causes
+        .into_iter()
+        .chain(consequences)
+        .take(50)
+        .map(ToString::to_string)
+        .collect();
     assert!(
         failures.is_empty(),
         "{} directives failed:\n{}",

@@ -267,6 +267,7 @@ impl<'a> Reader<'a> {
 
     fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), LiftError> {
         self.place = SectionPlace::Import;
+        let mut order = Vec::new();
         for import in section.into_imports_with_offsets() {
             let (offset, import) = import?;
             let from = Some(Import {
@@ -275,13 +276,24 @@ impl<'a> Reader<'a> {
             });
             match import.ty {
                 TypeRef::Func(ty) => {
+                    order.push(Item::Func(self.module.funcs.next_key()));
                     let ty = self.ty(ty);
                     self.add_func(ty, from);
                 }
-                TypeRef::Table(ty) => self.add_table(ty, offset, from, None)?,
-                TypeRef::Memory(ty) => self.add_memory(ty, from),
-                TypeRef::Global(ty) => self.add_global(ty, offset, from, None)?,
+                TypeRef::Table(ty) => {
+                    order.push(Item::Table(self.module.tables.next_key()));
+                    self.add_table(ty, offset, from, None)?;
+                }
+                TypeRef::Memory(ty) => {
+                    order.push(Item::Memory(self.module.memories.next_key()));
+                    self.add_memory(ty, from);
+                }
+                TypeRef::Global(ty) => {
+                    order.push(Item::Global(self.module.globals.next_key()));
+                    self.add_global(ty, offset, from, None)?;
+                }
                 TypeRef::Tag(ty) => {
+                    order.push(Item::Tag(self.module.tags.next_key()));
                     let ty = self.ty(ty.func_type_idx);
                     self.add_tag(ty, from);
                 }
@@ -290,6 +302,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        self.module.set_import_order(order);
         Ok(())
     }
 

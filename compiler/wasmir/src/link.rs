@@ -446,6 +446,12 @@ impl Linker {
                     }
                 }
             }
+            let order = module.import_order.into_iter();
+            for item in order.filter(|_| !module.relocatable) {
+                if !self.out.import_order.contains(&item) {
+                    self.out.import_order.push(item);
+                }
+            }
             if let Some(start) = module.start {
                 match starts.replace(m) {
                     None => self.out.start = Some(start),

@@ -13,6 +13,7 @@ use crate::symbol::{Import, Reloc, Symbol};
 use crate::types::{HeapType, RefType, Type, Types};
 use cranelift_entity::PrimaryMap;
 use cranelift_entity::packed_option::PackedOption;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -418,6 +419,9 @@ pub struct Module {
     pub elems: PrimaryMap<Elem, ElemData>,
     /// Exports in order.
     pub exports: Vec<Export>,
+    /// The order of the imports where kind by kind, each in the order of its entities, is not right; see
+    /// [`Module::imports`].
+    pub import_order: Vec<Item>,
     /// The start function.
     pub start: Option<Func>,
     /// Functions to call before anything else, with their priorities, in objects only.
@@ -440,6 +444,45 @@ impl Module {
     /// An empty module.
     pub fn new() -> Module {
         Module::default()
+    }
+
+    /// The imports in the order of a file: those of the import order first, then functions, tables, memories, tags and
+    /// globals. Hosts see this order; what an object imports has none.
+    pub fn imports(&self) -> Vec<Item> {
+        let by_kind = self.imports_by_kind();
+        if self.import_order.is_empty() || self.relocatable {
+            return by_kind;
+        }
+        let mut left: FxHashSet<Item> = by_kind.iter().copied().collect();
+        let listed = self.import_order.iter().copied();
+        let mut all: Vec<Item> = listed.filter(|item| left.remove(item)).collect();
+        all.extend(by_kind.into_iter().filter(|item| left.contains(item)));
+        all
+    }
+
+    fn imports_by_kind(&self) -> Vec<Item> {
+        let mut all = Vec::new();
+        macro_rules! kind {
+            ($field:ident, $item:ident) => {
+                let imported = self.$field.iter().filter(|(_, x)| x.import.is_some());
+                all.extend(imported.map(|(id, _)| Item::$item(id)));
+            };
+        }
+        kind!(funcs, Func);
+        kind!(tables, Table);
+        kind!(memories, Memory);
+        kind!(tags, Tag);
+        kind!(globals, Global);
+        all
+    }
+
+    /// Sets the order of the imports; an order that needs no saying is not kept.
+    pub fn set_import_order(&mut self, order: Vec<Item>) {
+        self.import_order = if order == self.imports_by_kind() {
+            Vec::new()
+        } else {
+            order
+        };
     }
 
     /// The function type of `func`; `None` if its type is missing or not a function type.

@@ -127,6 +127,10 @@ impl Renumber {
             .exports
             .iter_mut()
             .for_each(|export| self.item(&mut export.item));
+        let mut order = mem::take(&mut module.import_order);
+        order.retain(|item| self.is_live(RelocTarget::Item(*item)));
+        order.iter_mut().for_each(|item| self.item(item));
+        module.import_order = order;
         module.start.iter_mut().for_each(|f| self.func(f));
         module.init_funcs.iter_mut().for_each(|(_, f)| self.func(f));
         for custom in &mut module.customs {

@@ -86,6 +86,9 @@ struct Translator<'a, 'f> {
 }
 
 /// Translates `body` of type `ty` into `func`, which must be empty.
+///
+/// # Errors
+/// What the body says that cannot be said; `ctx` is as good as new afterwards.
 pub fn translate(
     module: &Module,
     numbers: &Numbers,
@@ -125,7 +128,12 @@ pub fn translate(
         globals: FxHashMap::default(),
     };
     t.out.abi.opaque_results = opaque_results;
-    t.run()
+    let result = t.run();
+    if result.is_err() {
+        // A builder that was not finalised leaves its context in use.
+        *ctx = FunctionBuilderContext::new();
+    }
+    result
 }
 
 impl Translator<'_, '_> {

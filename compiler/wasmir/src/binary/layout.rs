@@ -220,6 +220,6 @@ wire_struct! {
     FuncContract { effects, consumes, hints }
     Module {
         name, types, funcs, tables, memories, globals, tags, datas, elems, exports, start,
-        init_funcs, comdats, customs, contracts, debug, units, relocatable
+        import_order, init_funcs, comdats, customs, contracts, debug, units, relocatable
     }
 }

@@ -156,6 +156,11 @@ impl Parser {
                 let item = self.item()?;
                 m.exports.push(Export { name, item });
             }
+            "imports" => {
+                while self.same_line() {
+                    m.import_order.push(self.item()?);
+                }
+            }
             "start" => m.start = Some(self.func()?),
             "init" => {
                 let priority = self.u32()?;

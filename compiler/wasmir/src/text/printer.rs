@@ -242,6 +242,13 @@ impl Printer<'_> {
             let name = Quoted(export.name.as_bytes());
             writeln!(f, "export {name} {}", self.names.item(export.item))?;
         }
+        if !m.import_order.is_empty() {
+            write!(f, "imports")?;
+            for item in &m.import_order {
+                write!(f, " {}", self.names.item(*item))?;
+            }
+            writeln!(f)?;
+        }
         if let Some(start) = m.start {
             writeln!(f, "start {}", self.names.func(start))?;
         }

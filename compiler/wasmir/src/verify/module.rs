@@ -450,6 +450,13 @@ impl Checker<'_, '_> {
     }
 
     fn rest(&mut self) {
+        for item in &self.m.import_order {
+            let mut bounds = Bounds::new(self.m);
+            bounds.item(&mut item.clone());
+            if let Some(missing) = bounds.missing {
+                self.error("order of imports", format!("there is no `{missing}`"));
+            }
+        }
         let mut names = FxHashSet::default();
         for export in &self.m.exports {
             let mut bounds = Bounds::new(self.m);
