@@ -3,6 +3,7 @@
 //! Nothing is granted unless it is named here. A runtime that cannot enforce a grant refuses it when
 //! the instance is created, so what is granted always holds.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ pub enum Access {
 
 /// A directory of the host that the guest sees under another path.
 ///
+/// Written as errors name it: ``directory `HOST` ``.
+///
 /// Paths are resolved beneath the directory's handle: neither `..` nor a symbolic link leads out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryGrant {
@@ -28,6 +31,12 @@ pub struct DirectoryGrant {
     pub guest: String,
     /// What may be done there.
     pub access: Access,
+}
+
+impl fmt::Display for DirectoryGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "directory `{}`", self.host.display())
+    }
 }
 
 /// Where the guest may connect to.
@@ -126,6 +135,28 @@ pub enum Stdio {
     Inherit,
 }
 
+/// What the guest reads as its standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// These bytes, then its end.
+    Bytes(Vec<u8>),
+    /// The host's own, as it comes.
+    Inherit,
+}
+
+impl Default for Stdin {
+    /// Nothing.
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}
+
+impl From<Vec<u8>> for Stdin {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 /// Which of the runtime's host functions may be imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HostGrant {
@@ -166,7 +197,7 @@ pub struct Capabilities {
     /// Random numbers.
     pub random: Random,
     /// What the guest reads as its standard input.
-    pub stdin: Vec<u8>,
+    pub stdin: Stdin,
     /// Standard output.
     pub stdout: Stdio,
     /// Standard error.
@@ -188,7 +219,7 @@ impl Capabilities {
             network: NetworkGrant::default(),
             clocks: Clocks::Frozen,
             random: Random::Seeded(0),
-            stdin: Vec::new(),
+            stdin: Stdin::default(),
             stdout: Stdio::Null,
             stderr: Stdio::Null,
             host_functions: HostGrant::All,
@@ -262,10 +293,7 @@ impl Capabilities {
         }
         for directory in &self.directories {
             if directory.guest.is_empty() {
-                return invalid(
-                    format!("directory `{}`", directory.host.display()),
-                    "its guest path is empty",
-                );
+                return invalid(directory.to_string(), "its guest path is empty");
             }
         }
         Ok(())

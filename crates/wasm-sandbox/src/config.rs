@@ -1,5 +1,6 @@
 //! What is fixed for all instances of a runtime.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::HostFunctions;
@@ -35,7 +36,12 @@ pub struct RuntimeConfig {
     /// How often running guests are looked at: the precision of deadlines, of cancellation, and the
     /// longest time a guest keeps an async executor's thread. Default 5 ms.
     pub tick: Duration,
-    /// Bytes of stack for guest code. Default 512 KiB.
+    /// Whether a running guest can be stopped from outside: by its deadline, or by
+    /// [`terminate`](crate::WasmInstance::terminate). Costs compiled code execution time; without it,
+    /// instances have no deadline. Default true. The interpreter can always be stopped.
+    pub interruption: bool,
+    /// Bytes of stack for guest code. Default 512 KiB. With more than that, calls into compiled code
+    /// leave the caller's thread for a stack of their own, since a thread may not have as much.
     pub stack_bytes: usize,
     /// The most instances alive at a time. Default 1,000. With pooling, address space for all of them
     /// is reserved when the runtime is created.
@@ -49,6 +55,15 @@ pub struct RuntimeConfig {
     pub max_module_bytes: usize,
     /// Whether instances come from a pool of pre-reserved slots. Default true.
     pub pooling: bool,
+    /// Where compiled code is kept between processes, so that the same bytes are not compiled again;
+    /// [`None`], the default, keeps none. Whoever can write to this folder decides what the host
+    /// executes. The interpreter compiles nothing.
+    pub code_cache: Option<PathBuf>,
+    /// The most frames that a [`Backtrace`](crate::Backtrace) has; 0 keeps none. Default 20.
+    pub backtrace_frames: usize,
+    /// Whether backtraces tell the lines of source that the guest's own debug information claims.
+    /// Reading that takes time and memory, at every trap. Default false.
+    pub source_lines: bool,
     /// The functions that modules may import besides WASI.
     pub host_functions: HostFunctions,
 }
@@ -59,12 +74,16 @@ impl Default for RuntimeConfig {
             backend: Backend::default(),
             fuel_metering: false,
             tick: Duration::from_millis(5),
+            interruption: true,
             stack_bytes: 512 << 10,
             max_instances: 1000,
             max_memory_bytes: 1 << 30,
             max_modules: 1000,
             max_module_bytes: 64 << 20,
             pooling: true,
+            code_cache: None,
+            backtrace_frames: 20,
+            source_lines: false,
             host_functions: HostFunctions::default(),
         }
     }

@@ -59,6 +59,19 @@ impl Ticker {
         Ok(TickerHandle { ticker })
     }
 
+    /// A ticker that stands still, for runtimes that never interrupt a guest.
+    pub(crate) fn idle() -> TickerHandle {
+        let ticker = Self {
+            ticks: AtomicU64::new(0),
+            period: Duration::MAX,
+            stopped: Mutex::new(true),
+            stop: Condvar::new(),
+        };
+        TickerHandle {
+            ticker: Arc::new(ticker),
+        }
+    }
+
     /// The current tick.
     pub(crate) fn now(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use wasm_memory::MemoryError;
 
-use crate::{Backtrace, Frame};
+// Under another name, since `thiserror` takes a field of a type called `Backtrace` for the standard
+// library's.
+use crate::{Backtrace as GuestBacktrace, Frame, ImportInfo};
 
 /// The result of a sandbox operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -116,11 +118,19 @@ pub enum Error {
 
     /// The module imports what nobody provides.
     #[error(
-        "the module imports `{import}`, which is not provided; register it in `RuntimeConfig::host_functions`"
+        "the module imports {}, not provided; register in `RuntimeConfig::host_functions` what the host has",
+        listed(imports)
     )]
-    MissingImport {
-        /// Module and name, or the interface.
-        import: String,
+    MissingImports {
+        /// All of it, in the module's order; of an interface, each function and resource.
+        imports: Vec<ImportInfo>,
+    },
+
+    /// An import is provided, but not as what the module wants.
+    #[error("an import does not fit what is provided: {reason}")]
+    ImportMismatch {
+        /// What the engine found.
+        reason: String,
     },
 
     /// The module could not be instantiated.
@@ -220,7 +230,7 @@ pub enum Error {
         /// The engine's message.
         message: String,
         /// Where the guest was.
-        backtrace: Backtrace,
+        backtrace: GuestBacktrace,
     },
 
     /// The guest ended itself with an exit status.
@@ -236,7 +246,7 @@ pub enum Error {
         /// The limit.
         limit: Limit,
         /// Where the guest was; empty when it was not executing.
-        backtrace: Backtrace,
+        backtrace: GuestBacktrace,
     },
 
     /// A host function returned an error.
@@ -323,6 +333,21 @@ pub enum Error {
     },
 }
 
+/// The most imports that a message names.
+const MAX_LISTED: usize = 5;
+
+fn listed(imports: &[ImportInfo]) -> String {
+    let mut text: Vec<String> = imports
+        .iter()
+        .take(MAX_LISTED)
+        .map(|import| format!("`{import}`"))
+        .collect();
+    if imports.len() > MAX_LISTED {
+        text.push(format!("and {} more", imports.len() - MAX_LISTED));
+    }
+    text.join(", ")
+}
+
 impl Error {
     /// Whether an instance that answered this is poisoned.
     #[must_use]
@@ -364,7 +389,7 @@ impl Error {
     pub fn exceeded(limit: Limit) -> Self {
         Self::LimitExceeded {
             limit,
-            backtrace: Backtrace::default(),
+            backtrace: GuestBacktrace::default(),
         }
     }
 

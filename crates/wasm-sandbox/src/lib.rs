@@ -58,7 +58,7 @@ mod wasmtime;
 pub use backtrace::{Backtrace, Frame, SourceLine};
 pub use capabilities::{
     Access, Capabilities, Clocks, DirectoryGrant, HostGrant, NetworkGrant, NetworkTarget, Random,
-    Stdio,
+    Stdin, Stdio,
 };
 pub use config::{Backend, RuntimeConfig};
 pub use error::{Error, Limit, Result, Trap};
@@ -70,7 +70,7 @@ pub use runtime::{
     RuntimeCapabilities, WasmFunctionCaller, WasmInstance, WasmInstanceExt, WasmInstanceState,
     WasmModule, WasmRuntime, WasmRuntimeExt,
 };
-pub use value::{ResourceHandle, Signature, Type, Value, ValueError};
+pub use value::{ResourceHandle, Signature, Type, Value, ValueError, WitFunction, WitType};
 #[cfg(feature = "wasmi")]
 pub use wasmi::{WasmiInstance, WasmiModule, WasmiRuntime};
 pub use wasmtime::{WasmtimeInstance, WasmtimeModule, WasmtimeRuntime};

@@ -66,6 +66,7 @@ impl Default for ResourceLimits {
 /// pass before anything is allocated for them.
 ///
 /// What only some backends can grant (directories, network) they refuse themselves, after this.
+/// `interruptible` says whether the runtime can stop a guest that executes.
 ///
 /// # Errors
 ///
@@ -73,6 +74,7 @@ impl Default for ResourceLimits {
 pub(crate) fn admit(
     runtime: &'static str,
     config: &RuntimeConfig,
+    interruptible: bool,
     imports: &[ImportInfo],
     limits: &ResourceLimits,
     capabilities: &Capabilities,
@@ -84,6 +86,9 @@ pub(crate) fn admit(
             help,
         })
     };
+    if limits.deadline.is_some() {
+        refuse_deadline(runtime, interruptible)?;
+    }
     if limits.fuel.is_some() && !config.fuel_metering {
         return refuse(Limit::Fuel, "create it with `RuntimeConfig::fuel_metering`");
     }
@@ -115,4 +120,16 @@ pub(crate) fn admit(
         }
     }
     Ok(())
+}
+
+/// Refuses a deadline in a runtime that cannot stop a guest.
+pub(crate) fn refuse_deadline(runtime: &'static str, interruptible: bool) -> Result<()> {
+    if interruptible {
+        return Ok(());
+    }
+    Err(Error::LimitUnsupported {
+        runtime,
+        limit: Limit::Deadline,
+        help: "create it with `RuntimeConfig::interruption`, or give its instances no deadline",
+    })
 }

@@ -144,9 +144,7 @@ impl Pending {
             state.gone = true;
             return Ok(());
         };
-        let full = || {
-            Err(Error::exceeded(Limit::Output))
-        };
+        let full = || Err(Error::exceeded(Limit::Output));
         match Frame::parse(&bytes)? {
             Frame::Message(_) if state.messages.len() >= KEPT => return full(),
             Frame::Message(message) => state.messages.push_back(message.to_vec()),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use wasm_memory::message::Codec;
 
 use super::{FunctionInfo, WasmInstance, WasmModule, WasmRuntime, call_message};
-use crate::value::{arguments, result};
+use crate::value::{Any, TypedResults, arguments, result};
 use crate::{Capabilities, Error, ResourceLimits, Result, WasmtimeInstance};
 
 /// One instance of a batch.
@@ -153,6 +153,25 @@ pub trait WasmInstanceExt: WasmInstance {
 
     /// Calls a function with JSON and answers with JSON.
     ///
+    /// JSON has no bytes, no NaN and no infinities: a `list<u8>` is a list of numbers, and a float that
+    /// is not finite is answered as `null`.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceExt, create_runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let wasm = wat::parse_str(r#"(module (func (export "half") (param f64) (result f64)
+    ///     (f64.div (local.get 0) (f64.const 2))))"#)?;
+    /// let module = runtime.load_module(&wasm)?;
+    /// let instance =
+    ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+    /// assert_eq!(instance.call_function_json_async("half", "[5]").await?, "2.5");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`call_function`](Self::call_function), and when the JSON is malformed.
@@ -162,13 +181,33 @@ pub trait WasmInstanceExt: WasmInstance {
         params_json: &str,
     ) -> impl Future<Output = Result<String>> + Send {
         async move {
-            let params: serde_json::Value = decode(Codec::Json, params_json.as_bytes())?;
-            let answer: serde_json::Value = self.call_function(function_name, &params).await?;
-            Ok(answer.to_string())
+            let answer =
+                call_encoded(self, Codec::Json, function_name, params_json.as_bytes()).await?;
+            String::from_utf8(answer).map_err(|error| codec_error(Codec::Json, error))
         }
     }
 
     /// Calls a function with MessagePack and answers with MessagePack.
+    ///
+    /// A `list<u8>` may be passed as bytes or as an array and is answered as bytes; floats keep all their
+    /// values, NaN and the infinities included.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceExt, create_runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let wasm = wat::parse_str(r#"(module (func (export "add") (param i32 i32) (result i32)
+    ///     (i32.add (local.get 0) (local.get 1))))"#)?;
+    /// let module = runtime.load_module(&wasm)?;
+    /// let instance =
+    ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+    /// // An array of 5 and 7; the number 12.
+    /// assert_eq!(instance.call_function_msgpack_async("add", &[0x92, 5, 7]).await?, [12]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -178,11 +217,7 @@ pub trait WasmInstanceExt: WasmInstance {
         function_name: &str,
         params_msgpack: &[u8],
     ) -> impl Future<Output = Result<Vec<u8>>> + Send {
-        async move {
-            let params: serde_json::Value = decode(Codec::MessagePack, params_msgpack)?;
-            let answer: serde_json::Value = self.call_function(function_name, &params).await?;
-            encode(Codec::MessagePack, &answer)
-        }
+        call_encoded(self, Codec::MessagePack, function_name, params_msgpack)
     }
 
     /// Calls a core message function with bytes, whatever their encoding.
@@ -210,6 +245,34 @@ pub trait WasmInstanceExt: WasmInstance {
 }
 
 impl<T: WasmInstance + ?Sized> WasmInstanceExt for T {}
+
+/// Calls a function with a message in `codec`, and answers with one.
+async fn call_encoded<I: WasmInstance + ?Sized>(
+    instance: &I,
+    codec: Codec,
+    name: &str,
+    params: &[u8],
+) -> Result<Vec<u8>> {
+    let params: Any = decode(codec, params)?;
+    let caller = instance.function_caller();
+    let info = caller.function(name)?;
+    match info.codec {
+        None => {
+            let values = arguments(&info.signature, &params)?;
+            let results = caller.call(name, &values).await?;
+            let results = TypedResults {
+                values: &results,
+                types: &info.signature.results,
+            };
+            encode(codec, &results)
+        }
+        Some(guests) => {
+            let payload = encode(guests, &params)?;
+            let answer: Any = decode(guests, &call_message(instance, name, &payload).await?)?;
+            encode(codec, &answer)
+        }
+    }
+}
 
 fn codec_error(codec: Codec, reason: impl std::fmt::Display) -> Error {
     Error::Codec {

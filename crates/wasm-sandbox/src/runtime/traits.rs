@@ -4,12 +4,14 @@ use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasm_memory::host::GuestMemory;
 use wasm_memory::message::Codec;
 
-use crate::value::{ResourceHandle, Signature, Value};
-use crate::{Capabilities, Error, ResourceLimits, Result};
+use crate::host::import_name;
+use crate::value::{ResourceHandle, Signature, Value, WitFunction};
+use crate::{Capabilities, Error, Limit, ResourceLimits, Result};
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -99,7 +101,7 @@ pub trait WasmRuntime: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidModule`], [`Error::MissingImport`], or a limit of the runtime.
+    /// [`Error::InvalidModule`], [`Error::MissingImports`], [`Error::ImportMismatch`], or a limit of the runtime.
     fn load_module(&self, wasm_bytes: &[u8]) -> Result<Box<dyn WasmModule>>;
 
     /// Compiles without blocking an async executor. The default blocks.
@@ -167,6 +169,13 @@ pub struct ImportInfo {
     pub name: String,
 }
 
+/// As [`HostGrant`](crate::HostGrant)s write it.
+impl fmt::Display for ImportInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&import_name(&self.interface, &self.name))
+    }
+}
+
 /// A compiled module.
 pub trait WasmModule: Send + Sync {
     /// Its name within its runtime.
@@ -181,6 +190,14 @@ pub trait WasmModule: Send + Sync {
 
     /// The host functions it imports, WASI aside.
     fn imports(&self) -> Vec<ImportInfo>;
+
+    /// The exported functions in the module's own order, with their types as text.
+    ///
+    /// The default knows no names of types and writes them out; the order is that of
+    /// [`exports`](Self::exports).
+    fn wit_exports(&self) -> Vec<WitFunction> {
+        self.exports().iter().map(WitFunction::unnamed).collect()
+    }
 
     /// The number of bytes it was loaded from.
     fn size(&self) -> usize;
@@ -281,6 +298,39 @@ pub trait WasmInstance: Send + Sync {
 
     /// What the guest wrote to captured streams so far.
     fn output(&self) -> Output;
+
+    /// Sets the wall-clock time that each of the following calls may take, in place of
+    /// [`ResourceLimits::deadline`]. The default refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] and [`Error::LimitUnsupported`].
+    fn set_deadline(&self, deadline: Option<Duration>) -> Result<()> {
+        let _ = deadline;
+        Err(Error::Unsupported {
+            runtime: "custom",
+            operation: "changing the deadline of an instance",
+        })
+    }
+
+    /// The limit that last refused a memory or table growth, if one has. A guest's allocator is told
+    /// so and usually aborts: then this is the cause behind the trap. The default does not know.
+    fn refused_growth(&self) -> Option<Limit> {
+        None
+    }
+
+    /// The exported methods of a resource that the guest gave out. The default refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownResource`], or [`Error::Unsupported`] without components.
+    fn methods_of(&self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {
+        let _ = handle;
+        Err(Error::Unsupported {
+            runtime: "custom",
+            operation: "methods of resources",
+        })
+    }
 
     /// Drops a resource that the guest gave out.
     ///

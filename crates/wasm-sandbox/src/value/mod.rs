@@ -37,18 +37,25 @@
 //! # Ok::<(), wasm_sandbox::ValueError>(())
 //! ```
 
+mod any;
 mod args;
 mod de;
 mod error;
 mod names;
 mod ser;
+mod typed;
 mod types;
+mod wit;
 
+pub(crate) use any::Any;
 pub use args::{arguments, result};
 pub use de::from_value;
 pub use error::{ValueError, ValueErrorKind};
 pub use ser::to_value;
+pub use typed::Typed;
+pub(crate) use typed::TypedResults;
 pub use types::{Case, Field, Signature, Type};
+pub use wit::{WitFunction, WitType};
 
 use std::sync::Arc;
 

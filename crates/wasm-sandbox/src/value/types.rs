@@ -37,7 +37,7 @@ pub enum Type {
     List(Arc<Type>),
     /// A record's fields in order.
     Record(Arc<[Field]>),
-    /// `tuple<…>`
+    /// `tuple<…>`, and `v128` of a compiled core function: two `s64` lanes, the low one first.
     Tuple(Arc<[Type]>),
     /// A variant's cases in order.
     Variant(Arc<[Case]>),
@@ -53,7 +53,7 @@ pub enum Type {
     Own,
     /// `borrow<R>`
     Borrow,
-    /// A type that cannot cross the border, with its name: `v128`, `funcref`, `stream`, ….
+    /// A type that cannot cross the border, with its name: `reference`, `stream`, ….
     Unsupported(&'static str),
 }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_lock::MutexGuard;
 use wasmi::{Func, Instance, Memory, ResourceLimiter, ResumableCall, Store, TrapCode, Val};
@@ -15,8 +16,8 @@ use crate::session::{Guest, Session};
 use crate::simple::{simple_result, simple_values};
 use crate::value::{ResourceHandle, Type, Value, ValueErrorKind};
 use crate::{
-    BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
-    Result, Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
+    Backtrace, BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output,
+    ResourceLimits, Result, Stdin, Trap, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// Fuel between two looks at the clock: a fraction of a millisecond.
@@ -127,7 +128,7 @@ fn classify(error: wasmi::Error) -> Error {
     {
         return reason;
     }
-    let limit = |limit| Error::exceeded(limit);
+    let limit = Error::exceeded;
     let trap = match error.as_trap_code() {
         Some(TrapCode::OutOfFuel) => return limit(Limit::Fuel),
         Some(TrapCode::StackOverflow) => return limit(Limit::Stack),
@@ -195,6 +196,10 @@ fn refuse(capabilities: &Capabilities) -> Result<()> {
     if !capabilities.network.is_empty() {
         return ungrantable("network".into());
     }
+    if capabilities.stdin == Stdin::Inherit {
+        // Waiting for it would block the interpreter, which then keeps no deadline.
+        return ungrantable("the host's standard input".into());
+    }
     Ok(())
 }
 
@@ -205,7 +210,14 @@ pub(super) fn create(
     limits: ResourceLimits,
     capabilities: &Capabilities,
 ) -> Result<WasmiInstance> {
-    admit(NAME, &shared.config, &loaded.imports, &limits, capabilities)?;
+    admit(
+        NAME,
+        &shared.config,
+        true,
+        &loaded.imports,
+        &limits,
+        capabilities,
+    )?;
     refuse(capabilities)?;
     let slot = shared.count.enter()?;
     let control = Control::new(limits.deadline);
@@ -494,6 +506,22 @@ impl WasmInstance for WasmiInstance {
     }
 
     fn drop_resource(&self, handle: ResourceHandle) -> Result<()> {
+        Err(Error::UnknownResource { handle: handle.0 })
+    }
+
+    fn set_deadline(&self, deadline: Option<Duration>) -> Result<()> {
+        let mut inner = self.gate.enter()?;
+        inner.deadline_ticks =
+            deadline.map_or(u64::MAX, |deadline| inner.ticker.ticks_in(deadline));
+        inner.limits.deadline = deadline;
+        Ok(())
+    }
+
+    fn refused_growth(&self) -> Option<Limit> {
+        self.gate.enter().ok()?.store.data().refused
+    }
+
+    fn methods_of(&self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {
         Err(Error::UnknownResource { handle: handle.0 })
     }
 

@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use wasmi::{Caller, Extern, FuncType, Memory, Val, ValType};
 
 use super::instance::{State, Stop};
-use crate::{Capabilities, Clocks, Error, Output, Random, Stdio};
+use crate::{Capabilities, Clocks, Error, Output, Random, Stdin, Stdio};
 
 /// The interface's name.
 pub(super) const MODULE: &str = "wasi_snapshot_preview1";
@@ -73,7 +73,11 @@ impl Preview1 {
                 .map(|arg| arg.clone().into_bytes())
                 .collect(),
             env: env.collect(),
-            stdin: capabilities.stdin.clone(),
+            stdin: match &capabilities.stdin {
+                Stdin::Bytes(bytes) => bytes.clone(),
+                // Refused at creation.
+                Stdin::Inherit => Vec::new(),
+            },
             stdin_at: 0,
             out: [
                 sink(capabilities.stdout, false),

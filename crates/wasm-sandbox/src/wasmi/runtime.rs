@@ -123,24 +123,26 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let mut linker = Linker::new(&shared.engine);
     let mut imports = Vec::new();
     let mut defined = Vec::new();
+    let mut missing = Vec::new();
     for import in module.imports() {
         let (interface, name) = (import.module(), import.name());
-        let missing = || Error::MissingImport {
-            import: import_name(interface, name),
-        };
-        let ExternType::Func(ty) = import.ty() else {
-            return Err(missing());
-        };
         let info = ImportInfo {
             interface: interface.into(),
             name: name.into(),
+        };
+        let ExternType::Func(ty) = import.ty() else {
+            missing.push(info);
+            continue;
         };
         if defined.contains(&info) {
             continue;
         }
         defined.push(info.clone());
         let linked = if interface == preview1::MODULE {
-            let name = preview1::Function::named(name, ty).ok_or_else(missing)?;
+            let Some(name) = preview1::Function::named(name, ty) else {
+                missing.push(info);
+                continue;
+            };
             linker.func_new(
                 interface,
                 import.name(),
@@ -148,13 +150,11 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
                 move |caller, params, results| preview1::call(name, caller, params, results),
             )
         } else {
+            let Some(function) = shared.config.host_functions.get(interface, name).cloned() else {
+                missing.push(info);
+                continue;
+            };
             imports.push(info);
-            let function = shared
-                .config
-                .host_functions
-                .get(interface, name)
-                .ok_or_else(missing)?
-                .clone();
             let (signature, label) = (signature(ty), import_name(interface, name));
             linker.func_new(
                 interface,
@@ -183,6 +183,9 @@ fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             )
         };
         linked.map_err(|error| invalid(error.to_string()))?;
+    }
+    if !missing.is_empty() {
+        return Err(Error::MissingImports { imports: missing });
     }
     let functions = Functions::of_core(
         bytes,

@@ -6,13 +6,14 @@
 //! - A future dropped in mid-call poisons the instance ([`Flight`]): its guest never runs again.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wasmtime::component::{Func as ComponentFunc, ResourceAny, Val};
+use wasmtime::component::{Func as ComponentFunc, ResourceAny, Type as ComponentType, Val};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val as CoreVal};
 
 use super::canonical::{Arguments, PlainFunc, Results, plain};
@@ -137,6 +138,11 @@ impl Inner {
             .clone()
             .unwrap_or_else(|| "its call was cancelled".into());
         Error::Poisoned { reason }
+    }
+
+    /// The executor of WASI, when the guest has that.
+    fn worker(&self) -> Result<Option<tokio::runtime::Handle>> {
+        self.loaded.wasi.then(|| self.shared.worker()).transpose()
     }
 
     /// Opens a call: refuses a dead instance, and sets the deadline.
@@ -264,7 +270,7 @@ impl Inner {
     pub(super) fn call_blocking(&mut self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
         let index = self.index(name)?;
         if self.on_fiber {
-            return block_on(self.call_index(index, params));
+            return block_on(self.call_index(index, params, false));
         }
         let call = self.lower(index, params)?;
         self.begin(false)?;
@@ -291,22 +297,21 @@ impl Inner {
     /// Calls with values.
     pub(super) async fn call(&mut self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
         let index = self.index(name)?;
-        self.call_index(index, params).await
+        self.call_index(index, params, true).await
     }
 
-    /// Calls the function of this index with values.
-    pub(super) async fn call_index(
+    /// Calls the function of this index with values. `yielding` says whether an executor wants its
+    /// thread back at every tick; a thread that is blocked on this call does not, and so the guest is
+    /// only ever pending while it waits for the host.
+    async fn call_index(
         &mut self,
         index: usize,
         params: Vec<Value>,
+        yielding: bool,
     ) -> Result<Vec<Value>> {
         let call = self.lower(index, params)?;
-        self.begin(true)?;
-        let worker = if self.on_fiber {
-            Some(self.shared.worker()?)
-        } else {
-            None
-        };
+        self.begin(yielding)?;
+        let worker = self.worker()?;
         let deadline = self.limits.deadline;
         let flight = Flight::begin(&self.store.data().control);
         let outcome = match call {
@@ -416,7 +421,7 @@ impl Inner {
     {
         let signature = self.loaded.functions[index].signature.clone();
         let results = self
-            .call_index(index, arguments(&signature, params)?)
+            .call_index(index, arguments(&signature, params)?, true)
             .await?;
         Ok(result(&signature, results)?)
     }
@@ -446,15 +451,41 @@ impl Inner {
         }
     }
 
+    /// The exported functions whose first parameter is this very resource type. Resource types are only
+    /// distinct in an instance, so its types are asked, not the component's.
+    pub(super) fn methods_of(&mut self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {
+        let receiver = self.store.data().handles.get(handle)?.ty();
+        let mut methods = Vec::new();
+        for index in 0..self.loaded.functions.len() {
+            let name = &self.loaded.functions[index].name;
+            let (Body::Component(instance), Code::Component(_, exports)) =
+                (&self.body, &self.loaded.code)
+            else {
+                continue;
+            };
+            if !name.contains("[method]") {
+                continue;
+            }
+            let Some(func) = instance.get_func(&mut self.store, exports[index].index) else {
+                continue;
+            };
+            let first = func.ty(&self.store).params().next().map(|(_, ty)| ty);
+            if matches!(first, Some(ComponentType::Borrow(ty) | ComponentType::Own(ty)) if ty == receiver)
+            {
+                methods.push(name.clone());
+            }
+        }
+        Ok(methods)
+    }
+
     pub(super) fn drop_resource(&mut self, handle: ResourceHandle) -> Result<()> {
         self.begin(false)?;
         let resource = self.store.data_mut().handles.remove(handle)?;
         let outcome = if self.on_fiber {
-            self.store.data_mut().asynchronous = true;
-            let worker = self.shared.worker()?;
+            let worker = self.worker()?;
             let deadline = self.limits.deadline;
             let future = resource.resource_drop_async(&mut self.store);
-            match block_on(driven(Some(worker), deadline, future)) {
+            match block_on(driven(worker, deadline, future)) {
                 Ok(()) => Ok(()),
                 Err(Ended::Guest(error)) => Err(error),
                 Err(Ended::Deadline) => {

@@ -25,7 +25,8 @@ fn core_type(ty: &ValType) -> Type {
         ValType::I64 => Type::S64,
         ValType::F32 => Type::F32,
         ValType::F64 => Type::F64,
-        ValType::V128 => Type::Unsupported("v128"),
+        // Two lanes, the low one first: what every language can write.
+        ValType::V128 => Type::Tuple([Type::S64, Type::S64].into()),
         ValType::Ref(_) => Type::Unsupported("reference"),
     }
 }
@@ -108,6 +109,13 @@ pub(super) fn to_core(value: &Value) -> Option<CoreVal> {
         Value::S64(number) => CoreVal::I64(*number),
         Value::F32(number) => CoreVal::F32(number.to_bits()),
         Value::F64(number) => CoreVal::F64(number.to_bits()),
+        Value::Tuple(lanes) => match lanes[..] {
+            [Value::S64(low), Value::S64(high)] => {
+                let lane = |lane: i64| u128::from(lane.cast_unsigned());
+                CoreVal::V128((lane(high) << 64 | lane(low)).into())
+            }
+            _ => return None,
+        },
         _ => return None,
     })
 }
@@ -118,6 +126,11 @@ pub(super) fn from_core(value: &CoreVal) -> Option<Value> {
         CoreVal::I64(number) => Value::S64(*number),
         CoreVal::F32(bits) => Value::F32(f32::from_bits(*bits)),
         CoreVal::F64(bits) => Value::F64(f64::from_bits(*bits)),
+        CoreVal::V128(lanes) => {
+            let lanes = lanes.as_u128();
+            let lane = |lane: u128| Value::S64((lane as u64).cast_signed());
+            Value::Tuple(vec![lane(lanes), lane(lanes >> 64)])
+        }
         _ => return None,
     })
 }

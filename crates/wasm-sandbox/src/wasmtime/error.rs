@@ -1,6 +1,8 @@
 //! Sorting wasmtime's errors into ours.
 
-use crate::{Error, Limit, Trap};
+use wasmtime::{FrameInfo, WasmBacktrace};
+
+use crate::{Backtrace, Error, Frame, Limit, SourceLine, Trap};
 
 /// Why one of our own callbacks ended the guest; travels through wasmtime as the error's cause.
 #[derive(Debug)]
@@ -24,14 +26,20 @@ impl std::error::Error for Stop {}
 pub(super) fn classify(error: wasmtime::Error) -> Error {
     use wasmtime::Trap as T;
     if let Some(stop) = error.downcast_ref::<Stop>()
-        && let Some(reason) = stop.0.lock().ok().and_then(|mut slot| slot.take())
+        && let Some(mut reason) = stop.0.lock().ok().and_then(|mut slot| slot.take())
     {
+        if let Error::LimitExceeded { backtrace, .. } = &mut reason {
+            *backtrace = backtrace_of(&error);
+        }
         return reason;
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Error::Exit { status: exit.0 };
     }
-    let limit = |limit| Error::exceeded(limit);
+    let limit = |limit| Error::LimitExceeded {
+        limit,
+        backtrace: backtrace_of(&error),
+    };
     let trap = match error.downcast_ref::<T>() {
         Some(T::OutOfFuel) => return limit(Limit::Fuel),
         Some(T::Interrupt) => return limit(Limit::Deadline),
@@ -57,8 +65,62 @@ pub(super) fn classify(error: wasmtime::Error) -> Error {
     };
     Error::Trap {
         trap,
-        message: format!("{error:#}"),
+        message: reason(&error),
+        backtrace: backtrace_of(&error),
     }
+}
+
+/// What happened, in the engine's words: the chain of causes, innermost first, without the backtrace,
+/// which is one of its links.
+fn reason(error: &wasmtime::Error) -> String {
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(ToString::to_string);
+    let mut links: Vec<String> = error
+        .chain()
+        .map(ToString::to_string)
+        .filter(|link| Some(link) != backtrace.as_ref())
+        .map(|link| match link.strip_prefix("wasm trap: ") {
+            Some(rest) => rest.to_owned(),
+            None => link,
+        })
+        .collect();
+    links.dedup();
+    links.reverse();
+    links.join(": ")
+}
+
+/// Where the guest was.
+fn backtrace_of(error: &wasmtime::Error) -> Backtrace {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Backtrace::default();
+    };
+    backtrace.frames().iter().flat_map(frames).collect()
+}
+
+/// A call and, before it, those inlined into it.
+fn frames(frame: &FrameInfo) -> Vec<Frame> {
+    let index = frame.func_index();
+    let own_name = || frame.func_name().map(str::to_owned);
+    if frame.symbols().is_empty() {
+        return vec![Frame {
+            index,
+            function: own_name(),
+            source: None,
+        }];
+    }
+    let symbols = frame.symbols().iter();
+    symbols
+        .map(|symbol| Frame {
+            index,
+            function: symbol.name().map(str::to_owned).or_else(own_name),
+            source: symbol.file().map(|file| SourceLine {
+                file: file.to_owned(),
+                line: symbol.line(),
+                column: symbol.column(),
+            }),
+        })
+        .collect()
 }
 
 /// What ended an instantiation.
@@ -66,8 +128,10 @@ pub(super) fn classify_instantiation(error: wasmtime::Error) -> Error {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Error::exceeded(Limit::Instances);
     }
-    let is_guests =
-        error.is::<Stop>() || error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();
+    let is_guests = error.is::<Stop>()
+        || error.is::<wasmtime::Trap>()
+        || error.is::<wasmtime_wasi::I32Exit>()
+        || error.is::<WasmBacktrace>();
     if is_guests {
         classify(error)
     } else {

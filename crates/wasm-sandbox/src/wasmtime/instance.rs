@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use super::session::Locked;
 use super::state::{Budget, Handles, State};
 use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
-use crate::limits::admit;
+use crate::limits::{admit, refuse_deadline};
 use crate::session::Session;
 use crate::value::{ResourceHandle, Value};
 use crate::{
@@ -67,6 +68,15 @@ pub(super) enum Body {
     Component(ComponentInstance),
 }
 
+/// How many ticks a call may take.
+fn ticks(ticker: &Ticker, deadline: Option<Duration>) -> u64 {
+    deadline.map_or(u64::MAX, |deadline| ticker.ticks_in(deadline))
+}
+
+/// The largest guest stack that is taken from the caller's thread. Rust gives its threads two megabytes
+/// unless told otherwise.
+const DIRECT_STACK_BYTES: usize = 1 << 20;
+
 /// Makes an instance. `asynchronous` says whether the start function may yield to an executor.
 pub(super) async fn create(
     shared: Arc<Shared>,
@@ -78,6 +88,7 @@ pub(super) async fn create(
     admit(
         NAME,
         &shared.config,
+        shared.config.interruption,
         &loaded.imports,
         &limits,
         &capabilities,
@@ -93,8 +104,8 @@ pub(super) async fn create(
         false => {
             // Without WASI no import can reach a directory, but a wrong grant is still a mistake.
             for grant in &capabilities.directories {
-                std::fs::metadata(&grant.host).map_err(|error| Error::InvalidCapability {
-                    capability: format!("directory `{}`", grant.host.display()),
+                std::fs::read_dir(&grant.host).map_err(|error| Error::InvalidCapability {
+                    capability: grant.to_string(),
                     reason: error.to_string(),
                 })?;
             }
@@ -102,9 +113,7 @@ pub(super) async fn create(
         }
     };
     let ticker: Arc<Ticker> = Arc::clone(&shared.ticker);
-    let deadline_ticks = limits
-        .deadline
-        .map_or(u64::MAX, |deadline| ticker.ticks_in(deadline));
+    let deadline_ticks = ticks(&ticker, limits.deadline);
     let state = State {
         budget: Budget {
             control: control.clone(),
@@ -112,6 +121,7 @@ pub(super) async fn create(
             table_elements: limits.table_elements,
             tables_used: 0,
             instantiating: true,
+            refused: None,
         },
         control: control.clone(),
         deadline: ticker.now().saturating_add(deadline_ticks),
@@ -137,9 +147,9 @@ pub(super) async fn create(
             .set_fuel(limits.fuel.unwrap_or(u64::MAX))
             .map_err(classify_instantiation)?;
     }
-    let on_fiber = loaded.wasi;
+    let on_fiber = loaded.wasi || shared.config.stack_bytes > DIRECT_STACK_BYTES;
     let body = if on_fiber || asynchronous {
-        let worker = if on_fiber {
+        let worker = if loaded.wasi {
             Some(shared.worker()?)
         } else {
             None
@@ -311,6 +321,24 @@ impl WasmInstance for WasmtimeInstance {
 
     fn drop_resource(&self, handle: ResourceHandle) -> Result<()> {
         self.gate.enter()?.drop_resource(handle)
+    }
+
+    fn set_deadline(&self, deadline: Option<Duration>) -> Result<()> {
+        let mut inner = self.gate.enter()?;
+        if deadline.is_some() {
+            refuse_deadline(NAME, inner.shared.config.interruption)?;
+        }
+        inner.deadline_ticks = ticks(&inner.shared.ticker, deadline);
+        inner.limits.deadline = deadline;
+        Ok(())
+    }
+
+    fn refused_growth(&self) -> Option<Limit> {
+        self.gate.enter().ok()?.store.data().budget.refused
+    }
+
+    fn methods_of(&self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {
+        self.gate.enter()?.methods_of(handle)
     }
 
     fn terminate(&self) {

@@ -22,6 +22,7 @@ mod runtime;
 mod session;
 mod state;
 mod wasi;
+mod wit;
 
 pub use instance::WasmtimeInstance;
 pub use module::WasmtimeModule;

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre as ComponentPre, Val};
-use wasmtime::{Caller, ExternType, InstancePre, Module, UnknownImportError, Val as CoreVal};
+use wasmtime::{
+    Caller, ExternType, InstancePre, Linker, Module, UnknownImportError, Val as CoreVal,
+};
 
 use super::canonical::is_plain;
 use super::convert::{self, Resources};
 use super::error::Stop;
 use super::runtime::Shared;
 use super::state::State;
+use super::wit;
 use crate::exports::Functions;
 use crate::host::{HostFunction, import_name};
-use crate::value::{ResourceHandle, Signature, Value};
+use crate::value::{ResourceHandle, Signature, Value, WitFunction};
 use crate::{Error, FunctionInfo, ImportInfo, ModuleId, ModuleKind, Result, WasmModule};
 
 /// The interface of WASI preview 1.
@@ -85,6 +88,13 @@ impl WasmModule for WasmtimeModule {
         self.loaded.imports.clone()
     }
 
+    fn wit_exports(&self) -> Vec<WitFunction> {
+        match &self.loaded.code {
+            Code::Core(pre) => wit::core_exports(pre.module()),
+            Code::Component(pre, _) => wit::component_exports(pre.component()),
+        }
+    }
+
     fn size(&self) -> usize {
         self.loaded.size
     }
@@ -95,13 +105,34 @@ impl WasmModule for WasmtimeModule {
 }
 
 fn invalid(error: wasmtime::Error) -> Error {
+    Error::InvalidModule {
+        reason: format!("{error:#}"),
+    }
+}
+
+/// Why a module whose imports are all known could not be linked.
+fn unlinked(error: wasmtime::Error) -> Error {
     match error.downcast_ref::<UnknownImportError>() {
-        Some(missing) => Error::MissingImport {
-            import: import_name(missing.module(), missing.name()),
+        Some(missing) => Error::MissingImports {
+            imports: vec![info(missing.module(), missing.name())],
         },
-        None => Error::InvalidModule {
+        None => Error::ImportMismatch {
             reason: format!("{error:#}"),
         },
+    }
+}
+
+fn info(interface: &str, name: &str) -> ImportInfo {
+    ImportInfo {
+        interface: interface.into(),
+        name: name.into(),
+    }
+}
+
+fn all_provided(missing: Vec<ImportInfo>) -> Result<()> {
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Error::MissingImports { imports: missing }),
     }
 }
 
@@ -120,34 +151,24 @@ pub(super) fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded
 fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let module = Module::from_binary(&shared.engine, bytes).map_err(invalid)?;
     let wasi = module.imports().any(|import| import.module() == PREVIEW1);
-    let mut linker = if wasi {
-        shared.core_wasi.clone()
-    } else {
-        shared.core.clone()
+    let mut linker = match wasi {
+        true => shared.core_wasi()?,
+        false => Linker::new(&shared.engine),
     };
     let mut imports = Vec::new();
+    let mut missing = Vec::new();
     for import in module
         .imports()
         .filter(|import| import.module() != PREVIEW1)
     {
         let (interface, name) = (import.module(), import.name());
-        let missing = || Error::MissingImport {
-            import: import_name(interface, name),
+        let function = shared.config.host_functions.get(interface, name);
+        let (ExternType::Func(ty), Some(function)) = (import.ty(), function) else {
+            missing.push(info(interface, name));
+            continue;
         };
-        let ExternType::Func(ty) = import.ty() else {
-            return Err(missing());
-        };
-        let function = shared
-            .config
-            .host_functions
-            .get(interface, name)
-            .ok_or_else(missing)?
-            .clone();
-        let signature = convert::core_signature(&ty);
-        let info = ImportInfo {
-            interface: interface.into(),
-            name: name.into(),
-        };
+        let (function, signature) = (function.clone(), convert::core_signature(&ty));
+        let info = info(interface, name);
         if imports.contains(&info) {
             continue;
         }
@@ -160,6 +181,7 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             })
             .map_err(invalid)?;
     }
+    all_provided(missing)?;
     let functions = Functions::of_core(
         bytes,
         module.exports().filter_map(|export| match export.ty() {
@@ -167,7 +189,7 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
             _ => None,
         }),
     )?;
-    let pre = linker.instantiate_pre(&module).map_err(invalid)?;
+    let pre = linker.instantiate_pre(&module).map_err(unlinked)?;
     Ok(Loaded {
         runtime: shared.id,
         id,
@@ -183,47 +205,44 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     let engine = &shared.engine;
     let component = Component::from_binary(engine, bytes).map_err(invalid)?;
     let ty = component.component_type();
-    let mut linker = shared.component.clone();
+    let mut linker = shared.component()?;
     let mut imports = Vec::new();
+    let mut missing = Vec::new();
     let mut wasi = false;
     for (name, import) in ty.imports(engine) {
         match import.ty {
-            ComponentItem::ComponentFunc(_) => {
-                let function = registered(shared, "", name)?;
-                define(&mut linker.root(), &mut imports, "", name, function)?;
-            }
+            ComponentItem::ComponentFunc(_) => match shared.config.host_functions.get("", name) {
+                Some(function) => {
+                    define(&mut linker.root(), &mut imports, "", name, function.clone())?;
+                }
+                None => missing.push(info("", name)),
+            },
             ComponentItem::ComponentInstance(instance) => {
                 let is_ours = instance
                     .exports(engine)
                     .any(|(item, _)| shared.config.host_functions.get(name, item).is_some());
-                if name.starts_with("wasi:") && !is_ours {
+                if !is_ours && is_wasi(name) {
                     wasi = true;
                     continue;
                 }
                 let mut definitions = linker.instance(name).map_err(invalid)?;
                 for (item, export) in instance.exports(engine) {
-                    match export.ty {
-                        ComponentItem::ComponentFunc(_) => {
-                            let function = registered(shared, name, item)?;
+                    let function = shared.config.host_functions.get(name, item);
+                    match (export.ty, function) {
+                        (ComponentItem::ComponentFunc(_), Some(function)) => {
+                            let function = function.clone();
                             define(&mut definitions, &mut imports, name, item, function)?;
                         }
-                        ComponentItem::Type(_) => {}
-                        _ => {
-                            return Err(Error::MissingImport {
-                                import: import_name(name, item),
-                            });
-                        }
+                        (ComponentItem::Type(_), _) => {}
+                        _ => missing.push(info(name, item)),
                     }
                 }
             }
             ComponentItem::Type(_) => {}
-            _ => {
-                return Err(Error::MissingImport {
-                    import: name.into(),
-                });
-            }
+            _ => missing.push(info("", name)),
         }
     }
+    all_provided(missing)?;
     let mut functions = Vec::new();
     let mut add = |name: String, ty: &ComponentFunc, index: Option<ComponentExportIndex>| {
         let signature = convert::component_signature(ty);
@@ -248,11 +267,7 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
         }
     }
     let (functions, exports) = Functions::of_component(functions);
-    let pre = linker
-        .instantiate_pre(&component)
-        .map_err(|error| Error::MissingImport {
-            import: format!("{error:#}"),
-        })?;
+    let pre = linker.instantiate_pre(&component).map_err(unlinked)?;
     Ok(Loaded {
         runtime: shared.id,
         id,
@@ -264,10 +279,18 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     })
 }
 
-fn registered(shared: &Shared, interface: &str, name: &str) -> Result<HostFunction> {
-    let function = shared.config.host_functions.get(interface, name);
-    function.cloned().ok_or_else(|| Error::MissingImport {
-        import: import_name(interface, name),
+/// The packages of WASI 0.2 that components are offered.
+const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// Whether an import, `wasi:package/interface@version`, is of the WASI that components are offered.
+fn is_wasi(import: &str) -> bool {
+    let parts = || {
+        let (package, rest) = import.strip_prefix("wasi:")?.split_once('/')?;
+        let (_, version) = rest.split_once('@')?;
+        Some((package, version))
+    };
+    parts().is_some_and(|(package, version)| {
+        WASI_PACKAGES.contains(&package) && version.starts_with("0.2.")
     })
 }
 
@@ -278,10 +301,7 @@ fn define(
     name: &str,
     function: HostFunction,
 ) -> Result<()> {
-    imports.push(ImportInfo {
-        interface: interface.into(),
-        name: name.into(),
-    });
+    imports.push(info(interface, name));
     let label = import_name(interface, name);
     linker
         .func_new(name, move |store, ty, params, results| {
@@ -349,5 +369,23 @@ impl Resources for NoResources {
 
     fn lift(&mut self, _: wasmtime::component::ResourceAny) -> Result<ResourceHandle> {
         Err(RESOURCES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_wasi;
+
+    #[test]
+    fn wasi_is_told_from_what_only_looks_like_it() {
+        assert!(is_wasi("wasi:cli/stdout@0.2.6"));
+        for other in [
+            "wasi:cli/stdout@0.3.0",
+            "wasi:http/types@0.2.0",
+            "wasi:cli/stdout",
+            "docs:cli/stdout@0.2.0",
+        ] {
+            assert!(!is_wasi(other), "{other}");
+        }
     }
 }

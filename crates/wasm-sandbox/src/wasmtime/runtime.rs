@@ -1,12 +1,13 @@
 //! The engine with all that its instances share.
 
 use std::any::Any;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig,
-    component::Linker as ComponentLinker,
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, Linker,
+    PoolingAllocationConfig, WasmBacktraceDetails, component::Linker as ComponentLinker,
 };
 
 use super::instance::{WasmtimeInstance, create};
@@ -53,9 +54,8 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) ticker: TickerHandle,
     pub(super) count: Arc<InstanceCount>,
-    pub(super) core: Linker<State>,
-    pub(super) core_wasi: Linker<State>,
-    pub(super) component: ComponentLinker<State>,
+    core_wasi: OnceLock<Linker<State>>,
+    component: OnceLock<ComponentLinker<State>>,
     modules: Registry<Loaded>,
     worker: OnceLock<Worker>,
 }
@@ -81,6 +81,28 @@ impl Drop for Worker {
 }
 
 impl Shared {
+    /// A linker that offers core modules WASI preview 1. Made when the first module wants it: a process
+    /// that runs one program needs one linker.
+    pub(super) fn core_wasi(&self) -> Result<Linker<State>> {
+        if let Some(linker) = self.core_wasi.get() {
+            return Ok(linker.clone());
+        }
+        let mut linker = Linker::new(&self.engine);
+        wasmtime_wasi::p1::add_to_linker_async(&mut linker, preview1).map_err(invalid_config)?;
+        Ok(self.core_wasi.get_or_init(|| linker).clone())
+    }
+
+    /// A linker that offers components WASI 0.2.
+    pub(super) fn component(&self) -> Result<ComponentLinker<State>> {
+        if let Some(linker) = self.component.get() {
+            return Ok(linker.clone());
+        }
+        let mut linker = ComponentLinker::new(&self.engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(invalid_config)?;
+        linker.allow_shadowing(true);
+        Ok(self.component.get_or_init(|| linker).clone())
+    }
+
     /// The handle of the worker, which is started when it is first needed.
     pub(super) fn worker(&self) -> Result<tokio::runtime::Handle> {
         if self.worker.get().is_none() {
@@ -102,19 +124,34 @@ impl Shared {
     }
 }
 
+fn invalid_config(error: wasmtime::Error) -> Error {
+    Error::InvalidConfig {
+        reason: format!("{error:#}"),
+    }
+}
+
 fn engine_config(config: &RuntimeConfig) -> Result<Config> {
     let mut engine = Config::new();
     engine
-        .epoch_interruption(true)
+        .epoch_interruption(config.interruption)
         .consume_fuel(config.fuel_metering)
         .max_wasm_stack(config.stack_bytes)
         .async_stack_size(config.stack_bytes.saturating_add(HOST_STACK_BYTES))
         // The guest calls one function at a time; without this, every call pays for more.
         .concurrency_support(false)
-        // Threads of one module would share memory beyond any instance's budget.
-        .wasm_threads(false)
-        // Nothing reads the guest's own debug data or shows its paths to the host's user.
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+        // Threads of one module would share memory beyond any instance's budget. The instructions do
+        // no harm on memory that is not shared.
+        .shared_memory(false)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(config.backtrace_frames))
+        .wasm_backtrace_details(match config.source_lines {
+            true => WasmBacktraceDetails::Enable,
+            false => WasmBacktraceDetails::Disable,
+        });
+    if let Some(folder) = &config.code_cache {
+        let mut cache = CacheConfig::new();
+        cache.with_directory(folder);
+        engine.cache(Some(Cache::new(cache).map_err(invalid_config)?));
+    }
     if config.pooling {
         let count = config.max_instances;
         let tables = count.saturating_mul(2).max(TABLES_PER_INSTANCE);
@@ -154,27 +191,22 @@ impl WasmtimeRuntime {
                 reason: "`max_instances` must not be zero".into(),
             });
         }
-        let invalid = |error: wasmtime::Error| Error::InvalidConfig {
-            reason: format!("{error:#}"),
+        let engine = Engine::new(&engine_config(config)?).map_err(invalid_config)?;
+        let ticker = if config.interruption {
+            let weak = engine.weak();
+            Ticker::start(config.tick, move || {
+                if let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                }
+            })?
+        } else {
+            Ticker::idle()
         };
-        let engine = Engine::new(&engine_config(config)?).map_err(invalid)?;
-        let weak = engine.weak();
-        let ticker = Ticker::start(config.tick, move || {
-            if let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-            }
-        })?;
-        let mut core_wasi = Linker::new(&engine);
-        wasmtime_wasi::p1::add_to_linker_async(&mut core_wasi, preview1).map_err(invalid)?;
-        let mut component = ComponentLinker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut component).map_err(invalid)?;
-        component.allow_shadowing(true);
         Ok(Self {
             shared: Arc::new(Shared {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
-                core: Linker::new(&engine),
-                core_wasi,
-                component,
+                core_wasi: OnceLock::new(),
+                component: OnceLock::new(),
                 ticker,
                 engine,
                 count: InstanceCount::new(config.max_instances as usize),
@@ -288,7 +320,7 @@ impl WasmRuntime for WasmtimeRuntime {
         RuntimeCapabilities {
             components: true,
             fuel: self.shared.config.fuel_metering,
-            deadlines: true,
+            deadlines: self.shared.config.interruption,
             host_call_budget: true,
             directories: true,
             network: true,

@@ -64,10 +64,13 @@ pub(super) struct Budget {
     pub(super) tables_used: usize,
     /// While instantiating, what does not fit is an error; later, `memory.grow` answers -1.
     pub(super) instantiating: bool,
+    /// The limit that refused growth last.
+    pub(super) refused: Option<Limit>,
 }
 
 impl Budget {
-    fn refuse(&self, limit: Limit) -> wasmtime::Result<bool> {
+    fn refuse(&mut self, limit: Limit) -> wasmtime::Result<bool> {
+        self.refused = Some(limit);
         if self.instantiating {
             Err(Stop::because(Error::exceeded(limit)))
         } else {

@@ -17,7 +17,9 @@ use wasmtime_wasi::{
 use super::state::State;
 use crate::capabilities::permits;
 use crate::random::split_mix;
-use crate::{Access, Capabilities, Clocks, Error, ModuleKind, Output, Random, Result, Stdio};
+use crate::{
+    Access, Capabilities, Clocks, Error, ModuleKind, Output, Random, Result, Stdin, Stdio,
+};
 
 /// An instance's WASI.
 pub(super) struct Wasi {
@@ -42,7 +44,10 @@ impl Wasi {
         builder
             .envs(&capabilities.environment())
             .args(&capabilities.args);
-        builder.stdin(MemoryInputPipe::new(capabilities.stdin.clone()));
+        match &capabilities.stdin {
+            Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
+            Stdin::Inherit => builder.inherit_stdin(),
+        };
         let mut capture = |stdio,
                            inherit: fn(&mut WasiCtxBuilder) -> &mut WasiCtxBuilder,
                            set: Set| match stdio {
@@ -94,7 +99,7 @@ impl Wasi {
             builder
                 .preopened_dir(&grant.host, &grant.guest, perms)
                 .map_err(|error| Error::InvalidCapability {
-                    capability: format!("directory `{}`", grant.host.display()),
+                    capability: grant.to_string(),
                     reason: error.root_cause().to_string(),
                 })?;
         }

@@ -154,7 +154,7 @@ fn random_numbers_are_reproducible_unless_granted() {
 fn standard_streams_are_what_was_granted() {
     for backend in BACKENDS {
         let captured = Capabilities {
-            stdin: b"typed".to_vec(),
+            stdin: b"typed".to_vec().into(),
             ..Capabilities::minimal().with_captured_output()
         };
         let captured = made(backend, captured);

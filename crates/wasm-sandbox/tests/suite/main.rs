@@ -12,6 +12,8 @@ mod fixtures;
 mod fuzzed;
 mod limits;
 mod memory_abi;
+mod messagepack;
+mod network;
 mod rpc;
 mod traits;
 mod values;

@@ -127,7 +127,10 @@ fn missing_imports_are_named() {
             ),
         ] {
             match runtime.load_module(&wat(text)).err() {
-                Some(Error::MissingImport { import }) => assert_eq!(import, expected),
+                Some(Error::MissingImports { imports }) => {
+                    assert_eq!(imports.len(), 1);
+                    assert_eq!(imports[0].to_string(), expected);
+                }
                 other => panic!("{text} answered {other:?}"),
             }
         }

@@ -153,7 +153,7 @@ pub(crate) fn any_value(random: &mut Random, ty: &Type) -> Value {
 }
 
 /// The value of a type that JSON cannot tell from another one: an option of what is itself `null`.
-fn is_ambiguous(ty: &Type) -> bool {
+pub(crate) fn is_ambiguous(ty: &Type) -> bool {
     match ty {
         Type::Option(inner) => {
             matches!(&**inner, Type::Option(_))
