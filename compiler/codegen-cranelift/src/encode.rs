@@ -735,7 +735,12 @@ impl Writer<'_, '_> {
             }
             Symbol::Func(target) => {
                 if self.e.env.relocatable() {
-                    self.reloc(RelocKind::TableSlot, target, 0);
+                    let kind = if wide {
+                        RelocKind::TableSlot64
+                    } else {
+                        RelocKind::TableSlot
+                    };
+                    self.reloc(kind, target, 0);
                     leb::signed_padded(&mut self.body.bytes, 0, width);
                 } else {
                     let slot = self.e.env.table_slot(target).ok_or_else(|| {

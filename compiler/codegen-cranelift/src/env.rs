@@ -25,6 +25,8 @@ pub enum RelocKind {
     Func,
     /// A function's slot in the indirect function table, signed LEB.
     TableSlot,
+    /// A function's slot in an indirect function table of 64-bit indices, signed LEB.
+    TableSlot64,
     /// Type index, unsigned LEB.
     Type,
     /// Global index, unsigned LEB.

@@ -38,10 +38,14 @@
 //! assert_eq!(body.bytes, [0, 0x20, 0, 0x20, 0, 0x6a, 0x0b]);
 //! ```
 
+mod bodies;
+pub mod cache;
+mod dwarf;
 pub mod emit;
 pub mod encode;
 pub mod env;
 pub mod error;
+mod fields;
 pub mod flow;
 pub mod irreducible;
 pub mod leb;
@@ -49,13 +53,16 @@ pub mod lir;
 pub mod locals;
 pub mod module;
 pub mod number;
+pub mod object;
 pub mod ops;
 pub mod optimize;
 pub mod select;
 pub mod stackify;
 pub mod translate;
 
+pub use cache::{Cache, CacheStats};
 pub use emit::{EmitStats, Emitter};
 pub use encode::FunctionBody;
 pub use error::{Error, ErrorKind};
 pub use module::{Options, emit_module};
+pub use object::emit_object;

@@ -1,26 +1,18 @@
-//! Final modules: every section, with bodies compiled in parallel or copied.
-//!
-//! Raw bodies are copied byte for byte; where the numbering changed, only their indices are rewritten. Bodies in
-//! WasmIR are translated, optimised and emitted, each thread with its own [`Emitter`]; results are put together in
-//! order, so the output does not depend on the number of threads.
+//! Final modules: every section, with the bodies that [`crate::bodies`] makes.
 
-use crate::emit::Emitter;
-use crate::env::{Environment, SideOp};
+use crate::bodies::Plan;
+use crate::cache::Cache;
+use crate::dwarf::{self, Debug};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Code;
 use crate::number::Numbers;
-use crate::translate::{self, Translation};
-use cranelift_frontend::FunctionBuilderContext;
-use rayon::prelude::*;
 use std::borrow::Cow;
+use std::sync::Arc;
 use wasm_encoder as enc;
-use wasmir::raw::IndexSpace;
-use wasmir::{
-    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, FuncBody, FuncData, Item, Module,
-    SectionPlace,
-};
+use wasmir::{CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Item, Module, SectionPlace};
 
 /// How a module is emitted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Run Cranelift's mid-end.
     pub optimize: bool,
@@ -28,6 +20,10 @@ pub struct Options {
     pub names: bool,
     /// Write custom sections.
     pub customs: bool,
+    /// Write line tables for the code as it lies in the output.
+    pub debug: bool,
+    /// Take finished bodies from here, and put new ones there.
+    pub cache: Option<Arc<Cache>>,
 }
 
 impl Default for Options {
@@ -36,117 +32,8 @@ impl Default for Options {
             optimize: true,
             names: true,
             customs: true,
-        }
-    }
-}
-
-struct FuncEnv<'a> {
-    module: &'a Module,
-    numbers: &'a Numbers,
-    side_ops: &'a [SideOp],
-}
-
-impl Environment for FuncEnv<'_> {
-    fn side_op(&self, index: u32) -> Option<&SideOp> {
-        self.side_ops.get(index as usize)
-    }
-    fn type_index(&self, params: &[enc::ValType], results: &[enc::ValType]) -> Option<u32> {
-        let found = self
-            .module
-            .types
-            .iter()
-            .find(|(_, def)| match &def.composite {
-                CompositeType::Func(f) => {
-                    self.numbers.val_types(&f.params) == params
-                        && self.numbers.val_types(&f.results) == results
-                }
-                _ => false,
-            });
-        found.map(|(id, _)| id.as_u32())
-    }
-    fn stack_pointer(&self) -> Option<u32> {
-        let mut globals = self.module.globals.iter();
-        let found = globals.find(|(_, g)| g.symbol.name.as_deref() == Some("__stack_pointer"));
-        found.map(|(id, _)| self.numbers.global(id))
-    }
-    fn data_address(&self, symbol: u32) -> Option<i64> {
-        match &self.module.datas.get(wasmir::Data::from_u32(symbol))?.kind {
-            DataKind::Active { offset, .. } => match offset.as_slice() {
-                [ConstOp::I32(c)] => Some(i64::from(*c as u32)),
-                [ConstOp::I64(c)] => Some(*c),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
-/// Per-thread memory.
-struct Worker {
-    emitter: Emitter,
-    builder: FunctionBuilderContext,
-}
-
-fn name_of(func: &FuncData, id: wasmir::Func) -> String {
-    func.symbol.name.clone().unwrap_or_else(|| id.to_string())
-}
-
-/// The body of one function, size excluded.
-fn body(
-    worker: &mut Worker,
-    module: &Module,
-    numbers: &Numbers,
-    id: wasmir::Func,
-    identity: &[bool],
-) -> Result<Vec<u8>> {
-    let func = &module.funcs[id];
-    match &func.body {
-        FuncBody::None => Err(ErrorKind::Invalid("defined function without a body".into())),
-        FuncBody::Raw(raw) => {
-            if identity[raw.unit.as_u32() as usize] {
-                return Ok(raw.bytes.to_vec());
-            }
-            let unit = &module.units[raw.unit];
-            let mut out = Vec::with_capacity(raw.bytes.len());
-            wasmir::raw::remap(&raw.bytes, &mut out, |space, index| {
-                let i = index as usize;
-                Some(match space {
-                    IndexSpace::Type => unit.types.get(i)?.as_u32(),
-                    IndexSpace::Func => numbers.func(unit.funcs.get(i)?.expand()?),
-                    IndexSpace::Table => numbers.table(unit.tables.get(i)?.expand()?),
-                    IndexSpace::Memory => numbers.memory(unit.memories.get(i)?.expand()?),
-                    IndexSpace::Global => numbers.global(unit.globals.get(i)?.expand()?),
-                    IndexSpace::Tag => numbers.tag(unit.tags.get(i)?.expand()?),
-                    IndexSpace::Data => numbers.data(unit.datas.get(i)?.expand()?),
-                    IndexSpace::Elem => numbers.elem(unit.elems.get(i)?.expand()?),
-                })
-            })
-            .map_err(|e| ErrorKind::Invalid(format!("{e:?}")))?;
-            Ok(out)
-        }
-        FuncBody::Ir(ir) => {
-            let ty = module.types.func(func.ty).ok_or_else(|| {
-                ErrorKind::Invalid("function of a type that is not a function type".into())
-            })?;
-            worker.emitter.clear();
-            let Translation { side_ops, abi } = translate::translate(
-                module,
-                numbers,
-                ty,
-                ir,
-                worker.emitter.function(),
-                &mut worker.builder,
-            )?;
-            let env = FuncEnv {
-                module,
-                numbers,
-                side_ops: &side_ops,
-            };
-            let body = worker
-                .emitter
-                .emit_current(&env, &abi)
-                .map_err(|e| e.kind)?;
-            Ok(body.bytes)
+            debug: true,
+            cache: None,
         }
     }
 }
@@ -186,7 +73,7 @@ fn identities(module: &Module, numbers: &Numbers) -> Vec<bool> {
 /// # Errors
 /// The first function, in order, that cannot be emitted.
 pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error> {
-    let numbers = Numbers::new(module);
+    let numbers = Numbers::new(module).padded();
     let identity = identities(module, &numbers);
     let defined: Vec<wasmir::Func> = module
         .funcs
@@ -194,60 +81,59 @@ pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error>
         .filter(|(_, f)| f.import.is_none())
         .map(|(id, _)| id)
         .collect();
-    let bodies: Vec<Result<Vec<u8>>> = defined
-        .par_iter()
-        .with_min_len(8)
-        .map_init(
-            || {
-                let mut emitter = Emitter::new();
-                emitter.optimize = options.optimize;
-                Worker {
-                    emitter,
-                    builder: FunctionBuilderContext::new(),
-                }
-            },
-            |worker, &id| body(worker, module, &numbers, id, &identity),
-        )
-        .collect();
-    let mut code = enc::CodeSection::new();
-    for (&id, bytes) in defined.iter().zip(bodies) {
-        match bytes {
-            Ok(bytes) => {
-                code.raw(&bytes);
-            }
-            Err(kind) => {
-                return Err(Error {
-                    function: name_of(&module.funcs[id], id),
-                    kind,
-                });
-            }
-        }
-    }
-    let writer = Writer {
+    let plan = Plan {
         module,
         numbers: &numbers,
-        options,
-        out: enc::Module::new(),
+        optimize: options.optimize,
+        debug: options.debug && !module.debug.rows.is_empty(),
+        cache: options.cache.as_deref(),
     };
+    let bodies = plan.each(&defined, |worker, id| plan.resolved(worker, id, &identity))?;
+    let mut code = enc::CodeSection::new();
+    for body in &bodies {
+        code.raw(&body.bytes);
+    }
+    let debug = Debug::new(&plan, &defined, &bodies);
+    let mut writer = Writer::new(module, &numbers, options);
+    writer.debug = debug;
     writer.write(&code).map_err(|kind| Error {
         function: "module".into(),
         kind,
     })
 }
 
-struct Writer<'a> {
+/// Writes sections in their order.
+pub(crate) struct Writer<'a> {
     module: &'a Module,
     numbers: &'a Numbers,
     options: &'a Options,
-    out: enc::Module,
+    debug: Debug,
+    pub(crate) out: enc::Module,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        module: &'a Module,
+        numbers: &'a Numbers,
+        options: &'a Options,
+    ) -> Writer<'a> {
+        Writer {
+            module,
+            numbers,
+            options,
+            debug: Debug::None,
+            out: enc::Module::new(),
+        }
+    }
+
     fn customs(&mut self, place: SectionPlace) {
         if !self.options.customs {
             return;
         }
-        for c in self.module.customs.iter().filter(|c| c.place == place) {
+        let fits = |c: &&wasmir::CustomSection| {
+            c.place == place && (self.debug == Debug::Kept || !dwarf::is_debug(&c.name))
+        };
+        for c in self.module.customs.iter().filter(fits) {
             self.out.section(&enc::CustomSection {
                 name: Cow::Borrowed(&c.name),
                 data: Cow::Borrowed(&c.bytes),
@@ -261,13 +147,7 @@ impl Writer<'_> {
         self.customs(SectionPlace::Type);
         self.imports();
         self.customs(SectionPlace::Import);
-        let mut functions = enc::FunctionSection::new();
-        for f in self.module.funcs.values().filter(|f| f.import.is_none()) {
-            functions.function(f.ty.as_u32());
-        }
-        if !functions.is_empty() {
-            self.out.section(&functions);
-        }
+        self.functions();
         self.customs(SectionPlace::Function);
         self.tables()?;
         self.customs(SectionPlace::Table);
@@ -309,6 +189,14 @@ impl Writer<'_> {
         if self.options.names {
             self.names();
         }
+        if let Debug::Written(sections) = std::mem::take(&mut self.debug) {
+            for (name, data) in &sections {
+                self.out.section(&enc::CustomSection {
+                    name: Cow::Borrowed(name),
+                    data: Cow::Borrowed(data),
+                });
+            }
+        }
         Ok(self.out.finish())
     }
 
@@ -324,7 +212,17 @@ impl Writer<'_> {
         }
     }
 
-    fn types(&mut self) {
+    pub(crate) fn functions(&mut self) {
+        let mut functions = enc::FunctionSection::new();
+        for f in self.module.funcs.values().filter(|f| f.import.is_none()) {
+            functions.function(f.ty.as_u32());
+        }
+        if !functions.is_empty() {
+            self.out.section(&functions);
+        }
+    }
+
+    pub(crate) fn types(&mut self) {
         let mut section = enc::TypeSection::new();
         let sub = |def: &wasmir::TypeDef| {
             let inner = match &def.composite {
@@ -392,7 +290,7 @@ impl Writer<'_> {
         }
     }
 
-    fn imports(&mut self) {
+    pub(crate) fn imports(&mut self) {
         let m = self.module;
         let mut section = enc::ImportSection::new();
         for item in m.imports() {
@@ -422,7 +320,7 @@ impl Writer<'_> {
         }
     }
 
-    fn tables(&mut self) -> Result<()> {
+    pub(crate) fn tables(&mut self) -> Result<()> {
         let mut section = enc::TableSection::new();
         for t in self.module.tables.values().filter(|t| t.import.is_none()) {
             match &t.init {
@@ -446,7 +344,7 @@ impl Writer<'_> {
         }
     }
 
-    fn tags(&mut self) {
+    pub(crate) fn tags(&mut self) {
         let mut section = enc::TagSection::new();
         for t in self.module.tags.values().filter(|t| t.import.is_none()) {
             section.tag(tag_type(t));
@@ -456,7 +354,7 @@ impl Writer<'_> {
         }
     }
 
-    fn globals(&mut self) -> Result<()> {
+    pub(crate) fn globals(&mut self) -> Result<()> {
         let mut section = enc::GlobalSection::new();
         for g in self.module.globals.values().filter(|g| g.import.is_none()) {
             let init = g
@@ -521,7 +419,9 @@ impl Writer<'_> {
                         crate::leb::unsigned(&mut bytes, u64::from(info.code));
                     }
                     if let Some(imm) = imm {
-                        self.numbers.immediate(&imm, &mut bytes);
+                        let mut code = Code::new(&[], false);
+                        self.numbers.immediate(&imm, &mut code);
+                        bytes.append(&mut code.bytes);
                     }
                 }
             }
@@ -599,7 +499,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn names(&mut self) {
+    pub(crate) fn names(&mut self) {
         let m = self.module;
         let mut section = enc::NameSection::new();
         let mut any = false;

@@ -1,7 +1,8 @@
 //! The numbering of a final module: imports first, then definitions, in the order of the entities; and immediates
 //! written in that numbering. Types keep theirs.
 
-use crate::leb;
+use crate::env::RelocKind;
+use crate::fields::Code;
 use cranelift_entity::SecondaryMap;
 use wasm_encoder as enc;
 use wasmir::{
@@ -15,7 +16,8 @@ pub struct Numbers {
     memories: SecondaryMap<Memory, u32>,
     globals: SecondaryMap<Global, u32>,
     tags: SecondaryMap<Tag, u32>,
-    multi_memory: bool,
+    /// Fields that name entities are padded and recorded.
+    pub(crate) relocatable: bool,
 }
 
 /// Imports in their order, then definitions.
@@ -47,7 +49,15 @@ impl Numbers {
             memories: number!(module, imports, memories, Memory),
             globals: number!(module, imports, globals, Global),
             tags: number!(module, imports, tags, Tag),
-            multi_memory: module.memories.len() > 1,
+            relocatable: module.relocatable,
+        }
+    }
+
+    /// The same numbers, with fields that name entities padded and recorded.
+    pub(crate) fn padded(self) -> Numbers {
+        Numbers {
+            relocatable: true,
+            ..self
         }
     }
 
@@ -156,49 +166,68 @@ impl Numbers {
         out
     }
 
-    fn memarg(&self, arg: &wasmir::MemArg, out: &mut Vec<u8>) {
+    fn memarg(&self, arg: &wasmir::MemArg, out: &mut Code) {
         let memory = self.memory(arg.memory);
         let align = u64::from(arg.access.align_log2());
         if memory == 0 {
-            leb::unsigned(out, align);
+            out.number(align);
         } else {
-            debug_assert!(self.multi_memory);
-            leb::unsigned(out, align | 0x40);
-            leb::unsigned(out, u64::from(memory));
+            out.number(align | 0x40);
+            out.number(u64::from(memory));
         }
-        leb::unsigned(out, arg.offset);
+        out.number(arg.offset);
     }
 
     /// Appends the immediates of an operator.
-    pub fn immediate(&self, imm: &Imm, out: &mut Vec<u8>) {
-        let mut put = |values: &[u32]| {
-            for &v in values {
-                leb::unsigned(out, u64::from(v));
-            }
-        };
+    pub(crate) fn immediate(&self, imm: &Imm, out: &mut Code) {
         match *imm {
             Imm::Memarg(ref arg) => self.memarg(arg, out),
             Imm::MemargLane(ref arg, lane) => {
                 self.memarg(arg, out);
-                out.push(lane);
+                out.bytes.push(lane);
             }
-            Imm::Lane(lane) => out.push(lane),
-            Imm::Shuffle(lanes) => out.extend(lanes),
-            Imm::Memory(m) => put(&[self.memory(m)]),
-            Imm::MemoryMemory(a, b) => put(&[self.memory(a), self.memory(b)]),
-            Imm::DataMemory(d, m) => put(&[self.data(d), self.memory(m)]),
-            Imm::Data(d) => put(&[self.data(d)]),
-            Imm::Table(t) => put(&[self.table(t)]),
-            Imm::TableTable(a, b) => put(&[self.table(a), self.table(b)]),
-            Imm::ElemTable(e, t) => put(&[self.elem(e), self.table(t)]),
-            Imm::Elem(e) => put(&[self.elem(e)]),
-            Imm::Ty(t) => put(&[t.as_u32()]),
-            Imm::TyField(t, n) | Imm::TyCount(t, n) => put(&[t.as_u32(), n]),
-            Imm::TyTy(a, b) => put(&[a.as_u32(), b.as_u32()]),
-            Imm::TyData(t, d) => put(&[t.as_u32(), self.data(d)]),
-            Imm::TyElem(t, e) => put(&[t.as_u32(), self.elem(e)]),
-            Imm::Heap(h) => enc::Encode::encode(&self.heap_type(h), out),
-            Imm::Func(f) => put(&[self.func(f)]),
+            Imm::Lane(lane) => out.bytes.push(lane),
+            Imm::Shuffle(lanes) => out.bytes.extend(lanes),
+            Imm::Memory(m) => out.number(self.memory(m).into()),
+            Imm::MemoryMemory(a, b) => {
+                out.number(self.memory(a).into());
+                out.number(self.memory(b).into());
+            }
+            Imm::DataMemory(d, m) => {
+                out.number(self.data(d).into());
+                out.number(self.memory(m).into());
+            }
+            Imm::Data(d) => out.number(self.data(d).into()),
+            Imm::Table(t) => out.index(RelocKind::Table, self.table(t)),
+            Imm::TableTable(a, b) => {
+                out.index(RelocKind::Table, self.table(a));
+                out.index(RelocKind::Table, self.table(b));
+            }
+            Imm::ElemTable(e, t) => {
+                out.number(self.elem(e).into());
+                out.index(RelocKind::Table, self.table(t));
+            }
+            Imm::Elem(e) => out.number(self.elem(e).into()),
+            Imm::Ty(t) => out.index(RelocKind::Type, t.as_u32()),
+            Imm::TyField(t, n) | Imm::TyCount(t, n) => {
+                out.index(RelocKind::Type, t.as_u32());
+                out.number(n.into());
+            }
+            Imm::TyTy(a, b) => {
+                out.index(RelocKind::Type, a.as_u32());
+                out.index(RelocKind::Type, b.as_u32());
+            }
+            Imm::TyData(t, d) => {
+                out.index(RelocKind::Type, t.as_u32());
+                out.number(self.data(d).into());
+            }
+            Imm::TyElem(t, e) => {
+                out.index(RelocKind::Type, t.as_u32());
+                out.number(self.elem(e).into());
+            }
+            // Heap types are signed numbers, which no relocation describes.
+            Imm::Heap(h) => enc::Encode::encode(&self.heap_type(h), &mut out.bytes),
+            Imm::Func(f) => out.index(RelocKind::Func, self.func(f)),
         }
     }
 }

@@ -8,8 +8,8 @@
 
 use wasmir::entity::packed_option::PackedOption;
 use wasmir::{
-    Access, Data, Elem, Func, Global, HeapType, Imm, ImmKind, MemArg, Memory, Module, Opcode,
-    RefType, Table, Tag, Type, TypeId, UnitData,
+    Access, Data, Elem, Func, Global, HeapType, Imm, ImmKind, Item, MemArg, Memory, Module, Opcode,
+    RefType, Reloc, RelocKind, RelocTarget, Table, Tag, Type, TypeId, UnitData,
 };
 use wasmparser::BinaryReader;
 
@@ -66,6 +66,10 @@ pub(crate) enum BlockType {
 pub(crate) struct Decoder<'a, 'm> {
     reader: BinaryReader<'a>,
     numbering: Numbering<'m>,
+    /// Relocations not passed yet.
+    relocs: &'m [Reloc],
+    /// Where the offset of the last memory argument stands.
+    offset_at: usize,
 }
 
 impl<'a, 'm> Decoder<'a, 'm> {
@@ -73,6 +77,52 @@ impl<'a, 'm> Decoder<'a, 'm> {
         Decoder {
             reader: BinaryReader::new(bytes, 0),
             numbering,
+            relocs: &[],
+            offset_at: 0,
+        }
+    }
+
+    /// The same with the relocations of the bytes, by ascending offset.
+    pub(crate) fn relocated(self, relocs: &'m [Reloc]) -> Decoder<'a, 'm> {
+        Decoder { relocs, ..self }
+    }
+
+    /// The relocation at a position; positions must ascend.
+    fn reloc_at(&mut self, position: usize) -> Option<Reloc> {
+        while let [first, rest @ ..] = self.relocs {
+            if first.offset as usize >= position {
+                break;
+            }
+            self.relocs = rest;
+        }
+        let first = self.relocs.first();
+        first.filter(|r| r.offset as usize == position).copied()
+    }
+
+    /// What a constant that starts here is the address of.
+    pub(crate) fn address(&mut self) -> Result<Option<(Item, i64)>, LiftError> {
+        let reloc = self.reloc_at(self.position());
+        self.symbol(reloc)
+    }
+
+    /// What the offset of the last memory argument is the address of.
+    pub(crate) fn offset_address(&mut self) -> Result<Option<(Item, i64)>, LiftError> {
+        let reloc = self.reloc_at(self.offset_at);
+        self.symbol(reloc)
+    }
+
+    fn symbol(&self, reloc: Option<Reloc>) -> Result<Option<(Item, i64)>, LiftError> {
+        use RelocKind::*;
+        let Some(reloc) = reloc else { return Ok(None) };
+        match (reloc.kind, reloc.target) {
+            (
+                MemoryAddrLeb | MemoryAddrSleb | MemoryAddrLeb64 | MemoryAddrSleb64,
+                RelocTarget::Item(item @ Item::Data(_)),
+            )
+            | (TableIndexSleb | TableIndexSleb64, RelocTarget::Item(item @ Item::Func(_))) => {
+                Ok(Some((item, reloc.addend)))
+            }
+            _ => Err(self.error("a relocation other than of an address")),
         }
     }
 
@@ -277,7 +327,10 @@ impl<'a, 'm> Decoder<'a, 'm> {
         }
         Ok(MemArg {
             memory,
-            offset: self.u64()?,
+            offset: {
+                self.offset_at = self.position();
+                self.u64()?
+            },
             access: Access::new(align as u8),
         })
     }

@@ -48,6 +48,8 @@ pub fn lift_shared(source: &Arc<[u8]>) -> Result<Module, LiftError> {
         bodies: Vec::new(),
         customs: Vec::new(),
         code_start: 0,
+        data_starts: Vec::new(),
+        kinds: Vec::new(),
     };
     let mut validator = Validator::new_with_features(features());
     let mut parser = Parser::new(0);
@@ -75,10 +77,24 @@ struct Reader<'a> {
     /// Custom sections that need the whole module to be understood.
     customs: Vec<(SectionPlace, wasmparser::CustomSectionReader<'a>)>,
     code_start: u64,
+    /// For each segment where its bytes start in the data section's contents.
+    data_starts: Vec<u32>,
+    /// What each section is, in the order of the file.
+    kinds: Vec<object::SectionKind>,
 }
 
 impl<'a> Reader<'a> {
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), LiftError> {
+        match &payload {
+            Payload::Version { .. } | Payload::CodeSectionEntry(_) | Payload::End(_) => {}
+            Payload::CodeSectionStart { .. } => self.kinds.push(object::SectionKind::Code),
+            Payload::DataSection(_) => self.kinds.push(object::SectionKind::Data),
+            Payload::CustomSection(_) => {
+                let number = self.customs.len() as u32;
+                self.kinds.push(object::SectionKind::Custom(number));
+            }
+            _ => self.kinds.push(object::SectionKind::Other),
+        }
         match payload {
             Payload::Version { encoding, .. } => {
                 if encoding != wasmparser::Encoding::Module {
@@ -399,6 +415,7 @@ impl<'a> Reader<'a> {
     fn datas(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<(), LiftError> {
         self.place = SectionPlace::Data;
         self.unit.datas.clear();
+        let start = section.range().start;
         for segment in section {
             let segment = segment?;
             let kind = match segment.kind {
@@ -414,6 +431,8 @@ impl<'a> Reader<'a> {
                 },
             };
             let end = segment.range.end as usize;
+            let bytes_start = (end - segment.data.len()) as u64;
+            self.data_starts.push((bytes_start - start) as u32);
             let bytes = self.slice(end - segment.data.len()..end, segment.range.start)?;
             let data = DataData {
                 kind,
@@ -452,8 +471,14 @@ impl<'a> Reader<'a> {
 
         let customs = std::mem::take(&mut self.customs);
         let mut debug = dwarf::Sections::default();
-        let mut linking = object::Sections::default();
+        let mut linking = object::Sections {
+            kinds: std::mem::take(&mut self.kinds),
+            data_starts: std::mem::take(&mut self.data_starts),
+            ..object::Sections::default()
+        };
+        let relocatable = customs.iter().any(|(_, s)| s.name() == "linking");
         for (place, section) in &customs {
+            let mut kept = None;
             match section.name() {
                 "name" => names::read(&mut self.module, section),
                 // Offsets of instructions, which change when code is emitted again.
@@ -461,26 +486,30 @@ impl<'a> Reader<'a> {
                 "linking" => linking.linking = Some(section.clone()),
                 name if name.starts_with("reloc.") => linking.relocs.push(section.clone()),
                 name => {
+                    let mut is_debug = false;
                     if let Some(name) = name.strip_prefix(".debug_") {
                         debug.add(name, section.data());
+                        is_debug = true;
                     }
-                    let range = section.data_range();
-                    let bytes =
-                        self.slice(range.start as usize..range.end as usize, range.start)?;
-                    let name = name.to_owned();
-                    self.module.customs.push(CustomSection {
-                        name,
-                        bytes,
-                        place: *place,
-                        relocs: Vec::new(),
-                    });
+                    if !(is_debug && relocatable) {
+                        let range = section.data_range();
+                        let bytes =
+                            self.slice(range.start as usize..range.end as usize, range.start)?;
+                        let name = name.to_owned();
+                        kept = Some(self.module.customs.len() as u32);
+                        self.module.customs.push(CustomSection {
+                            name,
+                            bytes,
+                            place: *place,
+                            relocs: Vec::new(),
+                        });
+                    }
                 }
             }
+            linking.customs.push(kept);
         }
         self.module.debug = debug.lines();
-        if linking.linking.is_some() {
-            object::read(&mut self.module, linking)?;
-        }
+        object::read(&mut self.module, linking)?;
         Ok(self.module)
     }
 }

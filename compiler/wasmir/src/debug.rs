@@ -31,12 +31,17 @@ pub struct DebugInfo {
 impl DebugInfo {
     /// File, line and column of a position.
     pub fn lookup(&self, loc: SrcLoc) -> Option<(&str, u32, u32)> {
+        let row = self.row(loc)?;
+        let file = self.files.get(row.file? as usize)?;
+        Some((file, row.line, row.col))
+    }
+
+    /// The row that a position belongs to.
+    pub fn row(&self, loc: SrcLoc) -> Option<&LineRow> {
         if !loc.is_some() {
             return None;
         }
         let after = self.rows.partition_point(|row| row.start <= loc);
-        let row = self.rows.get(after.checked_sub(1)?)?;
-        let file = self.files.get(row.file? as usize)?;
-        Some((file, row.line, row.col))
+        self.rows.get(after.checked_sub(1)?)
     }
 }

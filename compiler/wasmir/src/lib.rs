@@ -35,6 +35,7 @@ mod builder;
 mod debug;
 mod entities;
 mod inst;
+pub mod layout;
 mod leb;
 mod link;
 mod module;
@@ -50,7 +51,8 @@ mod types;
 mod verify;
 
 pub use binary::{
-    BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_module,
+    BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_body,
+    encode_module,
 };
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;

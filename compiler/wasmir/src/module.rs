@@ -35,6 +35,16 @@ impl Bytes {
         })
     }
 
+    /// A part of these bytes, sharing them; `None` if the range is not inside.
+    pub fn part(&self, range: Range<usize>) -> Option<Bytes> {
+        self.as_slice().get(range.clone())?;
+        let start = self.range.start;
+        Some(Bytes {
+            source: Arc::clone(&self.source),
+            range: start + range.start..start + range.end,
+        })
+    }
+
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.source[self.range.clone()]

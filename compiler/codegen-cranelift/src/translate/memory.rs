@@ -5,7 +5,7 @@
 
 use super::Translator;
 use crate::error::{ErrorKind, Result};
-use crate::leb;
+use crate::fields::Code;
 use crate::ops::Effects;
 use cranelift_codegen::ir::{InstBuilder, Opcode as Clif, types};
 use wasmir::{Local, Memory, Opcode};
@@ -133,23 +133,23 @@ impl Translator<'_, '_> {
                 info.name
             )));
         }
-        let mut code = Vec::new();
+        let mut code = Code::new(&[], self.numbers.relocatable);
         let typed_select =
             info.prefix == 0 && info.code == 0x1b && self.body.locals[results[0]].is_ref();
         if typed_select {
-            code.extend([0x1c, 1]);
+            code.bytes.extend([0x1c, 1]);
             wasm_encoder::Encode::encode(
                 &self.numbers.val_type(self.body.locals[results[0]]),
-                &mut code,
+                &mut code.bytes,
             );
         } else if info.prefix == 0 {
-            code.push(info.code as u8);
+            code.bytes.push(info.code as u8);
         } else {
-            code.push(info.prefix);
-            leb::unsigned(&mut code, u64::from(info.code));
+            code.bytes.push(info.prefix);
+            code.number(u64::from(info.code));
         }
         if info.imm == wasmir::ImmKind::Fence {
-            code.push(0);
+            code.bytes.push(0);
         }
         if let Some(imm) = imm {
             // Nullability of casts is in the operator; the heap type follows.
@@ -161,6 +161,6 @@ impl Translator<'_, '_> {
         } else {
             Effects::SIDE
         };
-        self.side(code, Vec::new(), effects, results, args, false)
+        self.side(code, effects, results, args, false)
     }
 }

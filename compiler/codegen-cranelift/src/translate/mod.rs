@@ -11,9 +11,9 @@
 mod memory;
 mod operators;
 
-use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, NS_SIDE, Reloc, RelocKind, SideOp, SideOperand};
+use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, NS_SIDE, RelocKind, SideOp, SideOperand};
 use crate::error::{ErrorKind, Result};
-use crate::leb;
+use crate::fields::Code;
 use crate::locals::Abi;
 use crate::number::Numbers;
 use crate::ops::Effects;
@@ -427,7 +427,7 @@ impl Translator<'_, '_> {
             }
             Inst::Copy { dst, src } => {
                 if let Place::Pinned(_) = self.place(dst)? {
-                    return self.side(Vec::new(), Vec::new(), Effects::NONE, &[dst], &[src], false);
+                    return self.side(self.code(&[]), Effects::NONE, &[dst], &[src], false);
                 }
                 let v = self.get(src)?;
                 self.def(dst, v)
@@ -485,9 +485,9 @@ impl Translator<'_, '_> {
             }
             Inst::GlobalGet { dst, global } => {
                 if let Place::Pinned(_) = self.place(dst)? {
-                    let mut code = vec![0x23];
-                    leb::unsigned(&mut code, u64::from(self.numbers.global(global)));
-                    return self.side(code, Vec::new(), Effects::SIDE, &[dst], &[], false);
+                    let mut code = self.code(&[0x23]);
+                    code.index(RelocKind::Global, self.numbers.global(global));
+                    return self.side(code, Effects::SIDE, &[dst], &[], false);
                 }
                 let (addr, flags) = self.global_address(global);
                 let ty = clif_type(self.body.locals[dst]).unwrap_or(types::I32);
@@ -496,9 +496,9 @@ impl Translator<'_, '_> {
             }
             Inst::GlobalSet { global, src } => {
                 if let Place::Pinned(_) = self.place(src)? {
-                    let mut code = vec![0x24];
-                    leb::unsigned(&mut code, u64::from(self.numbers.global(global)));
-                    return self.side(code, Vec::new(), Effects::SIDE, &[], &[src], false);
+                    let mut code = self.code(&[0x24]);
+                    code.index(RelocKind::Global, self.numbers.global(global));
+                    return self.side(code, Effects::SIDE, &[], &[src], false);
                 }
                 let v = self.get(src)?;
                 let (addr, flags) = self.global_address(global);
@@ -572,46 +572,34 @@ impl Translator<'_, '_> {
                 return Ok(());
             }
         }
-        let mut code = Vec::new();
-        let mut relocs = Vec::new();
+        let mut code = self.code(&[]);
         match callee {
             Callee::Direct(func) => {
-                code.push(if tail { 0x12 } else { 0x10 });
-                leb::unsigned(&mut code, u64::from(self.numbers.func(func)));
+                code.bytes.push(if tail { 0x12 } else { 0x10 });
+                code.index(RelocKind::Func, self.numbers.func(func));
             }
             Callee::Indirect { table, ty } => {
-                code.push(if tail { 0x13 } else { 0x11 });
-                let fields = [
-                    (RelocKind::Type, ty.as_u32()),
-                    (RelocKind::Table, self.numbers.table(table)),
-                ];
-                for (kind, target) in fields {
-                    if self.module.relocatable {
-                        relocs.push(Reloc {
-                            offset: code.len() as u32,
-                            kind,
-                            target,
-                            addend: 0,
-                        });
-                        leb::unsigned_padded(&mut code, u64::from(target), 5);
-                    } else {
-                        leb::unsigned(&mut code, u64::from(target));
-                    }
-                }
+                code.bytes.push(if tail { 0x13 } else { 0x11 });
+                code.index(RelocKind::Type, ty.as_u32());
+                code.index(RelocKind::Table, self.numbers.table(table));
             }
             Callee::Ref(ty) => {
-                code.push(if tail { 0x15 } else { 0x14 });
-                leb::unsigned(&mut code, u64::from(ty.as_u32()));
+                code.bytes.push(if tail { 0x15 } else { 0x14 });
+                code.index(RelocKind::Type, ty.as_u32());
             }
         }
-        self.side(code, relocs, Effects::SIDE, &results, &args, tail)
+        self.side(code, Effects::SIDE, &results, &args, tail)
+    }
+
+    /// An operator's first bytes.
+    fn code(&self, bytes: &[u8]) -> Code {
+        Code::new(bytes, self.numbers.relocatable)
     }
 
     /// A side operator on locals.
     fn side(
         &mut self,
-        code: Vec<u8>,
-        relocs: Vec<Reloc>,
+        code: Code,
         effects: Effects,
         results: &[Local],
         args: &[Local],
@@ -644,8 +632,8 @@ impl Translator<'_, '_> {
             }
         }
         let op = SideOp {
-            code,
-            relocs,
+            code: code.bytes,
+            relocs: code.relocs,
             effects,
             operands,
             results: pinned,
@@ -732,7 +720,7 @@ impl Translator<'_, '_> {
                     .iter()
                     .any(|&a| matches!(self.places[a], Some(Place::Pinned(_))));
                 if refs {
-                    return self.side(vec![0x0f], Vec::new(), Effects::SIDE, &[], &args, true);
+                    return self.side(self.code(&[0x0f]), Effects::SIDE, &[], &args, true);
                 }
                 let vals = args
                     .iter()
@@ -747,12 +735,12 @@ impl Translator<'_, '_> {
                 handlers,
             } if handlers.is_none() => {
                 let args = self.body.pool.args(operands).to_vec();
-                let mut code = vec![0x08];
-                leb::unsigned(&mut code, u64::from(self.numbers.tag(tag)));
-                self.side(code, Vec::new(), Effects::SIDE, &[], &args, true)?;
+                let mut code = self.code(&[0x08]);
+                code.index(RelocKind::Tag, self.numbers.tag(tag));
+                self.side(code, Effects::SIDE, &[], &args, true)?;
             }
             Terminator::ThrowRef { exn, handlers } if handlers.is_none() => {
-                self.side(vec![0x0a], Vec::new(), Effects::SIDE, &[], &[exn], true)?;
+                self.side(self.code(&[0x0a]), Effects::SIDE, &[], &[exn], true)?;
             }
             Terminator::Invoke { .. } | Terminator::Throw { .. } | Terminator::ThrowRef { .. } => {
                 return Err(ErrorKind::Unsupported("exception handlers".into()));

@@ -67,7 +67,7 @@ fn lift_raw(module: &Module, func: Func, raw: &RawBody) -> Result<Body, LiftErro
     let ty = module
         .func_type(func)
         .ok_or(misfit("a function whose type is no function type"))?;
-    let mut decoder = Decoder::new(&raw.bytes, Numbering::new(unit));
+    let mut decoder = Decoder::new(&raw.bytes, Numbering::new(unit)).relocated(&raw.relocs);
     let mut builder = BodyBuilder::new(&ty.params);
     let groups = decoder.u32()?;
     for _ in 0..groups {

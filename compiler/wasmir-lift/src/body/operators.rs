@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use wasmir::{
-    AbstractHeap, CompositeType, HeapType, Imm, ImmKind, Inst, Local, OpClass, Opcode, OperandTy,
-    RefType, Terminator, Type, TypeId,
+    AbstractHeap, CompositeType, HeapType, Imm, ImmKind, Inst, Local, MemArg, OpClass, Opcode,
+    OperandTy, RefType, Terminator, Type, TypeId,
 };
 
 use super::Lifter;
@@ -65,6 +65,7 @@ impl Lifter<'_> {
                 let src = self.pop()?;
                 self.push_inst(Inst::GlobalSet { global, src })
             }
+            Opcode::I32Const | Opcode::I64Const if self.symbol_constant(op)? => Ok(()),
             Opcode::I32Const => {
                 let bits = u64::from(self.decoder.i32()? as u32);
                 self.define(Type::I32, |dst| Inst::Const { dst, bits })
@@ -108,6 +109,7 @@ impl Lifter<'_> {
                 OpClass::Load => {
                     let arg = self.decoder.memarg()?;
                     let addr = self.pop()?;
+                    let (addr, arg) = self.symbol_offset(addr, arg)?;
                     let [OperandTy::Val(ty)] = op.info().results else {
                         return Err(self.error("a load without result"));
                     };
@@ -125,6 +127,7 @@ impl Lifter<'_> {
                     let arg = self.decoder.memarg()?;
                     let value = self.pop()?;
                     let addr = self.pop()?;
+                    let (addr, arg) = self.symbol_offset(addr, arg)?;
                     let (access, memory, offset) = (arg.access, arg.memory, arg.offset);
                     self.push_inst(Inst::Store {
                         op,
@@ -139,6 +142,48 @@ impl Lifter<'_> {
                 OpClass::Form => Err(self.error("an operator out of place")),
             },
         }
+    }
+
+    /// A constant that is the address of a symbol, if this is one.
+    fn symbol_constant(&mut self, op: Opcode) -> Result<bool, LiftError> {
+        let Some((item, addend)) = self.decoder.address()? else {
+            return Ok(false);
+        };
+        self.decoder.skip(op.info().imm)?;
+        let ty = if op == Opcode::I64Const {
+            Type::I64
+        } else {
+            Type::I32
+        };
+        self.define(ty, |dst| Inst::SymAddr { dst, item, addend })?;
+        Ok(true)
+    }
+
+    /// The address and argument of an access whose offset may be the address of a symbol.
+    ///
+    /// Compilers put a symbol there only where adding it to the address does not overflow.
+    fn symbol_offset(&mut self, addr: Local, arg: MemArg) -> Result<(Local, MemArg), LiftError> {
+        let Some((item, addend)) = self.decoder.offset_address()? else {
+            return Ok((addr, arg));
+        };
+        let ty = self.ty_of(addr);
+        let (symbol, sum) = (self.fresh(ty), self.fresh(ty));
+        self.push_inst(Inst::SymAddr {
+            dst: symbol,
+            item,
+            addend,
+        })?;
+        let op = if ty == Type::I64 {
+            Opcode::I64Add
+        } else {
+            Opcode::I32Add
+        };
+        self.push_inst(Inst::Binary {
+            op,
+            dst: sum,
+            args: [addr, symbol],
+        })?;
+        Ok((sum, MemArg { offset: 0, ..arg }))
     }
 
     fn select(&mut self, ty: Type) -> Result<(), LiftError> {
@@ -156,7 +201,7 @@ impl Lifter<'_> {
     /// An operator that is described by the list alone.
     fn plain(&mut self, op: Opcode) -> Result<(), LiftError> {
         let info = op.info();
-        let imm = if info.imm == ImmKind::None {
+        let mut imm = if info.imm == ImmKind::None {
             None
         } else {
             self.decoder.imm(info.imm)?
@@ -169,7 +214,12 @@ impl Lifter<'_> {
         if params > self.stack.len() {
             return Err(self.error("an operator without operands"));
         }
-        let args = self.pop_many(params)?;
+        let mut args = self.pop_many(params)?;
+        if let (Some(Imm::Memarg(arg) | Imm::MemargLane(arg, _)), Some(addr)) =
+            (&mut imm, args.first_mut())
+        {
+            (*addr, *arg) = self.symbol_offset(*addr, *arg)?;
+        }
         let mut results: SmallVec<[Local; 2]> = SmallVec::new();
         for &result in info.results {
             let ty = self.result_type(op, result, imm, &args)?;

@@ -83,7 +83,7 @@ pub fn encode_module(module: &Module) -> Vec<u8> {
 }
 
 /// The bytes of a body alone: equal bytes are equal bodies.
-pub(crate) fn body_bytes(body: &crate::body::Body) -> Vec<u8> {
+pub fn encode_body(body: &crate::body::Body) -> Vec<u8> {
     let mut out = Vec::new();
     body.put(&mut out);
     out

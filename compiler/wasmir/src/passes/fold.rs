@@ -17,7 +17,7 @@
 //! # Cost
 //! Linear in the size of the module, three times at most.
 
-use crate::binary::body_bytes;
+use crate::binary::encode_body;
 use crate::body::Body;
 use crate::entities::Func;
 use crate::inst::{Callee, Inst, SrcLoc, Terminator};
@@ -60,7 +60,7 @@ fn duplicates(module: &Module) -> SecondaryMap<Func, PackedOption<Func>> {
     for (func, data) in module.funcs.iter() {
         if let FuncBody::Ir(body) = &data.body {
             let kept = *first
-                .entry((data.ty, body_bytes(&without_locs(body))))
+                .entry((data.ty, encode_body(&without_locs(body))))
                 .or_insert(func);
             if kept != func {
                 same[func] = Some(kept).into();
