@@ -1,12 +1,10 @@
-//! See `bodies.rs`.
+//! See the crate's `lib.rs`.
 #![no_main]
 
 use std::sync::LazyLock;
 
-#[path = "../bodies.rs"]
-#[expect(dead_code, reason = "each target uses one body")]
-mod bodies;
+use wasm_sandbox_fuzz::Runtimes;
 
-static RUNTIMES: LazyLock<bodies::Runtimes> = LazyLock::new(bodies::Runtimes::new);
+static RUNTIMES: LazyLock<Runtimes> = LazyLock::new(Runtimes::new);
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| RUNTIMES.module(data));

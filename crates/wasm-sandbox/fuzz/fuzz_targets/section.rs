@@ -1,8 +1,4 @@
-//! See `bodies.rs`.
+//! See the crate's `lib.rs`.
 #![no_main]
 
-#[path = "../bodies.rs"]
-#[expect(dead_code, reason = "each target uses one body")]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::section(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wasm_sandbox_fuzz::section(data));

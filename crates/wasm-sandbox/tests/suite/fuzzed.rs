@@ -3,7 +3,7 @@
 use crate::fixtures::{COMPONENT, MESSAGES, core, wat};
 use crate::values::Random;
 
-#[path = "../../fuzz/bodies.rs"]
+#[path = "../../fuzz/lib.rs"]
 #[expect(
     unreachable_pub,
     reason = "the fuzz targets use the same file as a public module"
@@ -83,5 +83,33 @@ fn modules() {
     let core = wat(&core(wasm_sandbox::Backend::Wasmi));
     run(400, &[core, wat(MESSAGES), wat(COMPONENT)], |data| {
         runtimes.module(data)
+    });
+}
+
+/// What the guest's record looks like in memory when everything in it is right.
+fn record() -> Vec<u8> {
+    let mut record = vec![0; 128];
+    record[0] = 1;
+    record[4] = b'c';
+    record[12..16].copy_from_slice(&32768u32.to_le_bytes());
+    record[16] = 4;
+    record
+}
+
+#[test]
+fn lifted_values() {
+    let maker = bodies::Maker::new();
+    run(1_500, &[record(), vec![0; 128], vec![1; 256]], |data| {
+        maker.lift(data);
+    });
+}
+
+#[test]
+fn messages() {
+    let maker = bodies::Maker::new();
+    let bytes = [&[0x91, 0xc5, 0, 128][..], &record()].concat();
+    let named = [&[0x81, 0xa5][..], b"bytes", &[0x93, 1, 2, 3]].concat();
+    run(1_500, &[bytes, named, vec![0x91; 64]], |data| {
+        maker.msgpack(data);
     });
 }

@@ -1,10 +1,14 @@
 //! What each fuzz target does with its bytes. Shared by the targets of `cargo fuzz` and by the test
 //! suite, which runs them on fixed seeds.
+//!
+//! Everything here parses what a guest, or the other side of a channel, chose. A body passes when it
+//! comes back: it must not panic, hang, or use memory out of proportion.
 
 use wasm_sandbox::rpc::{RpcChannel, RpcChannelExt, memory_channel};
 use wasm_sandbox::value::{Case, Field, from_value, to_value};
 use wasm_sandbox::{
-    Backend, Capabilities, ResourceLimits, RuntimeConfig, Type, WasmRuntime, create_runtime,
+    Backend, Capabilities, Error, ResourceLimits, RuntimeConfig, Type, Value, WasmInstanceExt,
+    WasmModule, WasmRuntime, create_runtime,
 };
 
 /// A custom section, and a module's frame: a list or an error.
@@ -110,6 +114,81 @@ impl Runtimes {
                 }
             }
             runtime.unload_module(module.id()).expect("it was loaded");
+        }
+    }
+}
+
+/// A component that makes values of bytes: what its caller passes is what its results are lifted from.
+const MAKES: &str = r#"(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32768))
+    (func (export "make") (param i32 i32) (result i32) (local.get 0)))
+  (core instance $i (instantiate $m))
+  (type $kind' (enum "a" "b" "c")) (export $kind "kind" (type $kind'))
+  (type $set' (flags "x" "y" "z")) (export $set "set" (type $set'))
+  (type $shape' (variant (case "none") (case "wide" f64) (case "named" string) (case "many" (list u16))))
+  (export $shape "shape" (type $shape'))
+  (type $all' (record
+    (field "flag" bool) (field "letter" char) (field "small" s8) (field "text" string)
+    (field "kind" $kind) (field "set" $set) (field "shape" $shape)
+    (field "maybe" (option u64)) (field "either" (result (list u8) (error f32)))
+    (field "pairs" (list (tuple u8 string))) (field "nested" (list (list $shape)))))
+  (export $all "all" (type $all'))
+  (func (export "make") (param "bytes" (list u8)) (result $all)
+    (canon lift (core func $i "make") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
+
+/// The component above, loaded; made once, since compiling it is expensive.
+pub struct Maker {
+    runtime: Box<dyn WasmRuntime>,
+    module: Box<dyn WasmModule>,
+}
+
+impl Maker {
+    /// Compiles the component.
+    pub fn new() -> Self {
+        let runtime = create_runtime(&RuntimeConfig {
+            max_instances: 4,
+            ..RuntimeConfig::default()
+        })
+        .expect("a valid configuration");
+        let wasm = wat::parse_str(MAKES).expect("valid text");
+        let module = runtime.load_module(&wasm).expect("a valid component");
+        Self { runtime, module }
+    }
+
+    fn instance(&self) -> Box<dyn wasm_sandbox::WasmInstance> {
+        let limits = ResourceLimits {
+            value_bytes: 1 << 20,
+            ..ResourceLimits::default()
+        };
+        self.runtime
+            .create_instance(self.module.as_ref(), limits, Capabilities::minimal())
+            .expect("there is room for one")
+    }
+
+    /// A guest's memory, lifted to values: one of the type, or an error that says what is wrong.
+    pub fn lift(&self, data: &[u8]) {
+        // As much as there is room for behind the place where the guest puts it, and no less than what
+        // the record itself takes.
+        let mut data = data[..data.len().min(32 << 10)].to_vec();
+        data.resize(data.len().max(128), 0);
+        let caller = self.instance().function_caller();
+        let result = &caller.function("make").expect("exported").signature.results[0].clone();
+        let bytes = Value::List(data.into_iter().map(Value::U8).collect());
+        match caller.call_blocking("make", &[bytes]) {
+            Ok(values) => assert!(values.len() == 1 && values[0].is(result)),
+            Err(Error::Trap { .. } | Error::LimitExceeded { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// A MessagePack message as the arguments of a call.
+    pub fn msgpack(&self, data: &[u8]) {
+        let instance = self.instance();
+        let call = instance.call_function_msgpack_async("make", data);
+        if let Some(Ok(answer)) = futures_now(call) {
+            assert!(!answer.is_empty());
         }
     }
 }
