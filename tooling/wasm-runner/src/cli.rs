@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, ValueEnum, error::ErrorKind};
 
 use crate::{
-    engine::{self, Outcome},
     error::Error,
     options::{self, Action, EnvVar, Format, Limits, Mount, Options},
+    run::{self, Outcome},
 };
 
 /// Run a WebAssembly module or component
@@ -141,7 +141,7 @@ pub fn run_cli(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let result = engine::run(&options).and_then(|outcome| match outcome {
+    let result = run::run(&options).and_then(|outcome| match outcome {
         Outcome::Exited(code) => Ok(exit_code(code)),
         Outcome::Returned(bytes) => print(&bytes).map(|()| ExitCode::SUCCESS),
     });

@@ -43,22 +43,23 @@
 //!
 //! # Architecture
 //!
-//! `engine` is the only module that names Wasmtime: the rest (options, errors, call expressions, the choice of an exported
-//! function) knows nothing of it, so that another engine-facing crate can take its place. Nothing here reads the process's
-//! environment but `cli`, `cache` (where to keep compiled code) and the guest's own standard streams.
+//! The runner is a command line, WAVE, and the printing of results and backtraces; every program runs in a
+//! [sandbox](wasm_sandbox), which sets the engine up, grants what the options name, keeps the limits and makes the calls. Only `run`
+//! knows the sandbox, and nothing here knows the engine beneath it. Nothing reads the process's environment but `cli`, `cache` (where
+//! to keep compiled code) and the variables that are passed on to the guest.
 
 mod cache;
 mod call;
 mod cli;
-mod engine;
 mod error;
 mod exports;
 mod options;
 mod program;
 mod report;
+mod run;
 
 pub use cli::run_cli;
-pub use engine::{Outcome, run};
 pub use error::{Error, ExportList, ImportProblem};
 pub use options::{Action, EnvVar, Format, Limits, Mount, Options, ParseOptionError};
 pub use report::{Frame, Stop, TrapReport};
+pub use run::{Outcome, run};

@@ -135,7 +135,7 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// Wall-clock time from instantiation on; compiling is not counted.
     pub timeout: Option<Duration>,
-    /// Bytes of all linear memories and tables together.
+    /// Bytes of all linear memories together; all tables together may take as much again.
     pub max_memory: Option<u64>,
 }
 

@@ -5,6 +5,8 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use wasm_sandbox::ModuleKind;
+
 use crate::error::{Error, Found};
 
 /// The largest program accepted. Wasm's 32-bit section sizes allow no larger module.
@@ -14,14 +16,7 @@ const MAX_SIZE: u64 = u32::MAX as u64;
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) kind: Kind,
-}
-
-/// The two layers of binary WebAssembly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Module,
-    Component,
+    pub(crate) kind: ModuleKind,
 }
 
 /// Reads the program in `path`. Nothing beyond the header is read of a file that is not WebAssembly.
@@ -46,11 +41,11 @@ pub(crate) fn read(path: &Path) -> Result<Program, Error> {
     Ok(Program { bytes, kind })
 }
 
-fn kind(header: &[u8]) -> Result<Kind, Found> {
+fn kind(header: &[u8]) -> Result<ModuleKind, Found> {
     match header {
         [] => Err(Found::Empty),
-        b"\0asm\x01\0\0\0" => Ok(Kind::Module),
-        b"\0asm\x0d\0\x01\0" => Ok(Kind::Component),
+        b"\0asm\x01\0\0\0" => Ok(ModuleKind::Core),
+        b"\0asm\x0d\0\x01\0" => Ok(ModuleKind::Component),
         [0, b'a', b's', b'm', version @ ..] => match <[u8; 4]>::try_from(version) {
             Ok(version) => Err(Found::Version(u32::from_le_bytes(version))),
             Err(_) => Err(Found::Truncated),
@@ -73,8 +68,8 @@ mod tests {
 
     #[test]
     fn kinds() {
-        assert_eq!(kind(b"\0asm\x01\0\0\0"), Ok(Kind::Module));
-        assert_eq!(kind(b"\0asm\x0d\0\x01\0"), Ok(Kind::Component));
+        assert_eq!(kind(b"\0asm\x01\0\0\0"), Ok(ModuleKind::Core));
+        assert_eq!(kind(b"\0asm\x0d\0\x01\0"), Ok(ModuleKind::Component));
         assert_eq!(kind(b"\0asm\x02\0\0\0"), Err(Found::Version(2)));
         assert_eq!(kind(b""), Err(Found::Empty));
         assert_eq!(kind(b"\0as"), Err(Found::Truncated));

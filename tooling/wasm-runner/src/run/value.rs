@@ -1,7 +1,6 @@
 //! Values as text: arguments in WAVE or as plain words, results in WAVE, JSON or raw.
 //!
-//! Parsing is generic over the two kinds of values (core and component), which implement the same WAVE traits. Arguments are parsed
-//! against the function's types before the guest is instantiated, so that a mistake costs nothing.
+//! Arguments are parsed against the function's types before the guest is instantiated, so that a mistake costs nothing.
 
 use std::{
     error::Error as _,
@@ -10,24 +9,21 @@ use std::{
 };
 
 use serde_json::{Map, Value as Json};
-use wasmtime::component::{
-    Type, Val,
-    wasm_wave::{
-        self,
-        ast::Node,
-        parser::{ParserError, ParserErrorKind},
-        untyped::UntypedFuncCall,
-        wasm::{WasmType, WasmTypeKind, WasmValue},
-    },
+use wasm_sandbox::{Type, Value};
+use wasm_wave::{
+    ast::Node,
+    parser::{ParserError, ParserErrorKind},
+    untyped::UntypedFuncCall,
 };
 
+use super::wave::{WaveType, WaveValue};
 use crate::{error::Error, options::Format};
 
 /// A parameter.
-pub(super) struct Parameter<T> {
+pub(super) struct Parameter {
     /// As an error refers to it.
     pub(super) name: String,
-    pub(super) ty: T,
+    pub(super) ty: Type,
     /// The type, by its name when it has one.
     pub(super) text: String,
     /// The type written out.
@@ -35,17 +31,17 @@ pub(super) struct Parameter<T> {
 }
 
 /// The function whose arguments are parsed, as errors show it.
-pub(super) struct Signature<'a, T> {
-    pub(super) parameters: &'a [Parameter<T>],
+pub(super) struct Signature<'a> {
+    pub(super) parameters: &'a [Parameter],
     /// `name: func(…) -> …`
     pub(super) text: &'a str,
 }
 
-impl<T: WasmType> Signature<'_, T> {
+impl Signature<'_> {
     fn omissible(&self) -> usize {
         let options = self.parameters.iter().rev();
         options
-            .take_while(|parameter| parameter.ty.kind() == WasmTypeKind::Option)
+            .take_while(|parameter| matches!(parameter.ty, Type::Option(_)))
             .count()
     }
 
@@ -66,30 +62,23 @@ impl<T: WasmType> Signature<'_, T> {
     }
 
     /// Completes `values` by `none` for parameters left out at the end.
-    fn fill<V: WasmValue<Type = T>>(
-        &self,
-        mut values: Vec<V>,
-        given: usize,
-    ) -> Result<Vec<V>, Error> {
+    fn fill(&self, mut values: Vec<Value>, given: usize) -> Result<Vec<Value>, Error> {
         for parameter in &self.parameters[values.len().min(self.parameters.len())..] {
-            // Values that have no options panic when asked for one, so the type is looked at first.
-            if parameter.ty.kind() != WasmTypeKind::Option {
+            if !matches!(parameter.ty, Type::Option(_)) {
                 return Err(self.count_error(given, None));
             }
-            let none = V::make_option(&parameter.ty, None)
-                .map_err(|error| Error::Internal(error.to_string()))?;
-            values.push(none);
+            values.push(Value::Option(None));
         }
         Ok(values)
     }
 }
 
 /// Parses the argument list of a call expression: `arguments` is a range of `text` and includes the parentheses.
-pub(super) fn parse_call<V: WasmValue>(
+pub(super) fn parse_call(
     text: &str,
     arguments: Range<usize>,
-    signature: &Signature<'_, V::Type>,
-) -> Result<Vec<V>, Error> {
+    signature: &Signature<'_>,
+) -> Result<Vec<Value>, Error> {
     // WAVE's parser reads whole calls; which name stands before the parenthesis is not its business.
     let call_text = format!("f{}", &text[arguments.clone()]);
     let place = |span: Range<usize>| {
@@ -120,53 +109,40 @@ pub(super) fn parse_call<V: WasmValue>(
         .zip(signature.parameters)
         .map(|(node, parameter)| {
             ensure_text_form(parameter)?;
-            node.to_wasm_value::<V>(&parameter.ty, &call_text)
+            node.to_wasm_value::<WaveValue<'_>>(&WaveType(parameter.ty.clone()), &call_text)
+                .map(WaveValue::into_value)
                 .map_err(|error| refused(&error, expectation(parameter)))
         })
-        .collect::<Result<Vec<V>, Error>>()?;
+        .collect::<Result<Vec<Value>, Error>>()?;
     signature.fill(values, nodes.len())
 }
 
 /// Parses one WAVE value that stands alone.
-pub(super) fn parse_word<V: WasmValue>(
+fn parse_word(
     word: &str,
-    parameter: &Parameter<V::Type>,
-    signature: &Signature<'_, V::Type>,
-) -> Result<V, Error> {
+    parameter: &Parameter,
+    signature: &Signature<'_>,
+) -> Result<Value, Error> {
     ensure_text_form(parameter)?;
-    wasm_wave::from_str::<V>(&parameter.ty, word).map_err(|error| Error::Value {
-        reason: reason(&error),
-        text: word.to_owned(),
-        span: error.span(),
-        expected: expectation(parameter),
-        signature: Some(signature.text.to_owned()),
-    })
+    wasm_wave::from_str::<WaveValue<'_>>(&WaveType(parameter.ty.clone()), word)
+        .map(WaveValue::into_value)
+        .map_err(|error| Error::Value {
+            reason: reason(&error),
+            text: word.to_owned(),
+            span: error.span(),
+            expected: expectation(parameter),
+            signature: Some(signature.text.to_owned()),
+        })
 }
 
-/// Parses the words of a bare call of a core function.
-pub(super) fn parse_words<V: WasmValue>(
-    words: &[String],
-    signature: &Signature<'_, V::Type>,
-) -> Result<Vec<V>, Error> {
-    if words.len() > signature.parameters.len() {
-        return Err(signature.count_error(words.len(), None));
-    }
-    let values = words
-        .iter()
-        .zip(signature.parameters)
-        .map(|(word, parameter)| parse_word(word, parameter, signature))
-        .collect::<Result<_, _>>()?;
-    signature.fill(values, words.len())
-}
-
-/// Parses the words of a bare call of a component's function.
+/// Parses the words of a bare call.
 ///
 /// A string parameter takes its word as it is. When exactly one argument is missing and standard input is not a terminal, a string or
 /// `list<u8>` parameter is read from there: the only one of those types, or the last parameter.
-pub(super) fn parse_plain_words(
+pub(super) fn parse_words(
     words: &[String],
-    signature: &Signature<'_, Type>,
-) -> Result<Vec<Val>, Error> {
+    signature: &Signature<'_>,
+) -> Result<Vec<Value>, Error> {
     let parameters = signature.parameters;
     let required = parameters.len() - signature.omissible();
     if words.len() > parameters.len() {
@@ -205,14 +181,14 @@ pub(super) fn parse_plain_words(
 
 fn plain_word(
     word: &str,
-    parameter: &Parameter<Type>,
-    signature: &Signature<'_, Type>,
-) -> Result<Val, Error> {
+    parameter: &Parameter,
+    signature: &Signature<'_>,
+) -> Result<Value, Error> {
     let only_char = || Some(word.chars().next()?).filter(|first| first.len_utf8() == word.len());
     match &parameter.ty {
-        Type::String => Ok(Val::String(word.to_owned())),
+        Type::String => Ok(Value::String(word.to_owned())),
         Type::Char => match only_char() {
-            Some(only) => Ok(Val::Char(only)),
+            Some(only) => Ok(Value::Char(only)),
             None => parse_word(word, parameter, signature),
         },
         _ => parse_word(word, parameter, signature),
@@ -220,8 +196,8 @@ fn plain_word(
 }
 
 /// Which parameter standard input supplies.
-fn stdin_parameter(parameters: &[Parameter<Type>]) -> Option<usize> {
-    let takes_text = |parameter: &Parameter<Type>| {
+fn stdin_parameter(parameters: &[Parameter]) -> Option<usize> {
+    let takes_text = |parameter: &Parameter| {
         matches!(&parameter.ty, Type::String) || is_bytes(&parameter.ty)
     };
     let mut candidates = (0..parameters.len()).filter(|&index| takes_text(&parameters[index]));
@@ -233,15 +209,15 @@ fn stdin_parameter(parameters: &[Parameter<Type>]) -> Option<usize> {
 }
 
 fn is_bytes(ty: &Type) -> bool {
-    matches!(ty, Type::List(list) if list.ty() == Type::U8)
+    matches!(ty, Type::List(element) if **element == Type::U8)
 }
 
 /// The most text read for one parameter.
 const MAX_TEXT: u64 = 1 << 30;
-/// The most bytes read for one `list<u8>`, whose elements are large in the engine's dynamic form.
+/// The most bytes read for one `list<u8>`, whose elements are large in the sandbox's dynamic form.
 const MAX_BYTES: u64 = 64 << 20;
 
-fn read_stdin(parameter: &Parameter<Type>) -> Result<Val, Error> {
+fn read_stdin(parameter: &Parameter) -> Result<Value, Error> {
     let refused = |reason: String| Error::Stdin {
         parameter: parameter.name.clone(),
         reason,
@@ -261,9 +237,9 @@ fn read_stdin(parameter: &Parameter<Type>) -> Result<Val, Error> {
         return Err(refused(format!("it holds more than {limit} bytes")));
     }
     if is_bytes(&parameter.ty) {
-        return Ok(Val::List(bytes.into_iter().map(Val::U8).collect()));
+        return Ok(Value::List(bytes.into_iter().map(Value::U8).collect()));
     }
-    String::from_utf8(bytes).map(Val::String).map_err(|error| {
+    String::from_utf8(bytes).map(Value::String).map_err(|error| {
         refused(format!(
             "it is not UTF-8 at byte {}",
             error.utf8_error().valid_up_to()
@@ -271,7 +247,7 @@ fn read_stdin(parameter: &Parameter<Type>) -> Result<Val, Error> {
     })
 }
 
-fn expectation<T>(parameter: &Parameter<T>) -> String {
+fn expectation(parameter: &Parameter) -> String {
     let Parameter {
         name,
         text,
@@ -301,9 +277,9 @@ fn reason(error: &ParserError) -> String {
     }
 }
 
-/// Refuses parameters that hold resources, streams and the like, which no text can denote.
-fn ensure_text_form<T: WasmType>(parameter: &Parameter<T>) -> Result<(), Error> {
-    if has_text_form(&parameter.ty, 0) {
+/// Refuses parameters that hold resources, references and the like, which no text can denote.
+fn ensure_text_form(parameter: &Parameter) -> Result<(), Error> {
+    if has_text_form(&parameter.ty) {
         return Ok(());
     }
     Err(Error::Unsupported(format!(
@@ -312,80 +288,61 @@ fn ensure_text_form<T: WasmType>(parameter: &Parameter<T>) -> Result<(), Error> 
     )))
 }
 
-fn has_text_form<T: WasmType>(ty: &T, depth: usize) -> bool {
-    // Validation bounds the nesting of types at 100.
-    if depth > 100 {
-        return false;
-    }
-    let optional = |ty: Option<T>| ty.is_none_or(|ty| has_text_form(&ty, depth + 1));
-    match ty.kind() {
-        WasmTypeKind::Unsupported | WasmTypeKind::FixedLengthList => false,
-        WasmTypeKind::List => optional(ty.list_element_type()),
-        WasmTypeKind::Option => optional(ty.option_some_type()),
-        WasmTypeKind::Record => ty
-            .record_fields()
-            .all(|(_, ty)| has_text_form(&ty, depth + 1)),
-        WasmTypeKind::Tuple => ty
-            .tuple_element_types()
-            .all(|ty| has_text_form(&ty, depth + 1)),
-        WasmTypeKind::Variant => ty.variant_cases().all(|(_, ty)| optional(ty)),
-        WasmTypeKind::Result => ty
-            .result_types()
-            .is_none_or(|(ok, err)| optional(ok) && optional(err)),
+/// Whether every value of a type has a text form. The sandbox bounds the nesting of types.
+fn has_text_form(ty: &Type) -> bool {
+    let optional = |ty: Option<&Type>| ty.is_none_or(has_text_form);
+    match ty {
+        Type::Own | Type::Borrow | Type::Unsupported(_) => false,
+        Type::List(ty) | Type::Option(ty) => has_text_form(ty),
+        Type::Record(fields) => fields.iter().all(|field| has_text_form(&field.ty)),
+        Type::Tuple(types) => types.iter().all(has_text_form),
+        Type::Variant(cases) => cases.iter().all(|case| optional(case.ty.as_ref())),
+        Type::Result(ok, err) => optional(ok.as_deref()) && optional(err.as_deref()),
         _ => true,
     }
 }
 
-/// A value in WAVE, which must consist of what has a text form: the writer panics on other values.
-pub(super) fn wave<V: WasmValue>(value: &V) -> Result<String, Error> {
-    wasm_wave::to_string(value).map_err(|_| no_text_form())
-}
-
-/// A component's value in WAVE.
-pub(super) fn component_wave(value: &Val) -> Result<String, Error> {
-    if is_text(value) {
-        wave(value)
-    } else {
-        Err(no_text_form())
+/// A value in WAVE.
+pub(super) fn wave(value: &Value, ty: &Type) -> Result<String, Error> {
+    // WAVE's writer panics on values without a text form.
+    if holds_resource(value) {
+        return Err(no_text_form());
     }
+    wasm_wave::to_string(&WaveValue::new(value, ty)).map_err(|_| no_text_form())
 }
 
-/// Whether a value holds no resource, stream or the like.
-fn is_text(value: &Val) -> bool {
-    let all = |items: &[Val]| items.iter().all(is_text);
-    let payload = |value: &Option<Box<Val>>| value.as_deref().is_none_or(is_text);
+fn holds_resource(value: &Value) -> bool {
     match value {
-        Val::Resource(_) | Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) | Val::Map(_) => {
-            false
+        Value::Resource(_) => true,
+        Value::List(values) | Value::Record(values) | Value::Tuple(values) => {
+            values.iter().any(holds_resource)
         }
-        Val::List(items) | Val::FixedLengthList(items) | Val::Tuple(items) => all(items),
-        Val::Record(fields) => fields.iter().all(|(_, value)| is_text(value)),
-        Val::Variant(_, value) | Val::Option(value) | Val::Result(Ok(value) | Err(value)) => {
-            payload(value)
-        }
-        _ => true,
+        Value::Variant(_, value)
+        | Value::Option(value)
+        | Value::Result(Ok(value) | Err(value)) => value.as_deref().is_some_and(holds_resource),
+        _ => false,
     }
 }
 
 /// A result as the bytes to print. A bare call shows strings as they are unless a format is asked for.
-pub(super) fn print(value: &Val, format: Format, bare: bool) -> Result<Vec<u8>, Error> {
+pub(super) fn print(
+    value: &Value,
+    ty: &Type,
+    format: Format,
+    bare: bool,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = match (format, value) {
-        (Format::Raw, Val::String(text)) => return Ok(text.clone().into_bytes()),
-        (Format::Raw, Val::List(items)) if items.iter().all(|item| matches!(item, Val::U8(_))) => {
-            return Ok(items
-                .iter()
-                .filter_map(|item| {
-                    if let Val::U8(byte) = item {
-                        Some(*byte)
-                    } else {
-                        None
-                    }
-                })
-                .collect());
+        (Format::Raw, Value::String(text)) => return Ok(text.clone().into_bytes()),
+        (Format::Raw, Value::List(items)) if is_bytes(ty) => {
+            let byte = |item: &Value| match item {
+                Value::U8(byte) => Some(*byte),
+                _ => None,
+            };
+            return Ok(items.iter().filter_map(byte).collect());
         }
-        (Format::Auto, Val::String(text)) if bare => text.clone().into_bytes(),
-        (Format::Json, _) => json(value)?.to_string().into_bytes(),
-        _ => component_wave(value)?.into_bytes(),
+        (Format::Auto, Value::String(text)) if bare => text.clone().into_bytes(),
+        (Format::Json, _) => json(value, ty)?.to_string().into_bytes(),
+        _ => wave(value, ty)?.into_bytes(),
     };
     bytes.push(b'\n');
     Ok(bytes)
@@ -395,63 +352,78 @@ pub(super) fn print(value: &Val, format: Format, bare: bool) -> Result<Vec<u8>, 
 ///
 /// Records are objects, tuples, lists and flags arrays, characters, enums and cases without a payload strings, a case with a payload
 /// and a result an object with one key, `none` is null, and numbers JSON lacks (`nan`, `inf`) strings.
-fn json(value: &Val) -> Result<Json, Error> {
-    let all = |items: &[Val]| {
-        items
-            .iter()
-            .map(json)
-            .collect::<Result<Vec<_>, _>>()
-            .map(Json::Array)
+fn json(value: &Value, ty: &Type) -> Result<Json, Error> {
+    let payload = |value: &Option<Box<Value>>, ty: Option<&Type>| match (value, ty) {
+        (Some(value), Some(ty)) => json(value, ty),
+        _ => Ok(Json::Null),
     };
-    let payload = |value: &Option<Box<Val>>| value.as_deref().map_or(Ok(Json::Null), json);
     let keyed = |key: &str, value: Json| Json::Object(Map::from_iter([(key.to_owned(), value)]));
-    Ok(match value {
-        Val::Bool(value) => (*value).into(),
-        Val::S8(value) => (*value).into(),
-        Val::U8(value) => (*value).into(),
-        Val::S16(value) => (*value).into(),
-        Val::U16(value) => (*value).into(),
-        Val::S32(value) => (*value).into(),
-        Val::U32(value) => (*value).into(),
-        Val::S64(value) => (*value).into(),
-        Val::U64(value) => (*value).into(),
+    Ok(match (value, ty) {
+        (Value::Bool(value), _) => (*value).into(),
+        (Value::S8(value), _) => (*value).into(),
+        (Value::U8(value), _) => (*value).into(),
+        (Value::S16(value), _) => (*value).into(),
+        (Value::U16(value), _) => (*value).into(),
+        (Value::S32(value), _) => (*value).into(),
+        (Value::U32(value), _) => (*value).into(),
+        (Value::S64(value), _) => (*value).into(),
+        (Value::U64(value), _) => (*value).into(),
         // Through the shortest decimal that reads back as the same `f32`: 0.1, not 0.10000000149011612.
-        Val::Float32(number) => float(
-            number.to_string().parse().unwrap_or(f64::from(*number)),
-            value,
-        )?,
-        Val::Float64(number) => float(*number, value)?,
-        Val::Char(value) => value.to_string().into(),
-        Val::String(value) | Val::Enum(value) => value.clone().into(),
-        Val::List(items) | Val::FixedLengthList(items) | Val::Tuple(items) => all(items)?,
-        Val::Flags(names) => names.clone().into(),
-        Val::Record(fields) => Json::Object(
-            fields
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), json(value)?)))
-                .collect::<Result<_, Error>>()?,
-        ),
-        Val::Variant(case, None) => case.clone().into(),
-        Val::Variant(case, some) => keyed(case, payload(some)?),
-        Val::Option(some) => payload(some)?,
-        Val::Result(Ok(ok)) => keyed("ok", payload(ok)?),
-        Val::Result(Err(err)) => keyed("err", payload(err)?),
-        Val::Map(entries) => Json::Array(
-            entries
-                .iter()
-                .map(|(key, value)| Ok(Json::Array(vec![json(key)?, json(value)?])))
-                .collect::<Result<_, Error>>()?,
-        ),
-        Val::Resource(_) | Val::Future(_) | Val::Stream(_) | Val::ErrorContext(_) => {
-            return Err(no_text_form());
+        (Value::F32(number), _) => {
+            let decimal = number.to_string().parse();
+            float(decimal.unwrap_or(f64::from(*number)), value, ty)?
         }
+        (Value::F64(number), _) => float(*number, value, ty)?,
+        (Value::Char(value), _) => value.to_string().into(),
+        (Value::String(value), _) => value.clone().into(),
+        (Value::List(items), Type::List(ty)) => Json::Array(
+            items
+                .iter()
+                .map(|item| json(item, ty))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Value::Tuple(items), Type::Tuple(types)) => Json::Array(
+            items
+                .iter()
+                .zip(types.iter())
+                .map(|(item, ty)| json(item, ty))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Value::Record(values), Type::Record(fields)) => Json::Object(
+            values
+                .iter()
+                .zip(fields.iter())
+                .map(|(value, field)| Ok((field.name.to_string(), json(value, &field.ty)?)))
+                .collect::<Result<_, Error>>()?,
+        ),
+        (Value::Flags(bits), Type::Flags(names)) => (0_u32..)
+            .zip(names.iter())
+            .filter(|(index, _)| bits >> (index & 63) & 1 == 1)
+            .map(|(_, name)| Json::from(&**name))
+            .collect(),
+        (Value::Enum(index), Type::Enum(names)) => (*names[*index as usize]).into(),
+        (Value::Variant(index, value), Type::Variant(cases)) => {
+            let case = &cases[*index as usize];
+            match &case.ty {
+                None => (*case.name).into(),
+                ty => keyed(&case.name, payload(value, ty.as_ref())?),
+            }
+        }
+        (Value::Option(some), Type::Option(ty)) => payload(some, Some(ty))?,
+        (Value::Result(Ok(value)), Type::Result(ty, _)) => {
+            keyed("ok", payload(value, ty.as_deref())?)
+        }
+        (Value::Result(Err(value)), Type::Result(_, ty)) => {
+            keyed("err", payload(value, ty.as_deref())?)
+        }
+        _ => return Err(no_text_form()),
     })
 }
 
-fn float(number: f64, value: &Val) -> Result<Json, Error> {
+fn float(number: f64, value: &Value, ty: &Type) -> Result<Json, Error> {
     match serde_json::Number::from_f64(number) {
         Some(number) => Ok(Json::Number(number)),
-        None => Ok(wave(value)?.into()),
+        None => Ok(wave(value, ty)?.into()),
     }
 }
 
