@@ -5,6 +5,7 @@ mod derive;
 mod effect;
 mod export;
 mod import;
+mod linear;
 mod names;
 mod signature;
 #[cfg(feature = "wit")]
@@ -69,6 +70,24 @@ pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn effect(arguments: TokenStream, item: TokenStream) -> TokenStream {
     keep(item.clone(), effect::expand(arguments.into(), item.into()))
+}
+
+/// Makes the values of a struct or enum linear: each must reach a consumer on every path.
+///
+/// A linear type cannot be `Clone` or `Copy`, and has a linear part: a `wasm::Handle`, a `wasm::linear::Token<Self>`, or a value of another
+/// linear type. In a generic type, a part that is neither a `Handle` nor a `Token` is marked `#[linear]`. `#[wasm::linear(unguarded)]`
+/// does without, and leaves the check to WasmRust's compiler.
+///
+/// `wasm::linear` says what is checked, when, and by whom.
+#[proc_macro_attribute]
+pub fn linear(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    keep(item.clone(), linear::expand(arguments.into(), item.into()))
+}
+
+/// Marks a function that consumes linear values, which it takes by value and takes apart.
+#[proc_macro_attribute]
+pub fn consume(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    keep(item.clone(), linear::consume(arguments.into(), item.into()))
 }
 
 /// Makes a struct a WIT `record`.

@@ -84,8 +84,11 @@ extern crate alloc;
 
 pub mod abi;
 pub mod effect;
+mod handle;
+pub mod linear;
 
-pub use wasm_macros::{Enum, Flags, Record, Variant, effect, export, import, wit};
+pub use handle::{Handle, Unnamed};
+pub use wasm_macros::{Enum, Flags, Record, Variant, consume, effect, export, import, linear, wit};
 
 /// What the code that [`wit!`] writes stands on: wit-bindgen's runtime.
 #[cfg(feature = "wit")]

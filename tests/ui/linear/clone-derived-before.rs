@@ -1,0 +1,3 @@
+#[derive(Clone)]
+#[wasm::linear]
+pub struct Canvas(wasm::Handle);

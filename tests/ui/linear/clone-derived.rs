@@ -1,0 +1,3 @@
+#[wasm::linear]
+#[derive(Debug, Clone)]
+pub struct Canvas(wasm::Handle);

@@ -1,0 +1,2 @@
+#[wasm::consume]
+pub fn close() {}

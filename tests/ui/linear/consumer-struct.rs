@@ -1,0 +1,2 @@
+#[wasm::consume]
+pub struct Canvas(wasm::Handle);

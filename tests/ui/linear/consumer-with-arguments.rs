@@ -1,0 +1,4 @@
+#[wasm::consume(self)]
+pub fn close(value: u32) -> u32 {
+    value
+}

@@ -1,0 +1,3 @@
+#[wasm::linear]
+#[derive(Clone, Copy)]
+pub struct Canvas(wasm::Handle);

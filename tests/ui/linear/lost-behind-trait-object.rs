@@ -1,0 +1,28 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+    open: wasm::linear::Token<Txn>,
+}
+impl Txn {
+    pub fn new(id: u32) -> Txn {
+        Txn { id, open: wasm::linear::Token::new() }
+    }
+    #[wasm::consume]
+    pub fn commit(self) -> u32 {
+        let Txn { id, open } = self;
+        open.consume();
+        id
+    }
+}
+
+pub trait Shape {
+    fn size(&self) -> u32;
+}
+impl Shape for Txn {
+    fn size(&self) -> u32 {
+        self.id
+    }
+}
+pub fn f(txn: Box<Txn>) -> Box<dyn Shape> {
+    txn
+}

@@ -1,0 +1,28 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+    open: wasm::linear::Token<Txn>,
+}
+impl Txn {
+    pub fn new(id: u32) -> Txn {
+        Txn { id, open: wasm::linear::Token::new() }
+    }
+    #[wasm::consume]
+    pub fn commit(self) -> u32 {
+        let Txn { id, open } = self;
+        open.consume();
+        id
+    }
+}
+
+pub fn f(numbers: &[u32]) -> u32 {
+    let mut sum = 0;
+    for &number in numbers {
+        let txn = Txn::new(number);
+        if number == 7 {
+            continue;
+        }
+        sum += txn.commit();
+    }
+    sum
+}

@@ -1,0 +1,22 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+    open: wasm::linear::Token<Txn>,
+}
+impl Txn {
+    pub fn new(id: u32) -> Txn {
+        Txn { id, open: wasm::linear::Token::new() }
+    }
+    #[wasm::consume]
+    pub fn commit(self) -> u32 {
+        let Txn { id, open } = self;
+        open.consume();
+        id
+    }
+}
+
+pub fn f(text: &str) -> Result<u32, std::num::ParseIntError> {
+    let txn = Txn::new(1);
+    let number: u32 = text.parse()?;
+    Ok(number + txn.commit())
+}

@@ -1,0 +1,24 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+    open: wasm::linear::Token<Txn>,
+}
+impl Txn {
+    pub fn new(id: u32) -> Txn {
+        Txn { id, open: wasm::linear::Token::new() }
+    }
+    #[wasm::consume]
+    pub fn commit(self) -> u32 {
+        let Txn { id, open } = self;
+        open.consume();
+        id
+    }
+}
+
+async fn work(txn: Txn) -> u32 {
+    std::future::ready(()).await;
+    txn.commit()
+}
+pub fn f() {
+    let _never_polled = work(Txn::new(1));
+}

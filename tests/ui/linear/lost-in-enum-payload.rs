@@ -1,0 +1,25 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+    open: wasm::linear::Token<Txn>,
+}
+impl Txn {
+    pub fn new(id: u32) -> Txn {
+        Txn { id, open: wasm::linear::Token::new() }
+    }
+    #[wasm::consume]
+    pub fn commit(self) -> u32 {
+        let Txn { id, open } = self;
+        open.consume();
+        id
+    }
+}
+
+pub enum State {
+    Idle,
+    Open(Txn),
+}
+pub fn f(state: State) -> bool {
+    let State::Open(txn) = &state else { return false };
+    txn.id == 1
+}

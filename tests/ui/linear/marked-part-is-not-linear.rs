@@ -1,0 +1,5 @@
+#[wasm::linear]
+pub struct Guarded<T> {
+    #[linear]
+    pub value: Vec<T>,
+}

@@ -1,0 +1,4 @@
+#[wasm::linear]
+pub struct Guarded<T> {
+    pub value: T,
+}

@@ -1,0 +1,4 @@
+#[wasm::linear]
+pub struct Txn {
+    pub id: u32,
+}

@@ -1,0 +1,2 @@
+#[wasm::linear]
+pub fn f() {}

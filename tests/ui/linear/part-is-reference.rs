@@ -1,0 +1,4 @@
+#[wasm::linear]
+pub struct Borrowed<'a> {
+    pub handle: &'a wasm::Handle,
+}

@@ -1,0 +1,3 @@
+pub struct Plain {
+    pub token: wasm::linear::Token<Plain>,
+}

@@ -1,0 +1,2 @@
+#[wasm::linear(affine)]
+pub struct Canvas(wasm::Handle);
