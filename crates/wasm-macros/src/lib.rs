@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod linear;
 mod names;
+mod pod;
 mod signature;
 #[cfg(feature = "wit")]
 mod wit;
@@ -112,6 +113,12 @@ pub fn enumeration(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Flags)]
 pub fn flags(input: TokenStream) -> TokenStream {
     finish(derive::expand(derive::Shape::Flags, input.into()))
+}
+
+/// Makes a struct plain data, which `wasm::Pod` describes, and proves it: no padding, only plain fields.
+#[proc_macro_derive(Pod)]
+pub fn pod(input: TokenStream) -> TokenStream {
+    finish(pod::expand(input.into()))
 }
 
 /// Binds WIT written in WIT's own syntax.

@@ -84,11 +84,19 @@ extern crate alloc;
 
 pub mod abi;
 pub mod effect;
+mod exportable;
 mod handle;
 pub mod linear;
+pub mod pod;
+pub mod shared;
 
+pub use exportable::Exportable;
 pub use handle::{Handle, Unnamed};
-pub use wasm_macros::{Enum, Flags, Record, Variant, consume, effect, export, import, linear, wit};
+pub use pod::Pod;
+pub use shared::SharedSlice;
+pub use wasm_macros::{
+    Enum, Flags, Pod, Record, Variant, consume, effect, export, import, linear, wit,
+};
 
 /// What the code that [`wit!`] writes stands on: wit-bindgen's runtime.
 #[cfg(feature = "wit")]

@@ -53,7 +53,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             ));
         }
         Item::Fn(_) | Item::Mod(_) | Item::Impl(_) | Item::Trait(_) => {
-            place.item(&mut item, &declared, "item", &mut after)?;
+            if let Err(error) = place.item(&mut item, &declared, "item", &mut after) {
+                // The item goes without its attributes, or those inside would complain of what the one outside did not do.
+                let error = error.into_compile_error();
+                return Ok(quote!(#error #item));
+            }
         }
         Item::ForeignMod(block) => {
             return Err(syn::Error::new(

@@ -1,0 +1,6 @@
+pub struct S;
+#[wasm::effect(clock)]
+impl S {
+    #[wasm::effect(random)]
+    pub fn f(&self) {}
+}

@@ -1,0 +1,5 @@
+#[wasm::effect(io)]
+pub mod m {
+    #[wasm::effect(io, clock)]
+    pub fn f() {}
+}

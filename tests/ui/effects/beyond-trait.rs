@@ -1,0 +1,5 @@
+#[wasm::effect(fs)]
+pub trait Store {
+    #[wasm::effect(fs, net)]
+    fn get(&self) -> u32;
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(io, clock, io)]
+pub fn f() {}

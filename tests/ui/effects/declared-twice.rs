@@ -1,0 +1,3 @@
+#[wasm::effect(io)]
+#[wasm::effect(clock)]
+pub fn f() {}

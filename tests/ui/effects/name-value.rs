@@ -1,0 +1,5 @@
+#[wasm::effect()]
+pub mod m {
+    #[wasm::effect = "io"]
+    pub fn f() {}
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(5)]
+pub fn f() {}

@@ -1,0 +1,2 @@
+#[wasm::effect(wasm::io)]
+pub fn f() {}

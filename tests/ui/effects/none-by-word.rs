@@ -1,0 +1,2 @@
+#[wasm::effect(none)]
+pub fn f() {}

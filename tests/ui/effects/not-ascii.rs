@@ -1,0 +1,2 @@
+#[wasm::effect(größe)]
+pub fn f() {}

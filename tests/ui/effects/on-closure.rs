@@ -1,0 +1,4 @@
+pub fn f() -> impl Fn() -> u32 {
+    #[wasm::effect()]
+    || 3
+}

@@ -1,0 +1,2 @@
+#[wasm::effect()]
+pub const X: u32 = 3;

@@ -1,0 +1,5 @@
+#[wasm::import]
+#[wasm::effect(fs, fs)]
+pub mod files {
+    pub struct File;
+}

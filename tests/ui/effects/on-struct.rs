@@ -1,0 +1,2 @@
+#[wasm::effect(fs)]
+pub struct S;

@@ -1,0 +1,2 @@
+#[wasm::effect(fs)]
+pub use std::fs::File;

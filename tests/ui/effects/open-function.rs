@@ -1,0 +1,2 @@
+#[wasm::effect(..)]
+pub fn f() {}

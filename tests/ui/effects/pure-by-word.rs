@@ -1,0 +1,2 @@
+#[wasm::effect(pure)]
+pub fn f() {}

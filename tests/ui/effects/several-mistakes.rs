@@ -1,0 +1,2 @@
+#[wasm::effect(iow, js_cal, io, io)]
+pub fn f() {}

@@ -1,0 +1,4 @@
+pub trait Store {
+    #[wasm::effect(fs)]
+    fn get(&self) -> u32;
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(atomic)]
+pub fn f() {}

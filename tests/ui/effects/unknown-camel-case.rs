@@ -1,0 +1,2 @@
+#[wasm::effect(MemoryGrow)]
+pub fn f() {}

@@ -1,0 +1,5 @@
+#[wasm::effect(io)]
+pub mod m {
+    #[wasm::effect(oi)]
+    pub fn f() {}
+}

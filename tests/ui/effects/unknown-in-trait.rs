@@ -1,0 +1,5 @@
+#[wasm::effect(..)]
+pub trait T {
+    #[wasm::effect(radnom)]
+    fn f(&self);
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(js_cal)]
+pub fn f() {}

@@ -1,0 +1,3 @@
+#[wasm::import]
+#[wasm::effect(thraed)]
+fn f(x: u32) -> u32;

@@ -1,0 +1,5 @@
+pub struct S;
+impl S {
+    #[wasm::effect(atomic_red)]
+    pub fn f(&self) {}
+}

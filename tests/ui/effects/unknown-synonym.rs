@@ -1,0 +1,2 @@
+#[wasm::effect(network, filesystem, time, rand)]
+pub fn f() {}

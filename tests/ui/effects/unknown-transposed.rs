@@ -1,0 +1,2 @@
+#[wasm::effect(io, clcok)]
+pub fn f() {}

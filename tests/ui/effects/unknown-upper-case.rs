@@ -1,0 +1,2 @@
+#[wasm::effect(IO)]
+pub fn f() {}

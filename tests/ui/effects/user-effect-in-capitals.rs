@@ -1,0 +1,2 @@
+#[wasm::effect(Billing)]
+pub fn f() {}

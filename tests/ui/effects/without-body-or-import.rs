@@ -1,0 +1,2 @@
+#[wasm::effect(fs)]
+fn get(x: u32) -> u32;

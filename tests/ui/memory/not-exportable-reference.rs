@@ -1,0 +1,7 @@
+pub trait Serializer {
+    type Output: wasm::Exportable;
+}
+pub struct Json;
+impl Serializer for Json {
+    type Output = &'static str;
+}

@@ -1,0 +1,5 @@
+#[derive(wasm::Pod, Clone, Copy)]
+#[repr(C)]
+pub struct Sample {
+    pub value: std::cell::Cell<u32>,
+}

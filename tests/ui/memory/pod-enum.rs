@@ -1,0 +1,6 @@
+#[derive(wasm::Pod, Clone, Copy)]
+#[repr(u8)]
+pub enum Kind {
+    A,
+    B,
+}

@@ -1,0 +1,4 @@
+#[derive(wasm::Pod, Clone, Copy)]
+pub struct Sample {
+    pub value: u64,
+}

@@ -1,0 +1,5 @@
+#[derive(wasm::Pod)]
+#[repr(C)]
+pub struct Sample {
+    pub value: u64,
+}

@@ -1,0 +1,5 @@
+#[derive(wasm::Pod, Clone, Copy)]
+#[repr(C)]
+pub struct Sample {
+    pub name: &'static str,
+}

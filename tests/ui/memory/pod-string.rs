@@ -1,0 +1,5 @@
+#[derive(wasm::Pod, Clone)]
+#[repr(C)]
+pub struct Sample {
+    pub name: String,
+}

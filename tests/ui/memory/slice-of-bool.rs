@@ -1,0 +1,3 @@
+pub fn f(values: &mut [bool]) -> usize {
+    wasm::SharedSlice::new(values).len()
+}

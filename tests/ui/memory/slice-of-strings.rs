@@ -1,0 +1,3 @@
+pub fn f(names: wasm::SharedSlice<'_, String>) {
+    let _ = names;
+}
