@@ -620,14 +620,7 @@ impl Writer<'_, '_> {
             Op::SIDE => return self.side(data.imm),
             Op::PIN_GET => {
                 if let Imm::Index(i) = data.imm {
-                    self.body.bytes.push(0x20);
-                    leb::unsigned(
-                        &mut self.body.bytes,
-                        u64::from(self.e.locals.pinned[i as usize]),
-                    );
-                    if self.e.locals.asserted[i as usize] {
-                        self.body.bytes.push(0xd4);
-                    }
+                    self.pinned(0x20, i);
                 }
                 return Ok(());
             }
@@ -760,20 +753,41 @@ impl Writer<'_, '_> {
             .env
             .side_op(i)
             .ok_or_else(|| ErrorKind::UnknownName(format!("side operator {i}")))?;
-        let start = self.body.bytes.len() as u32;
-        self.body.bytes.extend_from_slice(&op.code);
-        self.body.relocs.extend(op.relocs.iter().map(|r| Reloc {
-            offset: r.offset + start,
-            ..*r
-        }));
+        let mut relocs = op.relocs.iter().peekable();
+        let mut done = 0;
+        let ends = op.locals.iter().map(|l| (l.offset, Some(l)));
+        for (end, local) in ends.chain([(op.code.len() as u32, None)]) {
+            let start = self.body.bytes.len() as u32;
+            let bytes = &mut self.body.bytes;
+            bytes.extend_from_slice(&op.code[done as usize..end as usize]);
+            while let Some(r) = relocs.next_if(|r| r.offset < end) {
+                let offset = r.offset - done + start;
+                self.body.relocs.push(Reloc { offset, ..*r });
+            }
+            match local {
+                Some(local) if local.write => self.pinned(0x21, local.pinned),
+                Some(local) => self.pinned(0x20, local.pinned),
+                None => {}
+            }
+            done = end;
+        }
         // Results in pinned locals: they are on top of those that are values.
         for local in op.results.iter().rev().flatten() {
-            self.body.bytes.push(0x21);
-            leb::unsigned(
-                &mut self.body.bytes,
-                u64::from(self.e.locals.pinned[*local as usize]),
-            );
+            self.pinned(0x21, *local);
         }
         Ok(())
+    }
+
+    /// A read or write of a pinned local.
+    fn pinned(&mut self, opcode: u8, pinned: u32) {
+        let locals = self.e.locals;
+        self.body.bytes.push(opcode);
+        leb::unsigned(
+            &mut self.body.bytes,
+            u64::from(locals.pinned[pinned as usize]),
+        );
+        if opcode == 0x20 && locals.asserted[pinned as usize] {
+            self.body.bytes.push(0xd4);
+        }
     }
 }

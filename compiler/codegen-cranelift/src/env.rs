@@ -74,6 +74,17 @@ pub enum SideOperand {
     Pinned(u32),
 }
 
+/// A place in a side operator's code that reads or writes a pinned local.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PinnedUse {
+    /// Where in the code the `local.get` or `local.set` goes.
+    pub offset: u32,
+    /// The pinned local.
+    pub pinned: u32,
+    /// Written rather than read.
+    pub write: bool,
+}
+
 /// An operator given by its bytes.
 #[derive(Clone, Debug)]
 pub struct SideOp {
@@ -81,6 +92,8 @@ pub struct SideOp {
     pub code: Vec<u8>,
     /// Relocated fields within `code` (offsets from its start).
     pub relocs: Vec<Reloc>,
+    /// Pinned locals that the code itself reads and writes, by ascending offset.
+    pub locals: Vec<PinnedUse>,
     /// What it may do.
     pub effects: Effects,
     /// Operands in stack order.

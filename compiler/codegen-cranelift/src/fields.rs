@@ -31,6 +31,16 @@ impl Code {
         }
     }
 
+    /// Appends other code.
+    pub(crate) fn append(&mut self, other: Code) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.relocs.extend(other.relocs.iter().map(|r| Reloc {
+            offset: r.offset + start,
+            ..*r
+        }));
+    }
+
     /// A number that stays.
     pub(crate) fn number(&mut self, value: u64) {
         leb::unsigned(&mut self.bytes, value);

@@ -257,6 +257,9 @@ impl<'a> Writer<'a> {
                 many => section.ty().rec(many.iter().cloned()),
             };
         }
+        for results in &self.numbers.block_types {
+            section.ty().function([], self.numbers.val_types(results));
+        }
         if !section.is_empty() {
             self.out.section(&section);
         }

@@ -4,10 +4,20 @@
 use crate::env::RelocKind;
 use crate::fields::Code;
 use cranelift_entity::SecondaryMap;
+use rustc_hash::FxHashMap;
 use wasm_encoder as enc;
 use wasmir::{
-    Data, Elem, Func, Global, HeapType, Imm, Item, Memory, Module, RefType, Table, Tag, Type,
+    CompositeType, Data, Elem, Func, FuncBody, Global, HeapType, Imm, Item, Memory, Module,
+    RefType, Table, Tag, Type,
 };
+
+/// What a block leaves on the stack.
+pub(crate) enum BlockType {
+    Empty,
+    One(enc::ValType),
+    /// A function type without parameters.
+    Index(u32),
+}
 
 /// Index of every entity in the emitted module.
 pub struct Numbers {
@@ -18,6 +28,10 @@ pub struct Numbers {
     tags: SecondaryMap<Tag, u32>,
     /// Fields that name entities are padded and recorded.
     pub(crate) relocatable: bool,
+    /// Results of function types without parameters that follow the module's types.
+    pub(crate) block_types: Vec<Box<[Type]>>,
+    /// The type of each list of two or more results.
+    block_index: FxHashMap<Box<[Type]>, u32>,
 }
 
 /// Imports in their order, then definitions.
@@ -39,11 +53,65 @@ macro_rules! number {
     }};
 }
 
+/// The types of blocks that receive the payloads of exception handlers: those that the module lacks, and the number of
+/// each.
+fn block_types(module: &Module) -> (Vec<Box<[Type]>>, FxHashMap<Box<[Type]>, u32>) {
+    let mut new = Vec::new();
+    let mut index: FxHashMap<Box<[Type]>, u32> = FxHashMap::default();
+    let bodies = module.funcs.values().filter_map(|f| match &f.body {
+        FuncBody::Ir(body) => Some(body),
+        _ => None,
+    });
+    let handlers = bodies.flat_map(|body| body.pool.handlers.values().flatten());
+    for handler in handlers {
+        let tag = handler.tag.and_then(|tag| module.tags.get(tag));
+        let Some(ty) = tag.and_then(|tag| module.types.func(tag.ty)) else {
+            continue;
+        };
+        let mut results = ty.params.to_vec();
+        if handler.exnref.is_some() {
+            results.push(EXCEPTION);
+        }
+        if results.len() < 2 || index.contains_key(&results[..]) {
+            continue;
+        }
+        if index.is_empty() {
+            // The first time round: the types that are there already.
+            for (id, def) in module.types.iter() {
+                if let CompositeType::Func(f) = &def.composite
+                    && f.params.is_empty()
+                    && f.results.len() > 1
+                {
+                    index.entry(f.results.clone()).or_insert(id.as_u32());
+                }
+            }
+        }
+        let results: Box<[Type]> = results.into();
+        index.entry(results.clone()).or_insert_with(|| {
+            new.push(results);
+            (module.types.len() + new.len() - 1) as u32
+        });
+    }
+    (new, index)
+}
+
+/// What `catch_ref` gives besides the payload: an exception that is not null.
+const EXCEPTION: Type = Type::Ref(RefType {
+    nullable: false,
+    heap: HeapType::Abstract {
+        shared: false,
+        kind: wasmir::AbstractHeap::Exn,
+    },
+});
+
 impl Numbers {
     /// Numbers the entities of a module.
     pub fn new(module: &Module) -> Numbers {
         let imports = module.imports();
+        let (block_types, block_index) = block_types(module);
         Numbers {
+            block_types,
+            block_index,
             funcs: number!(module, imports, funcs, Func),
             tables: number!(module, imports, tables, Table),
             memories: number!(module, imports, memories, Memory),
@@ -59,6 +127,15 @@ impl Numbers {
             relocatable: true,
             ..self
         }
+    }
+
+    /// The type of a block with these results.
+    pub(crate) fn block_type(&self, results: &[Type]) -> Option<BlockType> {
+        Some(match results {
+            [] => BlockType::Empty,
+            [one] => BlockType::One(self.val_type(*one)),
+            _ => BlockType::Index(*self.block_index.get(results)?),
+        })
     }
 
     /// Index of a function.

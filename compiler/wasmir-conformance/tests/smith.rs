@@ -91,3 +91,9 @@ fn lift() {
 fn copy() {
     run(0..300, &stages::copy);
 }
+
+/// The whole pipeline.
+#[test]
+fn recompile() {
+    run(0..300, &stages::recompile);
+}

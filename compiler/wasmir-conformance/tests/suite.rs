@@ -80,3 +80,9 @@ fn lift() {
 fn copy() {
     run(&stages::copy);
 }
+
+/// The whole pipeline.
+#[test]
+fn recompile() {
+    run(&stages::recompile);
+}

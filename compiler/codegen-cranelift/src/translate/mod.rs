@@ -8,10 +8,11 @@
 //! Globals become loads and stores in an alias region of their own, memories one region each, so that the mid-end's
 //! alias analysis knows that they do not overlap.
 
+mod handlers;
 mod memory;
 mod operators;
 
-use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, NS_SIDE, RelocKind, SideOp, SideOperand};
+use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, RelocKind, SideOp};
 use crate::error::{ErrorKind, Result};
 use crate::fields::Code;
 use crate::locals::Abi;
@@ -83,6 +84,7 @@ struct Translator<'a, 'f> {
     regions: FxHashMap<u32, AliasRegion>,
     functions: FxHashMap<u32, FuncRef>,
     globals: FxHashMap<(u32, u32), ir::GlobalValue>,
+    temps: handlers::Temps,
 }
 
 /// Translates `body` of type `ty` into `func`, which must be empty.
@@ -126,6 +128,7 @@ pub fn translate(
         regions: FxHashMap::default(),
         functions: FxHashMap::default(),
         globals: FxHashMap::default(),
+        temps: handlers::Temps::default(),
     };
     t.out.abi.opaque_results = opaque_results;
     let result = t.run();
@@ -572,6 +575,12 @@ impl Translator<'_, '_> {
                 return Ok(());
             }
         }
+        let code = self.call_code(callee, tail);
+        self.side(code, Effects::SIDE, &results, &args, tail)
+    }
+
+    /// A call's operator.
+    fn call_code(&self, callee: Callee, tail: bool) -> Code {
         let mut code = self.code(&[]);
         match callee {
             Callee::Direct(func) => {
@@ -588,7 +597,7 @@ impl Translator<'_, '_> {
                 code.index(RelocKind::Type, ty.as_u32());
             }
         }
-        self.side(code, Effects::SIDE, &results, &args, tail)
+        code
     }
 
     /// An operator's first bytes.
@@ -605,58 +614,31 @@ impl Translator<'_, '_> {
         args: &[Local],
         diverges: bool,
     ) -> Result<()> {
-        let mut sig = Signature::new(CallConv::Tail);
-        let mut operands = Vec::new();
-        let mut vals = Vec::new();
-        for &a in args {
-            match self.place(a)? {
-                Place::Pinned(p) => operands.push(SideOperand::Pinned(p)),
-                _ => {
-                    let v = self.get(a)?;
-                    sig.params
-                        .push(AbiParam::new(self.b.func.dfg.value_type(v)));
-                    vals.push(v);
-                    operands.push(SideOperand::Arg);
-                }
-            }
-        }
-        let mut pinned = Vec::new();
+        let mut pinned = Vec::with_capacity(results.len());
         for &r in results {
-            match self.place(r)? {
-                Place::Pinned(p) => pinned.push(Some(p)),
-                _ => {
-                    let ty = clif_type(self.body.locals[r]).unwrap_or(types::I32);
-                    sig.returns.push(AbiParam::new(ty));
-                    pinned.push(None);
-                }
-            }
+            pinned.push(match self.place(r)? {
+                Place::Pinned(p) => Some(p),
+                _ => None,
+            });
+        }
+        if pinned.iter().any(Option::is_some) && pinned.iter().any(Option::is_none) {
+            return self.mixed(code, effects, results, args);
+        }
+        let (operands, vals, mut sig) = self.operands(args)?;
+        for (&r, _) in results.iter().zip(&pinned).filter(|(_, p)| p.is_none()) {
+            let ty = clif_type(self.body.locals[r]).unwrap_or(types::I32);
+            sig.returns.push(AbiParam::new(ty));
         }
         let op = SideOp {
             code: code.bytes,
             relocs: code.relocs,
+            locals: Vec::new(),
             effects,
             operands,
             results: pinned,
             diverges,
         };
-        if op.results.iter().any(Option::is_some) && op.results.iter().any(Option::is_none) {
-            return Err(ErrorKind::Unsupported(
-                "an operator with results of both values and references".into(),
-            ));
-        }
-        let index = self.out.side_ops.len() as u32;
-        self.out.side_ops.push(op);
-        let signature = self.b.import_signature(sig);
-        let name = self
-            .b
-            .func
-            .declare_imported_user_function(UserExternalName::new(NS_SIDE, index));
-        let f = self.b.import_function(ExtFuncData {
-            name: ExternalName::user(name),
-            signature,
-            colocated: true,
-            patchable: false,
-        });
+        let f = self.declare_side(op, sig);
         let call = self.b.ins().call(f, &vals);
         let vals = self.b.inst_results(call).to_vec();
         for (&r, v) in results.iter().zip(vals) {
@@ -733,17 +715,32 @@ impl Translator<'_, '_> {
                 tag,
                 operands,
                 handlers,
-            } if handlers.is_none() => {
+            } => {
                 let args = self.body.pool.args(operands).to_vec();
                 let mut code = self.code(&[0x08]);
                 code.index(RelocKind::Tag, self.numbers.tag(tag));
-                self.side(code, Effects::SIDE, &[], &args, true)?;
+                match handlers.expand() {
+                    None => self.side(code, Effects::SIDE, &[], &args, true)?,
+                    Some(handlers) => self.guarded(code, &[], &args, None, handlers)?,
+                }
             }
-            Terminator::ThrowRef { exn, handlers } if handlers.is_none() => {
-                self.side(self.code(&[0x0a]), Effects::SIDE, &[], &[exn], true)?;
+            Terminator::ThrowRef { exn, handlers } => {
+                let code = self.code(&[0x0a]);
+                match handlers.expand() {
+                    None => self.side(code, Effects::SIDE, &[], &[exn], true)?,
+                    Some(handlers) => self.guarded(code, &[], &[exn], None, handlers)?,
+                }
             }
-            Terminator::Invoke { .. } | Terminator::Throw { .. } | Terminator::ThrowRef { .. } => {
-                return Err(ErrorKind::Unsupported("exception handlers".into()));
+            Terminator::Invoke {
+                callee,
+                operands,
+                normal,
+                handlers,
+            } => {
+                let results = self.body.pool.results(operands).to_vec();
+                let args = self.body.pool.args(operands).to_vec();
+                let code = self.call_code(callee, false);
+                self.guarded(code, &results, &args, Some(normal), handlers)?;
             }
         }
         Ok(())
