@@ -56,6 +56,15 @@
 //! | [`#[derive(wasm::Record)]`](Record), [`Variant`], [`Enum`], [`Flags`] | a named type |
 //! | [`wit!`] | WIT in its own syntax, feature `wit` |
 //!
+//! # Contracts
+//!
+//! | Rust | promise | checked by |
+//! |---|---|---|
+//! | [`#[wasm::linear]`](macro@linear), [`#[wasm::consume]`](consume), [`Handle`] | values reach a consumer on every path: [`mod@linear`] | rustc |
+//! | [`#[wasm::effect]`](macro@effect) | a function reaches no effects but those | the whole-program check |
+//! | [`Pod`], [`SharedSlice`] | plain data, shared by parts that do not overlap | rustc |
+//! | [`Exportable`] | a generic result can leave the component | rustc |
+//!
 //! # Types
 //!
 //! | Rust | WIT | | Rust | WIT |

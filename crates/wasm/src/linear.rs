@@ -171,7 +171,7 @@ containers! {
 /// compiler reports, whatever wrote the `Clone`.
 #[doc(hidden)]
 pub trait LinearTypesAreNotClone {}
-impl<T: Clone + ?Sized> LinearTypesAreNotClone for T {}
+impl<T: Clone> LinearTypesAreNotClone for T {}
 
 /// Asks at compile time whether a type is linear: `Probe::<T>::LINEAR` is the inherent constant if it is, and else the trait's.
 #[doc(hidden)]

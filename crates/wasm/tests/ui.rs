@@ -39,7 +39,7 @@ impl Library {
         if codegen {
             cargo.args([
                 "--features",
-                "linear-guard",
+                "wit,linear-guard",
                 "--config",
                 "profile.dev.panic='abort'",
             ]);
