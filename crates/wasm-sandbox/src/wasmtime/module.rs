@@ -1,6 +1,7 @@
 //! Loading: from bytes to something whose instances cost microseconds.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
@@ -151,9 +152,10 @@ pub(super) fn load(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded
 fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
     let module = Module::from_binary(&shared.engine, bytes).map_err(invalid)?;
     let wasi = module.imports().any(|import| import.module() == PREVIEW1);
+    // Copied only for a module that has imports of its own.
     let mut linker = match wasi {
-        true => shared.core_wasi()?,
-        false => Linker::new(&shared.engine),
+        true => Cow::Borrowed(shared.core_wasi()?),
+        false => Cow::Owned(Linker::new(&shared.engine)),
     };
     let mut imports = Vec::new();
     let mut missing = Vec::new();
@@ -175,6 +177,7 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         imports.push(info);
         let label = import_name(interface, name);
         linker
+            .to_mut()
             .func_new(interface, name, ty, move |caller, params, results| {
                 call_host_core(&function, &label, &signature, &caller, params, results)
                     .map_err(Stop::because)
@@ -205,7 +208,7 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     let engine = &shared.engine;
     let component = Component::from_binary(engine, bytes).map_err(invalid)?;
     let ty = component.component_type();
-    let mut linker = shared.component()?;
+    let mut linker = Cow::Borrowed(shared.component()?);
     let mut imports = Vec::new();
     let mut missing = Vec::new();
     let mut wasi = false;
@@ -213,7 +216,13 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
         match import.ty {
             ComponentItem::ComponentFunc(_) => match shared.config.host_functions.get("", name) {
                 Some(function) => {
-                    define(&mut linker.root(), &mut imports, "", name, function.clone())?;
+                    define(
+                        &mut linker.to_mut().root(),
+                        &mut imports,
+                        "",
+                        name,
+                        function.clone(),
+                    )?;
                 }
                 None => missing.push(info("", name)),
             },
@@ -225,7 +234,7 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
                     wasi = true;
                     continue;
                 }
-                let mut definitions = linker.instance(name).map_err(invalid)?;
+                let mut definitions = linker.to_mut().instance(name).map_err(invalid)?;
                 for (item, export) in instance.exports(engine) {
                     let function = shared.config.host_functions.get(name, item);
                     match (export.ty, function) {

@@ -83,24 +83,24 @@ impl Drop for Worker {
 impl Shared {
     /// A linker that offers core modules WASI preview 1. Made when the first module wants it: a process
     /// that runs one program needs one linker.
-    pub(super) fn core_wasi(&self) -> Result<Linker<State>> {
+    pub(super) fn core_wasi(&self) -> Result<&Linker<State>> {
         if let Some(linker) = self.core_wasi.get() {
-            return Ok(linker.clone());
+            return Ok(linker);
         }
         let mut linker = Linker::new(&self.engine);
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, preview1).map_err(invalid_config)?;
-        Ok(self.core_wasi.get_or_init(|| linker).clone())
+        Ok(self.core_wasi.get_or_init(|| linker))
     }
 
     /// A linker that offers components WASI 0.2.
-    pub(super) fn component(&self) -> Result<ComponentLinker<State>> {
+    pub(super) fn component(&self) -> Result<&ComponentLinker<State>> {
         if let Some(linker) = self.component.get() {
-            return Ok(linker.clone());
+            return Ok(linker);
         }
         let mut linker = ComponentLinker::new(&self.engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(invalid_config)?;
         linker.allow_shadowing(true);
-        Ok(self.component.get_or_init(|| linker).clone())
+        Ok(self.component.get_or_init(|| linker))
     }
 
     /// The handle of the worker, which is started when it is first needed.

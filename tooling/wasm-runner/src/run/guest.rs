@@ -100,9 +100,9 @@ impl<'a> Guest<'a> {
             Some(left) => instance.set_deadline(Some(left)),
             None => Ok(()),
         };
-        timed.and_then(|()| call(instance)).map_err(|error| {
-            sandbox::call_failed(error, instance.refused_growth(), self.options)
-        })
+        timed
+            .and_then(|()| call(instance))
+            .map_err(|error| sandbox::call_failed(error, instance.refused_growth(), self.options))
     }
 }
 

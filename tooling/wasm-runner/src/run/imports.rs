@@ -102,7 +102,10 @@ mod tests {
             ("a:b/c", None),
             ("g", None),
         ];
-        assert_eq!(shown, expected.map(|(name, needs)| (name.to_owned(), needs)));
+        assert_eq!(
+            shown,
+            expected.map(|(name, needs)| (name.to_owned(), needs))
+        );
         assert_eq!(
             problems(ModuleKind::Core, &imports)[0].name,
             "wasi:cli/stdout@0.3.0#get"

@@ -76,10 +76,9 @@ fn tick(timeout: Option<Duration>) -> Duration {
 
 /// What the guest may use up. The time is set anew for every call, since the limit is one for all.
 pub(super) fn limits(options: &Options) -> ResourceLimits {
-    let memory = options
-        .limits
-        .max_memory
-        .map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let memory = options.limits.max_memory.map_or(usize::MAX, |bytes| {
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    });
     ResourceLimits {
         memory_bytes: memory,
         table_elements: memory / size_of::<usize>(),
@@ -191,21 +190,23 @@ pub(super) fn start_failed(error: SandboxError, options: &Options) -> Ended {
         SandboxError::LimitExceeded {
             limit: Limit::Memory,
             ..
-        } => start("it begins with more memory than it may have".to_owned(), max_memory),
+        } => start(
+            "it begins with more memory than it may have".to_owned(),
+            max_memory,
+        ),
         SandboxError::LimitExceeded {
             limit: Limit::Tables,
             ..
-        } => start("it begins with larger tables than it may have".to_owned(), max_memory),
+        } => start(
+            "it begins with larger tables than it may have".to_owned(),
+            max_memory,
+        ),
         other => return call_failed(other, None, options),
     })
 }
 
 /// How a call that did not return ended. `refused` is the limit that refused memory before.
-pub(super) fn call_failed(
-    error: SandboxError,
-    refused: Option<Limit>,
-    options: &Options,
-) -> Ended {
+pub(super) fn call_failed(error: SandboxError, refused: Option<Limit>, options: &Options) -> Ended {
     let limits = &options.limits;
     let stop = match &error {
         SandboxError::Exit { status } => return Ended::Exited(*status),
@@ -264,7 +265,10 @@ mod tests {
         };
         options.env = vec![set("PATH", "first"), set("PATH", "second")];
         let variables = environment(&options);
-        let found: Vec<_> = variables.iter().filter(|(name, _)| name == "PATH").collect();
+        let found: Vec<_> = variables
+            .iter()
+            .filter(|(name, _)| name == "PATH")
+            .collect();
         assert_eq!(found, [&("PATH".to_owned(), "second".to_owned())]);
     }
 
@@ -274,7 +278,10 @@ mod tests {
         assert_eq!(limits(&options).memory_bytes, usize::MAX);
         options.limits.max_memory = Some(1 << 20);
         assert_eq!(limits(&options).memory_bytes, 1 << 20);
-        assert_eq!(limits(&options).table_elements * size_of::<usize>(), 1 << 20);
+        assert_eq!(
+            limits(&options).table_elements * size_of::<usize>(),
+            1 << 20
+        );
     }
 
     #[test]

@@ -197,9 +197,8 @@ fn plain_word(
 
 /// Which parameter standard input supplies.
 fn stdin_parameter(parameters: &[Parameter]) -> Option<usize> {
-    let takes_text = |parameter: &Parameter| {
-        matches!(&parameter.ty, Type::String) || is_bytes(&parameter.ty)
-    };
+    let takes_text =
+        |parameter: &Parameter| matches!(&parameter.ty, Type::String) || is_bytes(&parameter.ty);
     let mut candidates = (0..parameters.len()).filter(|&index| takes_text(&parameters[index]));
     let first = candidates.next()?;
     match candidates.next_back() {
@@ -239,12 +238,14 @@ fn read_stdin(parameter: &Parameter) -> Result<Value, Error> {
     if is_bytes(&parameter.ty) {
         return Ok(Value::List(bytes.into_iter().map(Value::U8).collect()));
     }
-    String::from_utf8(bytes).map(Value::String).map_err(|error| {
-        refused(format!(
-            "it is not UTF-8 at byte {}",
-            error.utf8_error().valid_up_to()
-        ))
-    })
+    String::from_utf8(bytes)
+        .map(Value::String)
+        .map_err(|error| {
+            refused(format!(
+                "it is not UTF-8 at byte {}",
+                error.utf8_error().valid_up_to()
+            ))
+        })
 }
 
 fn expectation(parameter: &Parameter) -> String {
@@ -317,9 +318,9 @@ fn holds_resource(value: &Value) -> bool {
         Value::List(values) | Value::Record(values) | Value::Tuple(values) => {
             values.iter().any(holds_resource)
         }
-        Value::Variant(_, value)
-        | Value::Option(value)
-        | Value::Result(Ok(value) | Err(value)) => value.as_deref().is_some_and(holds_resource),
+        Value::Variant(_, value) | Value::Option(value) | Value::Result(Ok(value) | Err(value)) => {
+            value.as_deref().is_some_and(holds_resource)
+        }
         _ => false,
     }
 }

@@ -466,13 +466,13 @@ mod tests {
                 &[r#"[["a"], [], ["b", "c"]]"#],
             ),
             (
-                record(&[("x", Type::S32), ("note", Type::Option(Type::String.into()))]),
+                record(&[
+                    ("x", Type::S32),
+                    ("note", Type::Option(Type::String.into())),
+                ]),
                 &["{x: 1}", r#"{x: -1, note: some("n")}"#],
             ),
-            (
-                Type::Tuple([Type::S64, Type::Char].into()),
-                &["(-1, 'x')"],
-            ),
+            (Type::Tuple([Type::S64, Type::Char].into()), &["(-1, 'x')"]),
             (shape, &["dot", "circle(2.5)", r#"%some("x")"#]),
             (Type::Enum(names(&["up", "ok"])), &["up", "%ok"]),
             (
@@ -484,7 +484,10 @@ mod tests {
                 Type::Result(Some(Type::U8.into()), Some(Type::String.into())),
                 &["ok(1)", r#"err("no")"#],
             ),
-            (Type::Flags(names(&["r", "w", "x"])), &["{}", "{w}", "{r, x}"]),
+            (
+                Type::Flags(names(&["r", "w", "x"])),
+                &["{}", "{w}", "{r, x}"],
+            ),
         ]
     }
 
@@ -509,7 +512,11 @@ mod tests {
     #[test]
     fn a_text_of_one_type_is_none_of_another_or_a_value_of_it() {
         let samples = samples();
-        let texts: Vec<&str> = samples.iter().flat_map(|(_, texts)| *texts).copied().collect();
+        let texts: Vec<&str> = samples
+            .iter()
+            .flat_map(|(_, texts)| *texts)
+            .copied()
+            .collect();
         for (ty, _) in &samples {
             for text in &texts {
                 let wave = WaveType(ty.clone());
