@@ -10,6 +10,15 @@ pub type Result<T, E = MemoryError> = core::result::Result<T, E>;
 ///
 /// The variants up to [`BadMessage`](Self::BadMessage) are mistakes of the caller; the last group
 /// says that the guest's allocator lied or failed.
+///
+/// ```
+/// use wasm_memory::MemoryError;
+///
+/// let error = MemoryError::BadAlignment { align: 3 };
+/// // A status crosses the border as a number and comes back as the error.
+/// assert_eq!(MemoryError::from_status(error.status(), 0).map(|error| error.status()), Some(error.status()));
+/// assert_eq!(MemoryError::from_status(0, 0), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryError {

@@ -59,6 +59,19 @@ struct Live {
 }
 
 /// The live allocations of one memory.
+///
+/// ```
+/// use wasm_memory::{Ledger, MemoryError, Region};
+///
+/// let mut ledger = Ledger::new(10);
+/// ledger.record(Region { ptr: 8, len: 8 }, 8)?;
+/// let across = ledger.record(Region { ptr: 12, len: 8 }, 4);
+/// assert_eq!(across, Err(MemoryError::Overlap { ptr: 12, len: 8, with: 8 }));
+/// assert!(ledger.covers(Region { ptr: 10, len: 2 }).is_ok());
+/// assert_eq!(ledger.forget(Region { ptr: 8, len: 8 })?, 8);
+/// assert!(ledger.is_empty());
+/// # Ok::<(), MemoryError>(())
+/// ```
 #[derive(Debug)]
 pub struct Ledger {
     live: BTreeMap<u32, Live>,

@@ -18,6 +18,14 @@ use crate::{MemoryError, Region, Result};
 pub const SECTION: &str = "wasm-memory.messages";
 
 /// How a function's messages are encoded.
+///
+/// ```
+/// use wasm_memory::message::{Codec, parse_section};
+///
+/// assert_eq!(parse_section(b"echo=raw\n")?[0].1, Codec::Raw);
+/// assert_eq!(Codec::MessagePack.name(), "msgpack");
+/// # Ok::<(), wasm_memory::MemoryError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {

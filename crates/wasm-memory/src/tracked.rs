@@ -3,6 +3,15 @@
 use crate::{Ledger, MemoryController, MemoryError, Region, Result};
 
 /// What actually allocates, without any checks of its own.
+///
+/// ```
+/// use wasm_memory::{Arena, Backing};
+///
+/// let mut arena = Arena::new(64, 64);
+/// let ptr = arena.allocate(8, 8).expect("there is room");
+/// arena.bytes(ptr, 8).fill(1);
+/// arena.release(ptr, 8, 8);
+/// ```
 pub trait Backing {
     /// Zeroed room for `len` bytes at a multiple of `align` (a power of two), never at address 0.
     fn allocate(&mut self, len: u32, align: u32) -> Option<u32>;

@@ -23,6 +23,14 @@ pub enum Access {
 /// Written as errors name it: ``directory `HOST` ``.
 ///
 /// Paths are resolved beneath the directory's handle: neither `..` nor a symbolic link leads out.
+///
+/// ```
+/// use wasm_sandbox::{Access, Capabilities};
+///
+/// let capabilities = Capabilities::minimal().with_directory("/srv/data", "/data", Access::ReadOnly);
+/// let grant = &capabilities.directories[0];
+/// assert_eq!((grant.guest.as_str(), grant.access), ("/data", Access::ReadOnly));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryGrant {
     /// The directory on the host.
@@ -84,6 +92,18 @@ impl NetworkTarget {
 }
 
 /// Which network the guest may use. TCP and UDP clients only: a guest never listens.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, NetworkGrant, NetworkTarget};
+///
+/// let network = NetworkGrant {
+///     tcp: vec![NetworkTarget::parse("192.0.2.7:5432")?, NetworkTarget::parse("example.org:443")?],
+///     ..NetworkGrant::default()
+/// };
+/// let capabilities = Capabilities { network, ..Capabilities::minimal() };
+/// assert!(!capabilities.network.is_empty());
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkGrant {
     /// Where TCP may connect to.
@@ -114,6 +134,16 @@ pub enum Clocks {
 }
 
 /// The random numbers that the guest sees.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Clocks, Random};
+///
+/// // Nothing here lets the guest tell one run from another.
+/// assert_eq!(Capabilities::minimal().random, Random::Seeded(0));
+/// let like_a_program =
+///     Capabilities { random: Random::System, clocks: Clocks::System, ..Capabilities::minimal() };
+/// assert_ne!(like_a_program, Capabilities::minimal());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Random {
     /// A sequence that is the same for every instance with this seed. Not for secrets.
@@ -158,6 +188,22 @@ impl From<Vec<u8>> for Stdin {
 }
 
 /// Which of the runtime's host functions may be imported.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Error, HostFunctions, HostGrant, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// let mut host_functions = HostFunctions::default();
+/// host_functions.add("env", "open_door", |(): ()| Ok(()));
+/// let runtime = create_runtime(&RuntimeConfig { host_functions, ..RuntimeConfig::default() })?;
+/// let module = runtime.load_module(&wat::parse_str(r#"(module (import "env" "open_door" (func)))"#)?)?;
+/// let make = |host_functions| {
+///     let capabilities = Capabilities { host_functions, ..Capabilities::minimal() };
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), capabilities)
+/// };
+/// make(HostGrant::Only(vec!["env#open_door".into()]))?;
+/// assert!(matches!(make(HostGrant::Only(vec![])), Err(Error::InvalidCapability { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HostGrant {
     /// All that the runtime registered.
@@ -252,6 +298,13 @@ impl Capabilities {
     }
 
     /// The environment that the guest sees: the copied variables, then the given ones.
+    ///
+    /// ```
+    /// use wasm_sandbox::Capabilities;
+    ///
+    /// let capabilities = Capabilities::minimal().with_env("LANG", "C").with_env("LANG", "de");
+    /// assert_eq!(capabilities.environment(), [("LANG".into(), "de".into())]);
+    /// ```
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let inherited = self
@@ -269,6 +322,13 @@ impl Capabilities {
     }
 
     /// Refuses what no runtime can pass on: `\0` in variables and arguments, `=` in names.
+    ///
+    /// ```
+    /// use wasm_sandbox::Capabilities;
+    ///
+    /// assert!(Capabilities::minimal().with_env("LANG", "C").validate().is_ok());
+    /// assert!(Capabilities::minimal().with_env("A=B", "C").validate().is_err());
+    /// ```
     ///
     /// # Errors
     ///

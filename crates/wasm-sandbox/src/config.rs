@@ -6,6 +6,14 @@ use std::time::Duration;
 use crate::host::HostFunctions;
 
 /// Which engine executes the guests.
+///
+/// ```
+/// use wasm_sandbox::{Backend, RuntimeConfig, create_runtime};
+///
+/// let config = RuntimeConfig { backend: Backend::Wasmi, ..RuntimeConfig::default() };
+/// assert_eq!(create_runtime(&config)?.runtime_type(), "wasmi");
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Backend {

@@ -350,6 +350,21 @@ fn listed(imports: &[ImportInfo]) -> String {
 
 impl Error {
     /// Whether an instance that answered this is poisoned.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceState, create_runtime};
+    ///
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let module = runtime.load_module(&wat::parse_str(r#"(module (func (export "die") unreachable))"#)?)?;
+    /// let instance =
+    ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+    /// // What was asked is wrong: the instance is as it was.
+    /// assert!(!instance.call_simple_function("dye", &[]).unwrap_err().is_fatal());
+    /// // What happened in the guest is: nobody knows what it left behind.
+    /// assert!(instance.call_simple_function("die", &[]).unwrap_err().is_fatal());
+    /// assert_eq!(instance.state(), WasmInstanceState::Poisoned);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         matches!(
@@ -364,6 +379,19 @@ impl Error {
     }
 
     /// The limit that was exceeded, if that is what happened.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wasm_sandbox::{Capabilities, Limit, ResourceLimits, RuntimeConfig, create_runtime};
+    ///
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let module = runtime.load_module(&wat::parse_str(r#"(module (func (export "spin") (loop (br 0))))"#)?)?;
+    /// let limits = ResourceLimits { deadline: Some(Duration::from_millis(20)), ..ResourceLimits::default() };
+    /// let instance = runtime.create_instance(module.as_ref(), limits, Capabilities::minimal())?;
+    /// let error = instance.call_simple_function("spin", &[]).unwrap_err();
+    /// assert_eq!(error.limit(), Some(Limit::Deadline));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         match self {

@@ -90,6 +90,20 @@ impl HostFunctions {
     }
 
     /// Adds a function over [`Value`]s, which is told the types of the import.
+    ///
+    /// ```
+    /// use wasm_sandbox::{HostFunctions, Value};
+    ///
+    /// let mut functions = HostFunctions::default();
+    /// functions.add_raw("env", "sum", |signature, values| {
+    ///     let sum = values.iter().map(|value| match value {
+    ///         Value::S32(number) => Ok(*number),
+    ///         other => Err(format!("{other:?} in `{signature}`")),
+    ///     });
+    ///     Ok(vec![Value::S32(sum.sum::<Result<i32, _>>()?)])
+    /// });
+    /// assert!(functions.get("env", "sum").is_some());
+    /// ```
     pub fn add_raw(
         &mut self,
         interface: &str,
@@ -115,6 +129,13 @@ impl HostFunctions {
 }
 
 /// The name of an import as [`HostGrant`](crate::HostGrant)s and errors write it.
+///
+/// ```
+/// use wasm_sandbox::host::import_name;
+///
+/// assert_eq!(import_name("env", "open_door"), "env#open_door");
+/// assert_eq!(import_name("", "open-door"), "open-door");
+/// ```
 #[must_use]
 pub fn import_name(interface: &str, name: &str) -> String {
     if interface.is_empty() {
@@ -127,6 +148,21 @@ pub fn import_name(interface: &str, name: &str) -> String {
 impl HostFunction {
     /// Calls the function for the instance `caller`: checks its results against the import's types, and
     /// catches its panics. This is what a backend calls.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Error, HostFunctions, Signature, Type, Value};
+    ///
+    /// let mut functions = HostFunctions::default();
+    /// functions.add("env", "half", |(number,): (i32,)| {
+    ///     if number % 2 == 0 { Ok(number / 2) } else { Err("it is odd".into()) }
+    /// });
+    /// let half = functions.get("env", "half").expect("just added");
+    /// let signature = Signature::new([Type::S32], [Type::S32]);
+    /// assert_eq!(half.call(1, "half", &signature, vec![Value::S32(8)])?, [Value::S32(4)]);
+    /// let odd = half.call(1, "half", &signature, vec![Value::S32(7)]);
+    /// assert!(matches!(odd, Err(Error::HostFunctionFailed { .. })));
+    /// # Ok::<(), wasm_sandbox::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

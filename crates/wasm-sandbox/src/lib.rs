@@ -77,6 +77,15 @@ pub use wasmtime::{WasmtimeInstance, WasmtimeModule, WasmtimeRuntime};
 
 /// Makes the runtime that `config` asks for.
 ///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig { max_instances: 16, ..RuntimeConfig::default() })?;
+/// assert_eq!(runtime.runtime_type(), "wasmtime");
+/// assert!(create_runtime(&RuntimeConfig { max_instances: 0, ..RuntimeConfig::default() }).is_err());
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::InvalidConfig`] when the engine refuses the configuration.

@@ -13,6 +13,35 @@ const DEFAULT_LIMIT: usize = 1 << 16;
 /// Regions given up by dropped [`HostAllocation`]s are freed at the next call that may enter the guest,
 /// or by [`reclaim`](Self::reclaim).
 ///
+/// ```
+/// use wasm_memory::host::HostController;
+///
+/// # use wasm_memory::host::GuestMemory;
+/// # struct Bump(Vec<u8>, u32);
+/// # #[async_trait::async_trait]
+/// # impl GuestMemory for Bump {
+/// #     fn bytes(&mut self) -> &mut [u8] { &mut self.0 }
+/// #     async fn call_alloc(&mut self, len: u32, align: u32) -> wasm_memory::Result<u32> {
+/// #         let ptr = self.1.next_multiple_of(align);
+/// #         self.1 = ptr + len;
+/// #         Ok(ptr)
+/// #     }
+/// #     async fn call_free(&mut self, _: u32, _: u32) -> wasm_memory::Result<i32> { Ok(0) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_memory::Result<()> {
+/// # let guest = Bump(vec![0; 256], 16);
+/// let mut memory = HostController::new(guest);
+/// {
+///     let mut guard = memory.guard(3, 1).await?;
+///     guard.bytes()?.copy_from_slice(b"abc");
+/// }
+/// memory.reclaim().await?;
+/// assert_eq!(memory.live(), 0);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancellation
 ///
 /// A future dropped in mid-call leaves the ledger right: an allocation is recorded only when its call

@@ -7,6 +7,32 @@ use crate::{Region, Result};
 ///
 /// Dropping cannot enter the guest (that may take long and may fail), so it notes the region, and the
 /// controller's next call frees it.
+///
+/// ```
+/// use wasm_memory::host::{AsyncMemoryController, HostController};
+///
+/// # use wasm_memory::host::GuestMemory;
+/// # struct Bump(Vec<u8>, u32);
+/// # #[async_trait::async_trait]
+/// # impl GuestMemory for Bump {
+/// #     fn bytes(&mut self) -> &mut [u8] { &mut self.0 }
+/// #     async fn call_alloc(&mut self, len: u32, align: u32) -> wasm_memory::Result<u32> {
+/// #         let ptr = self.1.next_multiple_of(align);
+/// #         self.1 = ptr + len;
+/// #         Ok(ptr)
+/// #     }
+/// #     async fn call_free(&mut self, _: u32, _: u32) -> wasm_memory::Result<i32> { Ok(0) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_memory::Result<()> {
+/// # let guest = Bump(vec![0; 256], 16);
+/// let mut memory = HostController::new(guest);
+/// let region = memory.guard(8, 8).await?.into_region();
+/// assert_eq!((region.len, memory.live()), (8, 1), "nobody frees it but us");
+/// memory.free(region.ptr, region.len).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct HostAllocation<'a, G: GuestMemory> {
     controller: &'a mut HostController<G>,

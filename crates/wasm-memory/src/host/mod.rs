@@ -48,6 +48,33 @@ use crate::Result;
 /// Allocates, frees and reaches regions of an instance's memory from outside.
 ///
 /// Allocating and freeing call into the guest, so they are asynchronous; reaching bytes is not.
+///
+/// ```
+/// use wasm_memory::host::{AsyncMemoryController, HostController};
+///
+/// # use wasm_memory::host::GuestMemory;
+/// # struct Bump(Vec<u8>, u32);
+/// # #[async_trait::async_trait]
+/// # impl GuestMemory for Bump {
+/// #     fn bytes(&mut self) -> &mut [u8] { &mut self.0 }
+/// #     async fn call_alloc(&mut self, len: u32, align: u32) -> wasm_memory::Result<u32> {
+/// #         let ptr = self.1.next_multiple_of(align);
+/// #         self.1 = ptr + len;
+/// #         Ok(ptr)
+/// #     }
+/// #     async fn call_free(&mut self, _: u32, _: u32) -> wasm_memory::Result<i32> { Ok(0) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_memory::Result<()> {
+/// # let guest = Bump(vec![0; 256], 16);
+/// let mut memory = HostController::new(guest);
+/// let ptr = memory.alloc(3, 1).await?;
+/// memory.mut_mem(ptr, 3)?.copy_from_slice(b"abc");
+/// memory.free(ptr, 3).await?;
+/// assert!(memory.mut_mem(ptr, 3).is_err(), "it is no longer ours");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait AsyncMemoryController: Send {
     /// Allocates `len` bytes at a multiple of `align`, and returns their address.

@@ -178,6 +178,19 @@ impl MemoryChannel {
 
 /// A channel within the process that holds up to `capacity` messages in each direction.
 ///
+/// ```
+/// use wasm_sandbox::Error;
+/// use wasm_sandbox::rpc::{RpcChannel, memory_channel};
+///
+/// let (a, b) = memory_channel(1)?;
+/// a.send_raw(b"one")?;
+/// assert!(a.send_raw(b"two").is_err(), "there is room for one");
+/// assert_eq!(b.receive_raw()?.as_deref(), Some(&b"one"[..]));
+/// drop(b);
+/// assert!(matches!(a.send_raw(b"three"), Err(Error::PeerGone)));
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::InvalidConfig`] when the capacity is 0.
@@ -187,6 +200,16 @@ pub fn memory_channel(capacity: usize) -> Result<(MemoryChannel, MemoryChannel)>
 
 /// As [`memory_channel`], with the largest size of a message. However many messages fit by number, a
 /// direction never holds more bytes than four of the largest ones.
+///
+/// ```
+/// use wasm_sandbox::Error;
+/// use wasm_sandbox::rpc::{RpcChannel, memory_channel_with};
+///
+/// let (a, _b) = memory_channel_with(8, 4)?;
+/// a.send_raw(b"four")?;
+/// assert!(matches!(a.send_raw(b"fiver"), Err(Error::MessageTooLarge { size: 5, limit: 4 })));
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -63,6 +63,22 @@ use crate::{Error, Result};
 pub const DEFAULT_MESSAGE_BYTES: usize = 16 << 20;
 
 /// One end of a channel of whole messages.
+///
+/// ```
+/// use wasm_sandbox::rpc::{RpcChannel, memory_channel};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_sandbox::Result<()> {
+/// let (a, b) = memory_channel(16)?;
+/// let channels: [Box<dyn RpcChannel>; 2] = [Box::new(a), Box::new(b)];
+/// channels[0].send_boxed(b"hello").await?;
+/// channels[0].close()?;
+/// // What was sent before the end is still received.
+/// assert_eq!(channels[1].receive_boxed().await?.as_deref(), Some(&b"hello"[..]));
+/// assert_eq!(channels[1].receive_boxed().await?, None);
+/// # Ok(())
+/// # }
+/// ```
 pub trait RpcChannel: Send + Sync {
     /// Sends a message, without waiting.
     ///

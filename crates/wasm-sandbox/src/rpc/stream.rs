@@ -21,6 +21,20 @@ use crate::{Error, Result};
 const CAPACITY: usize = 256;
 
 /// One end of a channel over a byte stream. Made within a tokio runtime, which moves its bytes.
+///
+/// ```
+/// use wasm_sandbox::rpc::{RpcChannelExt, StreamChannel};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_sandbox::Result<()> {
+/// // Any byte stream will do: here the two ends of a pipe.
+/// let (a, b) = tokio::io::duplex(1024);
+/// let (a, b) = (StreamChannel::new(a, 1 << 20), StreamChannel::new(b, 1 << 20));
+/// a.send(&[1, 2, 3]).await?;
+/// assert_eq!(b.receive::<[u8; 3]>().await?, Some([1, 2, 3]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct StreamChannel {
     queues: MemoryChannel,
@@ -157,6 +171,21 @@ impl RpcChannel for StreamChannel {
 }
 
 /// Accepts channels.
+///
+/// ```
+/// use wasm_sandbox::rpc::{RpcChannelExt, StreamChannel, StreamListener};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_sandbox::Result<()> {
+/// let listener = StreamListener::bind_loopback(0).await?;
+/// let port = listener.address().expect("it listens on an address").port();
+/// let client = StreamChannel::connect_loopback(port).await?;
+/// let server = listener.accept().await?;
+/// client.send("hello").await?;
+/// assert_eq!(server.receive::<String>().await?.as_deref(), Some("hello"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct StreamListener {
     kind: Kind,

@@ -28,6 +28,19 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Typed messages and calls, for every channel. Do not mix them with raw messages on one channel.
+///
+/// ```
+/// use wasm_sandbox::rpc::{RpcChannelExt, memory_channel};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasm_sandbox::Result<()> {
+/// let (a, b) = memory_channel(16)?;
+/// a.send(&("temperature", 21.5)).await?;
+/// let reading: Option<(String, f64)> = b.receive().await?;
+/// assert_eq!(reading, Some(("temperature".into(), 21.5)));
+/// # Ok(())
+/// # }
+/// ```
 pub trait RpcChannelExt: RpcChannel {
     /// Sends a message, waiting for room.
     ///

@@ -22,6 +22,18 @@ pub struct InstanceSpec {
 }
 
 /// What every [`WasmRuntime`] can also do.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, WasmRuntimeExt, create_runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let module = runtime.load_module_async(&wat::parse_str("(module)")?).await?;
+/// assert!(module.exports().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub trait WasmRuntimeExt: WasmRuntime {
     /// Compiles a module without blocking the executor.
     ///
@@ -94,6 +106,32 @@ impl<T: WasmRuntime + ?Sized> WasmRuntimeExt for T {}
 /// Functions of components, and core functions of numbers, are called with values of their own types.
 /// A core function listed in the module's `wasm-memory.messages` section is called with one message in
 /// the encoding listed there.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceExt, create_runtime};
+///
+/// /// The arguments by name.
+/// #[derive(Serialize)]
+/// struct Range { from: u32, to: u32 }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(component
+///     (core module $m (func (export "len") (param i32 i32) (result i32)
+///       (i32.sub (local.get 1) (local.get 0))))
+///     (core instance $i (instantiate $m))
+///     (func (export "len") (param "from" u32) (param "to" u32) (result u32)
+///       (canon lift (core func $i "len"))))"#)?;
+/// let module = runtime.load_module(&wasm)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// let len: u32 = instance.call_function("len", &Range { from: 5, to: 12 }).await?;
+/// assert_eq!(len, 7);
+/// # Ok(())
+/// # }
+/// ```
 pub trait WasmInstanceExt: WasmInstance {
     /// Calls a function with Rust values.
     ///

@@ -36,6 +36,15 @@ pub enum ModuleKind {
 }
 
 /// What a runtime can do; what is `false` here is refused, never ignored.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, create_runtime};
+///
+/// let can = create_runtime(&RuntimeConfig::default())?.capabilities();
+/// assert!(can.components && can.deadlines && can.network);
+/// assert!(!can.fuel, "fuel is measured only when the configuration asks for it");
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuntimeCapabilities {
@@ -177,6 +186,21 @@ impl fmt::Display for ImportInfo {
 }
 
 /// A compiled module.
+///
+/// ```
+/// use wasm_sandbox::{ModuleKind, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(
+///     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
+///         (i32.add (local.get 0) (local.get 1))))"#,
+/// )?;
+/// let module = runtime.load_module(&wasm)?;
+/// assert_eq!((module.kind(), module.size()), (ModuleKind::Core, wasm.len()));
+/// assert_eq!(module.exports()[0].signature.to_string(), "func(s32, s32) -> s32");
+/// assert!(module.imports().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait WasmModule: Send + Sync {
     /// Its name within its runtime.
     fn id(&self) -> ModuleId;
@@ -229,6 +253,24 @@ pub enum WasmInstanceState {
 }
 
 /// What a guest wrote to its captured streams.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(module
+///     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+///     (memory (export "memory") 1)
+///     (data (i32.const 0) "\08\00\00\00\03\00\00\00hi\n")
+///     (func (export "greet") (result i32)
+///       (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 20))))"#)?;
+/// let module = runtime.load_module(&wasm)?;
+/// let capabilities = Capabilities::minimal().with_captured_output();
+/// let instance = runtime.create_instance(module.as_ref(), ResourceLimits::default(), capabilities)?;
+/// instance.call_simple_function("greet", &[])?;
+/// assert_eq!(instance.output().stdout, b"hi\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Standard output.
@@ -243,6 +285,25 @@ pub struct Output {
 ///
 /// Every method may be called from any thread. Calls into the guest wait for one another; what
 /// poisons an instance is listed at [`Error`].
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceState, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// # let wasm = wat::parse_str(
+/// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
+/// #         (i32.add (local.get 0) (local.get 1))))"#,
+/// # )?;
+/// # let module = runtime.load_module(&wasm)?;
+/// # let instance =
+/// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(instance.call_simple_function("add", &[5, 7])?, 12);
+/// assert_eq!((instance.state(), instance.memory_usage()), (WasmInstanceState::Ready, 65536));
+/// // From any thread, also while a call executes.
+/// instance.terminate();
+/// assert!(instance.call_simple_function("add", &[5, 7]).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait WasmInstance: Send + Sync {
     /// What the instance is doing.
     fn state(&self) -> WasmInstanceState;
@@ -347,6 +408,24 @@ pub trait WasmInstance: Send + Sync {
 }
 
 /// Calls an instance's functions by name.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, Value, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// # let wasm = wat::parse_str(
+/// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
+/// #         (i32.add (local.get 0) (local.get 1))))"#,
+/// # )?;
+/// # let module = runtime.load_module(&wasm)?;
+/// # let instance =
+/// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// let caller = instance.function_caller();
+/// let answer = caller.call_blocking("add", &[Value::S32(5), Value::S32(7)])?;
+/// assert_eq!(answer, [Value::S32(12)]);
+/// assert!(caller.function("subtract").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait WasmFunctionCaller: Send + Sync {
     /// What the instance exports under this name.
     ///
@@ -372,6 +451,28 @@ pub trait WasmFunctionCaller: Send + Sync {
 /// Exclusive access to an instance's memory and memory ABI.
 ///
 /// Wrap it in [`wasm_memory::host::HostController`] for checked allocation.
+///
+/// ```
+/// use wasm_memory::host::{GuestMemory, HostController};
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// # let wasm = wat::parse_str(
+/// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
+/// #         (i32.add (local.get 0) (local.get 1))))"#,
+/// # )?;
+/// # let module = runtime.load_module(&wasm)?;
+/// # let instance =
+/// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let mut memory = HostController::new(instance.guest_session().await?);
+/// memory.peek(16, 5)?.copy_from_slice(b"hello");
+/// assert_eq!(memory.guest().bytes()[16..21], *b"hello");
+/// assert!(memory.peek(65535, 2).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait GuestSession: GuestMemory {
     /// Calls a message function of type `(i32, i32) -> i64` and returns its packed answer unchecked.
     fn call_packed<'a>(

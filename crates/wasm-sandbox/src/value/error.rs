@@ -56,6 +56,14 @@ pub enum ValueErrorKind {
 }
 
 /// A value does not fit its type.
+///
+/// ```
+/// use wasm_sandbox::value::{Type, to_value};
+///
+/// let error = to_value(&[1, 300], &Type::List(Type::U8.into())).unwrap_err();
+/// assert_eq!(error.path, "[1]");
+/// assert_eq!(error.to_string(), "value at `[1]`: 300 does not fit `u8`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
     /// Where in the value: `.field`, `[index]`, `(case)`, outermost first; empty for the value itself.

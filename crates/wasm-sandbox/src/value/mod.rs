@@ -73,6 +73,16 @@ pub struct ResourceHandle(pub u64);
 /// A value of some [`Type`].
 ///
 /// Values are positional: names stand in the type only.
+///
+/// ```
+/// use wasm_sandbox::value::{Type, Value, from_value, to_value};
+///
+/// let ty = Type::Result(Some(Type::U16.into()), Some(Type::String.into()));
+/// let value = to_value(&Ok::<u16, String>(7), &ty)?;
+/// assert_eq!(value, Value::Result(Ok(Some(Box::new(Value::U16(7))))));
+/// assert_eq!(from_value::<Result<u16, String>>(value, &ty)?, Ok(7));
+/// # Ok::<(), wasm_sandbox::ValueError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

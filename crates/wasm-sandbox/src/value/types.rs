@@ -4,6 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The type of a value that crosses the sandbox's border.
+///
+/// ```
+/// use wasm_sandbox::Type;
+///
+/// let ty = Type::Option(Type::List(Type::U8.into()).into());
+/// assert_eq!(ty.to_string(), "option<list<u8>>");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Type {

@@ -25,6 +25,19 @@ pub(super) const NAME: &str = "wasmi";
 const FRAME_BYTES: usize = 64;
 
 /// The wasmi backend.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmRuntime, WasmiRuntime};
+///
+/// let runtime = WasmiRuntime::new(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(module (func (export "seven") (result i32) (i32.const 7)))"#)?;
+/// let module = runtime.load_module(&wasm)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(instance.call_simple_function("seven", &[])?, 7);
+/// assert_eq!(runtime.live_instances(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct WasmiRuntime {
     shared: Arc<Shared>,
