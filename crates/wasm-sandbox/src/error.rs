@@ -122,7 +122,7 @@ pub enum Error {
         listed(imports)
     )]
     MissingImports {
-        /// All of it, in the module's order; of an interface, each function and resource.
+        /// All of it; of an interface, each function and resource.
         imports: Vec<ImportInfo>,
     },
 

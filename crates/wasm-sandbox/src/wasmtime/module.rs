@@ -214,18 +214,18 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     let mut wasi = false;
     for (name, import) in ty.imports(engine) {
         match import.ty {
-            ComponentItem::ComponentFunc(_) => match shared.config.host_functions.get("", name) {
-                Some(function) => {
-                    define(
-                        &mut linker.to_mut().root(),
-                        &mut imports,
-                        "",
-                        name,
-                        function.clone(),
-                    )?;
+            ComponentItem::ComponentFunc(ty) => {
+                let import = info("", name);
+                match shared.config.host_functions.get("", name) {
+                    Some(function) => {
+                        let signature = convert::component_signature(&ty);
+                        let mut root = linker.to_mut().root();
+                        define(&mut root, &import, function.clone(), signature)?;
+                        imports.push(import);
+                    }
+                    None => missing.push(import),
                 }
-                None => missing.push(info("", name)),
-            },
+            }
             ComponentItem::ComponentInstance(instance) => {
                 let is_ours = instance
                     .exports(engine)
@@ -236,14 +236,16 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
                 }
                 let mut definitions = linker.to_mut().instance(name).map_err(invalid)?;
                 for (item, export) in instance.exports(engine) {
+                    let import = info(name, item);
                     let function = shared.config.host_functions.get(name, item);
                     match (export.ty, function) {
-                        (ComponentItem::ComponentFunc(_), Some(function)) => {
-                            let function = function.clone();
-                            define(&mut definitions, &mut imports, name, item, function)?;
+                        (ComponentItem::ComponentFunc(ty), Some(function)) => {
+                            let signature = convert::component_signature(&ty);
+                            define(&mut definitions, &import, function.clone(), signature)?;
+                            imports.push(import);
                         }
                         (ComponentItem::Type(_), _) => {}
-                        _ => missing.push(info(name, item)),
+                        _ => missing.push(import),
                     }
                 }
             }
@@ -305,16 +307,13 @@ fn is_wasi(import: &str) -> bool {
 
 fn define(
     linker: &mut wasmtime::component::LinkerInstance<'_, State>,
-    imports: &mut Vec<ImportInfo>,
-    interface: &str,
-    name: &str,
+    import: &ImportInfo,
     function: HostFunction,
+    signature: Signature,
 ) -> Result<()> {
-    imports.push(info(interface, name));
-    let label = import_name(interface, name);
+    let label = import.to_string();
     linker
-        .func_new(name, move |store, ty, params, results| {
-            let signature = convert::component_signature(&ty);
+        .func_new(&import.name, move |store, _, params, results| {
             call_host_component(&function, &label, &signature, store.data(), params, results)
                 .map_err(Stop::because)
         })

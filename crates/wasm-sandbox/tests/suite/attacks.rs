@@ -10,6 +10,7 @@ use wasm_sandbox::{
 
 use crate::fixtures::{
     BACKENDS, COMPONENT, core, executor, instance, instance_with, limits, runtime, runtime_hosting,
+    wat,
 };
 
 /// That the runtime still does what it is there for.
@@ -307,5 +308,39 @@ fn huge_strings_into_the_guest() {
     let text = "x".repeat(8 << 20);
     let outcome = executor().block_on(made.call_function::<_, String>("echo", &(&text,)));
     assert!(outcome.is_err(), "eight megabytes fitted into one");
+    assert_healthy(&*runtime, Backend::Wasmtime);
+}
+
+/// Types share their parts in a binary: each of these is twice the one before it.
+#[test]
+fn exploding_types_are_refused() {
+    let mut text = String::from(
+        r#"(component
+          (core module $m
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "f") (param i32)))
+          (core instance $i (instantiate $m))
+          (type $t0 (tuple u8 u8))"#,
+    );
+    for level in 1..=17 {
+        let inner = level - 1;
+        text.push_str(&format!("(type $t{level} (tuple $t{inner} $t{inner}))"));
+    }
+    for function in 0..100 {
+        text.push_str(&format!(
+            r#"(func (export "f{function}") (param "a" $t17) (canon lift (core func $i "f")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))"#
+        ));
+    }
+    text.push(')');
+    let wasm = wat(&text);
+    assert!(wasm.len() < 16 << 10, "{} bytes", wasm.len());
+    let runtime = runtime(Backend::Wasmtime);
+    let refused = runtime.load_module(&wasm).err();
+    assert!(
+        matches!(&refused, Some(Error::InvalidModule { reason }) if reason.contains("size")),
+        "{refused:?}"
+    );
     assert_healthy(&*runtime, Backend::Wasmtime);
 }

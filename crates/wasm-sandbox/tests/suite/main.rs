@@ -8,6 +8,7 @@ mod canonical;
 mod capabilities;
 mod components;
 mod concurrency;
+mod embedding;
 mod fixtures;
 mod fuzzed;
 mod limits;
