@@ -7,5 +7,6 @@ mod all_types;
 mod bad_input;
 mod commands;
 mod examples;
+mod objects;
 mod pipeline;
 mod support;

@@ -30,7 +30,7 @@
 //!      func %f type0 {
 //!        local l0: i32
 //!      b0:
-//!        l0 = const 42
+//!        l0 = i32.const 42
 //!        return l0
 //!      }
 //!      export \"f\" func %f",

@@ -98,6 +98,13 @@ pub(crate) fn read(module: &mut Module, sections: Sections<'_>) -> Result<(), Li
                 RelocTarget::Item(Item::Func(func)) => func,
                 _ => return Err(invalid("an init function that is no function", offset)),
             };
+            let ty = reader.module.func_type(func);
+            if ty.is_none_or(|ty| !ty.params.is_empty() || !ty.results.is_empty()) {
+                return Err(LiftError::unsupported(
+                    "an init function with parameters or results",
+                    offset,
+                ));
+            }
             reader.module.init_funcs.push((init.priority, func));
         }
     }

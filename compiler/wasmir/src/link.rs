@@ -7,7 +7,8 @@
 //! 3. For each name of a kind of entity the strongest definition is chosen: a strong one before a
 //!    weak one, an earlier one before a later. Two strong ones are an error.
 //! 4. Every symbol of that name becomes the chosen one. What nothing defines stays an import, once
-//!    for each pair of module and field name; without an import it is an error.
+//!    for each pair of module and field name; without an import it is an error. Among objects it
+//!    stays undefined, once for each name: [`crate::layout`] knows what the linker itself provides.
 //! 5. Entities are moved into the result in order of modules, and everything that mentions them is
 //!    rewritten once ([`crate::reach`] then drops what is not needed).
 //!
@@ -27,7 +28,7 @@ use crate::symbol::*;
 use crate::types::*;
 use cranelift_entity::packed_option::{PackedOption, ReservedValue};
 use cranelift_entity::{EntityRef, PrimaryMap, SecondaryMap};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::fmt;
 
 /// Why modules cannot be linked.
@@ -179,6 +180,7 @@ fn resolve<K: EntityRef + ReservedValue, T: PartialEq>(
     kind: &'static str,
     modules: &[Vec<Candidate<'_, T>>],
     names: &[String],
+    relocatable: bool,
     errors: &mut Vec<LinkError>,
 ) -> Vec<Resolved<K>> {
     // The definition of each name.
@@ -209,6 +211,11 @@ fn resolve<K: EntityRef + ReservedValue, T: PartialEq>(
     }
     // What stands for each entity: itself, a definition elsewhere, or an earlier import.
     let mut imports: FxHashMap<ImportKey<'_>, Vec<(usize, usize)>> = FxHashMap::default();
+    // Objects may say of an undefined symbol where it would be imported from, which means nothing.
+    let no_import = Import {
+        module: "env".into(),
+        name: String::new(),
+    };
     let mut stands: Vec<Vec<(usize, usize)>> = Vec::new();
     for (m, candidates) in modules.iter().enumerate() {
         let mut own = Vec::new();
@@ -219,7 +226,15 @@ fn resolve<K: EntityRef + ReservedValue, T: PartialEq>(
                 .as_deref()
                 .filter(|_| c.symbol.linkage != Linkage::Local);
             let definition = name.and_then(|name| chosen.get(name)).copied();
-            own.push(match (definition, c.import) {
+            let undefined = name.is_some() && !c.defined && is_undefined(c.symbol);
+            let import = match c.import {
+                Some(import) if import.module != "env" || Some(import.name.as_str()) != name => {
+                    Some(import)
+                }
+                _ if relocatable && undefined => Some(&no_import),
+                import => import,
+            };
+            own.push(match (definition, import) {
                 (Some(at), _) => {
                     if modules[at.0][at.1].ty != c.ty {
                         errors.push(LinkError::Mismatch {
@@ -284,6 +299,28 @@ fn resolve<K: EntityRef + ReservedValue, T: PartialEq>(
         .collect()
 }
 
+/// A symbol that one module needs is needed, though another could do without.
+fn strengthen(modules: &mut [Module]) {
+    macro_rules! kinds {
+        ($($map:ident),*) => {$(
+            let mut needed = FxHashSet::default();
+            for symbol in modules.iter().flat_map(|m| m.$map.values().map(|x| &x.symbol)) {
+                if symbol.linkage == Linkage::Undefined {
+                    needed.extend(symbol.name.clone());
+                }
+            }
+            let symbols = modules.iter_mut();
+            for symbol in symbols.flat_map(|m| m.$map.values_mut().map(|x| &mut x.symbol)) {
+                let named = symbol.name.as_ref().is_some_and(|name| needed.contains(name));
+                if symbol.linkage == Linkage::UndefinedWeak && named {
+                    symbol.linkage = Linkage::Undefined;
+                }
+            }
+        )*};
+    }
+    kinds!(funcs, globals, datas);
+}
+
 /// Moves the entities that are to be moved.
 fn take<K: EntityRef, V>(from: &mut PrimaryMap<K, V>, into: &mut PrimaryMap<K, V>, moved: &[bool]) {
     for ((_, value), moved) in std::mem::take(from).into_iter().zip(moved) {
@@ -295,6 +332,8 @@ fn take<K: EntityRef, V>(from: &mut PrimaryMap<K, V>, into: &mut PrimaryMap<K, V
 
 impl Linker {
     fn link(&mut self, mut modules: Vec<Module>) {
+        let relocatable = modules.iter().any(|module| module.relocatable);
+        strengthen(&mut modules);
         let types = merge_types(&modules, &mut self.out.types);
         let discarded = self.comdats(&mut modules);
         let is_discarded =
@@ -320,7 +359,13 @@ impl Linker {
                             .collect()
                     })
                     .collect();
-                resolve($word, &candidates, &self.names, &mut self.errors)
+                resolve(
+                    $word,
+                    &candidates,
+                    &self.names,
+                    relocatable,
+                    &mut self.errors,
+                )
             }};
         }
         let id = |m: usize, t: TypeId| canonical.canonical(types[m][t.index()]);
@@ -390,7 +435,13 @@ impl Linker {
                     .collect()
             })
             .collect();
-        let datas = resolve("data symbol", &datas, &self.names, &mut self.errors);
+        let datas = resolve(
+            "data symbol",
+            &datas,
+            &self.names,
+            relocatable,
+            &mut self.errors,
+        );
 
         let (mut starts, mut exports) =
             (None::<usize>, FxHashMap::<String, (usize, Item)>::default());

@@ -9,8 +9,8 @@ use wasmir::{FuncBody, Module, parse_module, passes, print_module, verify_module
 
 /// What a file's test prints.
 fn outcome(kind: &str, text: &str) -> String {
-    if kind == "link" {
-        return link(text);
+    if let "link" | "layout" = kind {
+        return link(text, kind == "layout");
     }
     let module = match parse_module(text) {
         Ok(module) => module,
@@ -73,15 +73,18 @@ fn pass(name: &str, module: &mut Module) -> String {
     }
 }
 
-/// Links the modules of a file, each of which begins with its `wasmir` line.
-fn link(text: &str) -> String {
+/// Links the modules of a file, each of which begins with its `wasmir` line, and lays out the result if so wanted.
+fn link(text: &str, layout: bool) -> String {
     let modules = text.split("wasmir 1\n").skip(1).map(|module| {
         let module = parse_module(&format!("wasmir 1\n{module}")).expect("a module");
         verify_module(&module).expect("a valid module");
         module
     });
     match wasmir::link(modules.collect()) {
-        Ok(module) => {
+        Ok(mut module) => {
+            if layout && let Err(error) = wasmir::layout::run(&mut module, &Default::default()) {
+                return format!("error: {error}\n");
+            }
             let errors = verify_module(&module).err().unwrap_or_default();
             let errors: String = errors.iter().map(|e| format!("invalid: {e}\n")).collect();
             format!("{}{errors}", print_module(&module))

@@ -19,17 +19,8 @@ pub(crate) enum Command {
     Print(Emit),
     /// Check a module and report everything that is wrong with it
     Verify(Input),
-    /// Put several modules into one
-    Link {
-        /// The modules, in order
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Keep what nothing reaches
-        #[arg(long)]
-        keep: bool,
-        #[command(flatten)]
-        out: Out,
-    },
+    /// Put several modules or relocatable objects into one module
+    Link(Link),
     /// Turn a wasm module into WasmIR
     Lift {
         #[command(flatten)]
@@ -64,6 +55,30 @@ pub(crate) enum Command {
         /// Its arguments
         args: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// The modules or objects, in order
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Keep what nothing reaches
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Leave objects relocatable: choose no addresses
+    #[arg(short, long)]
+    pub(crate) relocatable: bool,
+    /// Export a function of an object under its own name
+    #[arg(long, value_name = "NAME", conflicts_with = "relocatable")]
+    pub(crate) export: Vec<String>,
+    /// Where a program starts
+    #[arg(long, value_name = "NAME", default_value = "_start")]
+    pub(crate) entry: String,
+    /// Bytes of the shadow stack
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    pub(crate) stack_size: u32,
+    #[command(flatten)]
+    pub(crate) out: Out,
 }
 
 #[derive(Debug, Args)]

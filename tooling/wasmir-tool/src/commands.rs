@@ -1,6 +1,6 @@
 //! What each command does.
 
-use crate::cli::{Cli, Command, Emit, Form, Out};
+use crate::cli::{Cli, Command, Emit, Form, Link, Out};
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::{clif, output, passes, run};
@@ -13,7 +13,7 @@ pub(crate) fn execute(cli: &Cli) -> Result<()> {
         Command::Parse(input) => parse(&input.file),
         Command::Print(emit) => print(emit),
         Command::Verify(input) => verify(&input.file),
-        Command::Link { files, keep, out } => link(files, *keep, out),
+        Command::Link(args) => link(args),
         Command::Lift { emit, raw } => {
             let path = &emit.input.file;
             let mut module = input::module(path)?;
@@ -115,9 +115,9 @@ fn verify(path: &Path) -> Result<()> {
     }
 }
 
-fn link(files: &[std::path::PathBuf], keep: bool, out: &Out) -> Result<()> {
+fn link(args: &Link) -> Result<()> {
     let mut modules = Vec::new();
-    for file in files {
+    for file in &args.files {
         let mut module = input::module(file)?;
         // The linker's errors name modules.
         module
@@ -126,10 +126,22 @@ fn link(files: &[std::path::PathBuf], keep: bool, out: &Out) -> Result<()> {
         modules.push(module);
     }
     let mut module = wasmir::link(modules).map_err(|errors| Error::Link { errors })?;
-    if !keep {
+    if module.relocatable && !args.relocatable {
+        let options = wasmir::layout::Options {
+            stack_size: args.stack_size,
+            entry: args.entry.clone(),
+            exports: args.export.clone(),
+            ..Default::default()
+        };
+        wasmir::layout::run(&mut module, &options).map_err(|e| Error::Stage {
+            path: args.files[0].clone(),
+            stage: "lay out",
+            message: e.to_string(),
+        })?;
+    } else if !args.keep && !module.relocatable {
         wasmir::reach::run(&mut module).map_err(|e| Error::Usage(e.to_string()))?;
     }
-    write_module(&files[0], &module, out, Form::Wir)
+    write_module(&args.files[0], &module, &args.out, Form::Wir)
 }
 
 fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Result<()> {
@@ -219,10 +231,15 @@ fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Resul
     output::write(out.output.as_deref(), &bytes)
 }
 
-/// The module as WebAssembly.
+/// The module as WebAssembly: an object if it is relocatable.
 fn wasm(path: &Path, module: &Module) -> Result<Vec<u8>> {
-    let options = codegen_cranelift::module::Options::default();
-    codegen_cranelift::module::emit_module(module, &options).map_err(|e| Error::Stage {
+    let options = codegen_cranelift::Options::default();
+    let made = if module.relocatable {
+        codegen_cranelift::emit_object(module.clone(), &options)
+    } else {
+        codegen_cranelift::emit_module(module, &options)
+    };
+    made.map_err(|e| Error::Stage {
         path: path.into(),
         stage: "generate code for",
         message: e.to_string(),

@@ -1,0 +1,432 @@
+//! Objects: what the linker reads of them, and what the lifter makes of them again.
+
+use codegen_cranelift::{Options, emit_module, emit_object};
+use wasmir::{FuncBody, Linkage, Module, layout, parse_module, print_module, verify_module};
+use wasmparser::{KnownCustom, Linking, Parser, Payload, SymbolInfo};
+
+const OBJECT: &str = r#"wasmir 1
+relocatable
+type type0 = func() -> (i32)
+type type1 = func(i32) -> (i32)
+type type2 = func() -> ()
+comdat comdat0 "inline"
+table %__indirect_function_table (ref null func) 0 undefined import "env" "__indirect_function_table"
+memory %mem 0 import "env" "__linear_memory"
+global %__stack_pointer mut i32 undefined import "env" "__stack_pointer"
+func %elsewhere type1 undefined
+func %maybe type1 undefined_weak
+func %host type1 undefined import "js" "host"
+func %start type2 {
+  local l0: i32
+b0:
+  l0 = sym_addr data %table 0 @10
+  i32.store %mem l0+0, l0 align 4 @11
+  return @11
+}
+func %run type0 strong hidden {
+  local l0, l1, l2: i32
+  slot ss0: 16 align 8
+b0:
+  l0 = sym_addr data %table 4 @20
+  l0 = i32.load %mem l0+0 align 4 @21
+  l1 = sym_addr data %text 1 @22
+  l1 = call indirect %__indirect_function_table type1 (l1, l0) @23
+  l1 = call %elsewhere(l1) @24
+  l2 = stack_addr ss0 0
+  i32.store %mem l2+0, l1 align 4
+  l1 = call %shared(l1) @25
+  l1 = call %host(l1)
+  l2 = i32.load %mem l2+0 align 4
+  l1 = i32.add l1, l2
+  l0 = sym_addr func %shared 0
+  l1 = i32.add l1, l0
+  return l1 @26
+}
+func %shared type1 weak comdat0 {
+  param l0: i32
+  local l1: i32
+b0:
+  l1 = i32.mul l0, l0 @30
+  return l1 @31
+}
+data %text symbol ".rodata.text" align 1 size 4 strings "abc"
+data %table strong used symbol ".data.table" align 8 size 16 "" relocs {
+  4 table_index_i32 func %shared 0
+  8 memory_addr_i32 data %text 2
+}
+data %outside undefined symbol "" align 1 size 0 undefined_data ""
+export "entry" func %run
+init 100 %start
+file "src/a.rs"
+line @10 0 1 1
+line @20 0 5 9
+line @25 0 6 2
+line @30 0 9 1
+"#;
+
+fn module(text: &str) -> Module {
+    let module = parse_module(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    verify_module(&module).unwrap_or_else(|errors| panic!("{errors:?}"));
+    module
+}
+
+fn object(text: &str) -> Vec<u8> {
+    emit_object(module(text), &Options::default()).expect("the object is emitted")
+}
+
+fn customs<'a>(bytes: &'a [u8]) -> Vec<wasmparser::CustomSectionReader<'a>> {
+    Parser::new(0)
+        .parse_all(bytes)
+        .filter_map(|payload| match payload.expect("well formed") {
+            Payload::CustomSection(section) => Some(section),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The symbol table, one line each.
+fn symbols(bytes: &[u8]) -> Vec<String> {
+    let mut out = Vec::new();
+    for section in customs(bytes) {
+        let KnownCustom::Linking(linking) = section.as_known() else {
+            continue;
+        };
+        for part in linking {
+            match part.expect("well formed") {
+                Linking::SymbolTable(map) => {
+                    for symbol in map {
+                        out.push(match symbol.expect("well formed") {
+                            SymbolInfo::Func { flags, name, .. } => {
+                                format!("func {:?} {:#x}", name.unwrap_or("-"), flags.bits())
+                            }
+                            SymbolInfo::Data {
+                                flags,
+                                name,
+                                symbol,
+                            } => format!(
+                                "data {name:?} {:#x} {:?}",
+                                flags.bits(),
+                                symbol.map(|s| (s.index, s.offset, s.size))
+                            ),
+                            SymbolInfo::Global { flags, .. } => {
+                                format!("global {:#x}", flags.bits())
+                            }
+                            SymbolInfo::Table { flags, .. } => format!("table {:#x}", flags.bits()),
+                            SymbolInfo::Event { flags, .. } => format!("tag {:#x}", flags.bits()),
+                            SymbolInfo::Section { .. } => "section".to_owned(),
+                        });
+                    }
+                }
+                Linking::SegmentInfo(map) => out.extend(map.into_iter().map(|segment| {
+                    let s = segment.expect("well formed");
+                    format!("segment {:?} {} {}", s.name, s.alignment, s.flags.bits())
+                })),
+                Linking::InitFuncs(map) => out.extend(map.into_iter().map(|init| {
+                    let init = init.expect("well formed");
+                    format!("init {} {}", init.priority, init.symbol_index)
+                })),
+                Linking::ComdatInfo(map) => {
+                    for group in map {
+                        let group = group.expect("well formed");
+                        let members: Vec<_> = group
+                            .symbols
+                            .into_iter()
+                            .map(|member| member.expect("well formed").index)
+                            .collect();
+                        out.push(format!("comdat {:?} {members:?}", group.name));
+                    }
+                }
+                Linking::TargetArch(_) | Linking::Unknown { .. } => panic!("an unknown part"),
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn the_symbol_table_says_what_the_module_says() {
+    let expected = [
+        r#"func "-" 0x10"#,
+        r#"func "-" 0x11"#,
+        r#"func "host" 0x50"#,
+        r#"func "start" 0x2"#,
+        r#"func "run" 0x24"#,
+        r#"func "shared" 0x1"#,
+        r#"data "text" 0x2 Some((0, 0, 4))"#,
+        r#"data "table" 0x80 Some((1, 0, 16))"#,
+        r#"data "outside" 0x10 None"#,
+        "global 0x10",
+        "table 0x90",
+        "section",
+        "section",
+        "section",
+        "section",
+        "section",
+        r#"segment ".rodata.text" 0 1"#,
+        r#"segment ".data.table" 3 0"#,
+        "init 100 3",
+        r#"comdat "inline" [5]"#,
+    ];
+    assert_eq!(symbols(&object(OBJECT)), expected);
+}
+
+/// Relocations point at padded fields, of the kind they say, and are in order.
+#[test]
+fn relocations_point_at_padded_fields() {
+    let bytes = object(OBJECT);
+    let mut sections: Vec<&[u8]> = Vec::new();
+    for payload in Parser::new(0).parse_all(&bytes) {
+        let payload = payload.expect("well formed");
+        if let Payload::CustomSection(section) = &payload {
+            sections.push(section.data());
+        } else if let Some((_, range)) = payload.as_section() {
+            sections.push(&bytes[range.start as usize..range.end as usize]);
+        }
+    }
+    let mut seen = Vec::new();
+    for section in customs(&bytes) {
+        let KnownCustom::Reloc(relocs) = section.as_known() else {
+            continue;
+        };
+        let target = sections[relocs.section_index() as usize];
+        let mut last = 0;
+        for entry in relocs.entries() {
+            let entry = entry.expect("well formed");
+            let range = entry.relocation_range().expect("in bounds");
+            assert!(entry.offset >= last, "{}: {entry:?}", section.name());
+            last = entry.offset;
+            let field = &target[range];
+            if field.len() == 5 {
+                let more: Vec<bool> = field.iter().map(|byte| byte & 0x80 != 0).collect();
+                assert_eq!(more, [true, true, true, true, false], "{entry:?}");
+            } else {
+                assert_eq!(field, [0; 4], "{entry:?}");
+            }
+            seen.push(format!(
+                "{} {:?} {} {}",
+                section.name(),
+                entry.ty,
+                entry.index,
+                entry.addend
+            ));
+        }
+    }
+    for expected in [
+        "reloc.CODE MemoryAddrSleb 7 4",
+        "reloc.CODE MemoryAddrSleb 6 1",
+        "reloc.CODE TypeIndexLeb 1 0",
+        "reloc.CODE TableNumberLeb 10 0",
+        "reloc.CODE FunctionIndexLeb 0 0",
+        "reloc.CODE FunctionIndexLeb 2 0",
+        "reloc.CODE FunctionIndexLeb 5 0",
+        "reloc.CODE TableIndexSleb 5 0",
+        "reloc.CODE GlobalIndexLeb 9 0",
+        "reloc.DATA TableIndexI32 5 0",
+        "reloc.DATA MemoryAddrI32 6 2",
+        "reloc..debug_line FunctionOffsetI32 4 0",
+        "reloc..debug_info FunctionOffsetI32 5 0",
+    ] {
+        assert!(
+            seen.iter().any(|line| line == expected),
+            "{expected} is missing in {seen:#?}"
+        );
+    }
+}
+
+/// What an object says of its symbols, in the form of the linker's input.
+fn essence(module: &Module) -> Vec<String> {
+    let mut out = Vec::new();
+    let linkage = |symbol: &wasmir::Symbol| {
+        format!(
+            "{:?} {:?} hidden={} used={}",
+            symbol.name, symbol.linkage, symbol.hidden, symbol.used
+        )
+    };
+    for func in module.funcs.values() {
+        let comdat = func.symbol.comdat.map(|c| &module.comdats[c]);
+        out.push(format!(
+            "func {} {:?} {comdat:?}",
+            linkage(&func.symbol),
+            module.types.func(func.ty)
+        ));
+    }
+    for data in module.datas.values() {
+        let relocs = data.relocs.iter().map(|r| (r.offset, r.kind, r.addend));
+        let relocs: Vec<_> = relocs.collect();
+        out.push(format!(
+            "data {} {:?} {relocs:?}",
+            linkage(&data.symbol),
+            data.kind
+        ));
+    }
+    out.extend(module.exports.iter().map(|e| format!("export {:?}", e)));
+    out.extend(module.init_funcs.iter().map(|i| format!("init {i:?}")));
+    out
+}
+
+#[test]
+fn what_is_lifted_from_an_object_is_what_was_emitted() {
+    let original = module(OBJECT);
+    let bytes = object(OBJECT);
+    let mut lifted = wasmir_lift::lift(&bytes).expect("the object is lifted");
+    verify_module(&lifted).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(essence(&lifted), essence(&original));
+    assert!(lifted.relocatable);
+    // Copied through, and through instructions: the same object to the linker.
+    let copied = emit_object(lifted.clone(), &Options::default()).expect("bodies are copied");
+    let copied = wasmir_lift::lift(&copied).expect("the object is lifted");
+    assert_eq!(essence(&copied), essence(&original));
+    wasmir_lift::lift_bodies(&mut lifted).expect("bodies are lifted");
+    verify_module(&lifted).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let again = emit_object(lifted, &Options::default()).expect("the object is emitted");
+    let again = wasmir_lift::lift(&again).expect("the object is lifted");
+    assert_eq!(essence(&again), essence(&original));
+}
+
+const LIBRARY: &str = r#"wasmir 1
+relocatable
+type type0 = func(i32) -> (i32)
+comdat comdat0 "inline"
+memory %mem 0 import "env" "__linear_memory"
+func %elsewhere type0 strong {
+  param l0: i32
+  local l1, l2: i32
+b0:
+  l1 = sym_addr data %outside 0
+  l1 = i32.load8_u %mem l1+0 align 1
+  l2 = i32.add l0, l1
+  return l2
+}
+func %shared type0 weak comdat0 {
+  param l0: i32
+b0:
+  unreachable
+}
+data %outside strong symbol ".rodata.outside" align 1 size 1 "\07"
+"#;
+
+/// What the linked program answers.
+fn answer(mut modules: Vec<Module>, lift: bool) -> i32 {
+    if lift {
+        for module in &mut modules {
+            wasmir_lift::lift_bodies(module).expect("bodies are lifted");
+        }
+    }
+    let mut linked = wasmir::link(modules).expect("the objects fit together");
+    layout::run(&mut linked, &layout::Options::default()).expect("the program is laid out");
+    verify_module(&linked).unwrap_or_else(|e| panic!("{e:?}\n{}", print_module(&linked)));
+    let wasm = emit_module(&linked, &Options::default()).expect("the module is emitted");
+    let engine = wasmtime::Engine::default();
+    let module = wasmtime::Module::new(&engine, &wasm).expect("the module is valid");
+    let mut store = wasmtime::Store::new(&engine, ());
+    let mut linker = wasmtime::Linker::new(&engine);
+    linker
+        .func_wrap("js", "host", |x: i32| x + 1)
+        .expect("no such name yet");
+    let instance = linker
+        .instantiate(&mut store, &module)
+        .expect("everything is there");
+    let entry = instance
+        .get_typed_func::<(), i32>(&mut store, "entry")
+        .expect("it is exported");
+    entry.call(&mut store, ()).expect("it returns")
+}
+
+/// Emitted, lifted (as they came or into instructions), linked, laid out: always the same answer.
+#[test]
+fn lifted_objects_link_and_run() {
+    let originals = || vec![module(OBJECT), module(LIBRARY)];
+    let expected = answer(originals(), false);
+    let objects = || -> Vec<Module> {
+        originals()
+            .into_iter()
+            .map(|module| {
+                let bytes = emit_object(module, &Options::default()).expect("it is emitted");
+                wasmir_lift::lift(&bytes).expect("it is lifted")
+            })
+            .collect()
+    };
+    assert_eq!(answer(objects(), false), expected);
+    assert_eq!(answer(objects(), true), expected);
+    // By hand: `shared` squares the address of `text` plus one plus seven... `host` adds one.
+    let text = 1 << 20;
+    let squared = |x: i32| x.wrapping_mul(x);
+    let called = squared(text + 1).wrapping_add(7);
+    let by_hand = squared(called).wrapping_add(1).wrapping_add(called);
+    assert_eq!(expected, by_hand.wrapping_add(1));
+}
+
+#[test]
+fn what_objects_cannot_hold_is_refused() {
+    for (text, what) in [
+        (
+            "wasmir 1\nrelocatable\nmemory %m 1\ndata %d active %m (i32.const 0) \"a\"\n",
+            "a segment that is not a symbol in an object",
+        ),
+        (
+            "wasmir 1\nrelocatable\ntype type0 = func() -> ()\nfunc %f type0 {\nb0:\n  return\n}\nstart %f\n",
+            "a start function in an object",
+        ),
+    ] {
+        let error = emit_object(module(text), &Options::default()).expect_err(what);
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+/// Objects with random damage are lifted or refused, and what is lifted can be emitted or is refused.
+#[test]
+fn damaged_objects_do_no_harm() {
+    let object = object(OBJECT);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound as u64) as usize
+    };
+    let linking = object
+        .windows(7)
+        .position(|name| name == b"linking")
+        .expect("it is there");
+    let mut lifted = 0;
+    for round in 0..4000 {
+        let mut bytes = object.clone();
+        for _ in 0..=random(3) {
+            // Mostly in the sections that only objects have.
+            let from = if round % 4 == 0 { 8 } else { linking };
+            let at = from + random(bytes.len() - from);
+            bytes[at] = match random(3) {
+                0 => bytes[at] ^ 1 << random(8),
+                1 => bytes[at].wrapping_add(1),
+                _ => random(256) as u8,
+            };
+        }
+        let Ok(mut module) = wasmir_lift::lift(&bytes) else {
+            continue;
+        };
+        lifted += 1;
+        if verify_module(&module).is_err() {
+            continue;
+        }
+        let _ = emit_object(module.clone(), &Options::default());
+        let bodies = wasmir_lift::lift_bodies(&mut module);
+        if bodies.is_ok() && verify_module(&module).is_ok() && module.funcs.len() < 100 {
+            if let Ok(mut linked) = wasmir::link(vec![module]) {
+                let _ = layout::run(&mut linked, &layout::Options::default());
+            }
+        }
+    }
+    assert!(lifted > 500, "{lifted}");
+}
+
+#[test]
+fn raw_and_weak_bodies_are_distinguished() {
+    let lifted = wasmir_lift::lift(&object(OBJECT)).expect("the object is lifted");
+    let weak = lifted
+        .funcs
+        .values()
+        .find(|f| f.symbol.linkage == Linkage::UndefinedWeak)
+        .expect("there is one");
+    assert_eq!(weak.symbol.name.as_deref(), Some("maybe"));
+    assert!(matches!(weak.body, FuncBody::None));
+}
