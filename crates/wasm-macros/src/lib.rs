@@ -4,6 +4,7 @@ mod attributes;
 mod derive;
 mod effect;
 mod export;
+mod host;
 mod import;
 mod linear;
 mod names;
@@ -71,6 +72,16 @@ pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn effect(arguments: TokenStream, item: TokenStream) -> TokenStream {
     keep(item.clone(), effect::expand(arguments.into(), item.into()))
+}
+
+/// Imports functions of a host that take and return references: `&wasm::ExternRef<T>`, and `wasm::ExternRef<T>` as a result.
+///
+/// The functions stand in an `extern "C"` block, and are safe to call: besides references, only numbers and `wasm::FuncRef`s cross.
+/// `#[wasm::host("dom")]` names the module that a core import names. This is for hosts that embed core modules, as browsers do; components
+/// have resources instead, imported by `#[wasm::import]`.
+#[proc_macro_attribute]
+pub fn host(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(host::expand(arguments.into(), item.into()))
 }
 
 /// Makes the values of a struct or enum linear: each must reach a consumer on every path.

@@ -97,14 +97,17 @@ mod exportable;
 mod handle;
 pub mod linear;
 pub mod pod;
+pub mod reference;
 pub mod shared;
+mod slots;
 
 pub use exportable::Exportable;
 pub use handle::{Handle, Unnamed};
 pub use pod::Pod;
+pub use reference::{ExternId, ExternRef, FuncRef};
 pub use shared::SharedSlice;
 pub use wasm_macros::{
-    Enum, Flags, Pod, Record, Variant, consume, effect, export, import, linear, wit,
+    Enum, Flags, Pod, Record, Variant, consume, effect, export, host, import, linear, wit,
 };
 
 /// What the code that [`wit!`] writes stands on: wit-bindgen's runtime.

@@ -1,6 +1,7 @@
 //! Passes: each is a file (or folder) with a `run` that changes a body or a module and says what it did.
 
 pub mod dce;
+pub mod externref;
 pub mod fold;
 pub mod frame;
 pub mod inline;
