@@ -1,7 +1,7 @@
 //! The allocator shim: the functions that `alloc` calls, forwarding to the crate's global allocator.
 
 use crate::builder::Builder;
-use crate::cx::{CodegenCx, Unit};
+use crate::cx::CodegenCx;
 use crate::value::{Scalar, Type, Value};
 use rustc_ast::expand::allocator::{
     AllocatorMethod, AllocatorTy, NO_ALLOC_SHIM_IS_UNSTABLE, default_fn_name, global_fn_name,
@@ -13,7 +13,7 @@ use rustc_symbol_mangling::mangle_internal_symbol;
 use wasmir::{Item, Linkage};
 
 /// The unit that holds the shim.
-pub(crate) fn module(tcx: TyCtxt<'_>, name: &str, methods: &[AllocatorMethod]) -> Unit {
+pub(crate) fn module(tcx: TyCtxt<'_>, name: &str, methods: &[AllocatorMethod]) -> wasmir::Module {
     let cx = CodegenCx::new(tcx, name);
     for method in methods {
         let mut params = Vec::new();

@@ -5,7 +5,7 @@
 //! work and repeats ours.
 
 use crate::builder::Builder;
-use crate::cx::{CodegenCx, Unit};
+use crate::cx::CodegenCx;
 use crate::{allocator, emit};
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
 use rustc_codegen_ssa::base::{allocator_kind_for_codegen, allocator_shim_contents, maybe_create_entry_wrapper};
@@ -32,7 +32,7 @@ pub(crate) struct WasmBackend;
 
 /// The units of a crate, translated.
 struct Translated {
-    modules: Vec<(String, ModuleKind, Unit)>,
+    modules: Vec<(String, ModuleKind, wasmir::Module)>,
 }
 
 impl CodegenBackend for WasmBackend {
@@ -115,13 +115,13 @@ impl CodegenBackend for WasmBackend {
         };
         let mut compiled = CompiledModules { modules: Vec::new(), allocator_module: None };
         sess.time("wasmir_to_objects", || {
-            for (name, kind, unit) in translated.modules {
+            for (name, kind, module) in translated.modules {
                 let path = outputs.temp_path_for_cgu(OutputType::Object, &name, sess.invocation_temp.as_deref());
-                if let Err(error) = emit::object(sess, unit, &path) {
+                if let Err(error) = emit::object(sess, module, &path) {
                     sess.dcx().err(format!("cannot compile the codegen unit `{name}`: {error}"));
                     continue;
                 }
-                let module = CompiledModule {
+                let compiled_unit = CompiledModule {
                     name,
                     kind,
                     object: Some(path),
@@ -132,8 +132,8 @@ impl CodegenBackend for WasmBackend {
                     links_from_incr_cache: Vec::new(),
                 };
                 match kind {
-                    ModuleKind::Regular => compiled.modules.push(module),
-                    ModuleKind::Allocator => compiled.allocator_module = Some(module),
+                    ModuleKind::Regular => compiled.modules.push(compiled_unit),
+                    ModuleKind::Allocator => compiled.allocator_module = Some(compiled_unit),
                 }
             }
         });
@@ -144,7 +144,7 @@ impl CodegenBackend for WasmBackend {
 }
 
 /// Translates one codegen unit.
-fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> Unit {
+fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> wasmir::Module {
     let name = unit.name();
     let mut cx = CodegenCx::new(tcx, name.as_str());
     let items = unit.items_in_deterministic_order(tcx);

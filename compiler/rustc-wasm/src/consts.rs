@@ -136,9 +136,8 @@ impl<'tcx> ConstCodegenMethods for CodegenCx<'tcx> {
     }
 
     fn const_vector(&self, elts: &[Value]) -> Value {
-        // Only reached for operands of SIMD intrinsics, each of which is reported as unsupported.
         match elts.first().map(|&first| self.type_of(first)) {
-            Some(Type::Scalar(elem)) => Value::Undef(Type::Vector(elem, elts.len() as u32)),
+            Some(Type::Scalar(elem)) => self.lanes(elem, elts.to_vec()),
             other => bug!("a constant vector of {other:?}"),
         }
     }

@@ -22,7 +22,7 @@ use rustc_target::spec::{HasTargetSpec, HasX86AbiOpt, Target, X86Abi};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use wasmir::entity::packed_option::ReservedValue;
-use wasmir::{Body, Func, FuncBody, FuncData, FuncType, Global, Import, Linkage, Local, Memory, Module, Symbol, Table};
+use wasmir::{Body, Func, FuncBody, FuncData, FuncType, Import, Linkage, Local, Memory, Module, Symbol, Table};
 
 /// How a function hands its result to the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,26 +49,16 @@ pub(crate) struct FnState {
     pub(crate) ret_ptr: Option<Local>,
 }
 
-/// A codegen unit in WasmIR.
-pub(crate) struct Unit {
-    /// The module.
-    pub(crate) module: Module,
-    /// The global that holds the stack pointer.
-    pub(crate) stack_pointer: Global,
-    /// The table of functions whose address is taken.
-    pub(crate) table: Table,
-}
-
 /// The context of one codegen unit.
 pub(crate) struct CodegenCx<'tcx> {
     pub(crate) tcx: TyCtxt<'tcx>,
     pub(crate) module: RefCell<Module>,
     pub(crate) memory: Memory,
     pub(crate) table: Table,
-    stack_pointer: Global,
     pub(crate) current: RefCell<Option<FnState>>,
     pub(crate) sigs: RefCell<FxIndexSet<Sig>>,
     pub(crate) pairs: RefCell<Vec<[Value; 2]>>,
+    pub(crate) lane_lists: RefCell<Vec<Vec<Value>>>,
     pub(crate) func_sigs: RefCell<FxHashMap<Func, SigId>>,
     pub(crate) funcs_by_name: RefCell<FxHashMap<String, Func>>,
     pub(crate) funcs: RefCell<FxHashMap<Instance<'tcx>, Func>>,
@@ -110,7 +100,7 @@ impl<'tcx> CodegenCx<'tcx> {
                 ..Symbol::default()
             },
         });
-        let stack_pointer = module.globals.push(wasmir::GlobalData {
+        module.globals.push(wasmir::GlobalData {
             ty: wasmir::Type::I32,
             mutable: true,
             shared: false,
@@ -127,10 +117,10 @@ impl<'tcx> CodegenCx<'tcx> {
             module: RefCell::new(module),
             memory,
             table,
-            stack_pointer,
             current: RefCell::default(),
             sigs: RefCell::default(),
             pairs: RefCell::default(),
+            lane_lists: RefCell::default(),
             func_sigs: RefCell::default(),
             funcs_by_name: RefCell::default(),
             funcs: RefCell::default(),
@@ -144,11 +134,11 @@ impl<'tcx> CodegenCx<'tcx> {
     }
 
     /// The finished module.
-    pub(crate) fn finish(self) -> Unit {
+    pub(crate) fn finish(self) -> Module {
         self.finish_function();
         let mut module = self.module.into_inner();
         crate::debuginfo::write_lines(self.tcx, &self.positions.into_inner(), &mut module.debug);
-        Unit { module, stack_pointer: self.stack_pointer, table: self.table }
+        module
     }
 
     /// Moves the function being built, if any, into the module.
@@ -278,6 +268,14 @@ impl<'tcx> CodegenCx<'tcx> {
         Value::Pair(types.0, types.1, pairs.len() as u32 - 1)
     }
 
+    /// A vector by its lanes.
+    pub(crate) fn lanes(&self, elem: Scalar, lanes: Vec<Value>) -> Value {
+        let mut lists = self.lane_lists.borrow_mut();
+        let count = lanes.len() as u32;
+        lists.push(lanes);
+        Value::Lanes(elem, count, lists.len() as u32 - 1)
+    }
+
     /// The type of a value.
     pub(crate) fn type_of(&self, value: Value) -> Type {
         match value {
@@ -286,6 +284,7 @@ impl<'tcx> CodegenCx<'tcx> {
             Value::Const(scalar, _) | Value::Addr(scalar, ..) => Type::Scalar(scalar),
             Value::Slot(..) | Value::Offset(..) => Type::PTR,
             Value::Pair(a, b, _) => Type::Pair(a, b),
+            Value::Lanes(elem, count, _) => Type::Vector(elem, count),
         }
     }
 

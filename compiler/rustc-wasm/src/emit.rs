@@ -1,24 +1,28 @@
 //! From a unit's WasmIR to its object file.
 
-use crate::cx::Unit;
-use crate::object;
+use codegen_cranelift::Options;
 use rustc_session::Session;
+use rustc_session::config::DebugInfo;
 use std::path::Path;
+use wasmir::Module;
 
 /// Compiles a unit and writes its object; with `-Csave-temps` its WasmIR as text beside it, and with
 /// `-Zverify-llvm-ir` (the switch for checking intermediate forms) only after validation.
-pub(crate) fn object(sess: &Session, mut unit: Unit, path: &Path) -> Result<(), String> {
+pub(crate) fn object(sess: &Session, module: Module, path: &Path) -> Result<(), String> {
     if sess.opts.cg.save_temps {
-        let text = wasmir::print_module(&unit.module).to_string();
+        let text = wasmir::print_module(&module).to_string();
         let path = path.with_extension("wir");
         std::fs::write(&path, text).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     }
     if sess.verify_llvm_ir()
-        && let Err(errors) = wasmir::verify_module(&unit.module)
+        && let Err(errors) = wasmir::verify_module(&module)
     {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         return Err(format!("invalid WasmIR: {}", errors.join("; ")));
     }
-    let object = object::write(&mut unit.module, unit.stack_pointer, unit.table)?;
+    // The linker takes names from the symbol table.
+    let debug = sess.opts.debuginfo != DebugInfo::None;
+    let options = Options { names: false, debug, ..Options::default() };
+    let object = codegen_cranelift::emit_object(module, &options).map_err(|error| error.to_string())?;
     std::fs::write(path, object).map_err(|error| format!("cannot write `{}`: {error}", path.display()))
 }

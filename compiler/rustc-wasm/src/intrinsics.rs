@@ -4,6 +4,7 @@
 //! run-time library holds under its C names.
 
 use crate::builder::Builder;
+use crate::builder::is_soft;
 use crate::ops::{FloatOp, IntOp};
 use crate::value::{Scalar, Type, Value};
 use rustc_codegen_ssa::common::IntPredicate;
@@ -13,44 +14,39 @@ use rustc_codegen_ssa::traits::{
     BuilderMethods, ConstCodegenMethods, IntrinsicCallBuilderMethods, LayoutTypeCodegenMethods,
 };
 use rustc_middle::ty::layout::LayoutOf;
-use rustc_middle::ty::{self, Instance};
+use rustc_middle::ty::{self, Instance, Ty};
 use rustc_span::{Span, Symbol, sym};
 
-/// A function of libm by the name of the intrinsic, with how many operands of the result's type it takes.
-fn libm(name: Symbol) -> Option<(&'static str, usize)> {
-    Some(match name {
-        sym::sinf32 => ("sinf", 1),
-        sym::sinf64 => ("sin", 1),
-        sym::cosf32 => ("cosf", 1),
-        sym::cosf64 => ("cos", 1),
-        sym::powf32 => ("powf", 2),
-        sym::powf64 => ("pow", 2),
-        sym::expf32 => ("expf", 1),
-        sym::expf64 => ("exp", 1),
-        sym::exp2f32 => ("exp2f", 1),
-        sym::exp2f64 => ("exp2", 1),
-        sym::logf32 => ("logf", 1),
-        sym::logf64 => ("log", 1),
-        sym::log2f32 => ("log2f", 1),
-        sym::log2f64 => ("log2", 1),
-        sym::log10f32 => ("log10f", 1),
-        sym::log10f64 => ("log10", 1),
-        sym::fmaf32 => ("fmaf", 3),
-        sym::fmaf64 => ("fma", 3),
-        sym::roundf32 => ("roundf", 1),
-        sym::roundf64 => ("round", 1),
-        _ => return None,
-    })
+/// The name of an intrinsic on floats without its format: `sqrtf64` is `sqrt`, `round_ties_even_f16` is `round_ties_even`.
+fn without_format(name: &str) -> Option<&str> {
+    let base = ["f16", "f32", "f64", "f128"].iter().find_map(|format| name.strip_suffix(format))?;
+    Some(base.trim_end_matches('_'))
 }
 
-fn float_unary(name: Symbol) -> Option<FloatOp> {
-    Some(match name {
-        sym::sqrtf32 | sym::sqrtf64 => FloatOp::Sqrt,
-        sym::floorf32 | sym::floorf64 => FloatOp::Floor,
-        sym::ceilf32 | sym::ceilf64 => FloatOp::Ceil,
-        sym::truncf32 | sym::truncf64 => FloatOp::Trunc,
-        sym::round_ties_even_f32 | sym::round_ties_even_f64 => FloatOp::Nearest,
-        sym::fabs => FloatOp::Abs,
+/// Whether an intrinsic is a function of libm, all of whose operands are of the result's type.
+fn is_libm(base: &str) -> bool {
+    matches!(base, "sin" | "cos" | "exp" | "exp2" | "log" | "log2" | "log10" | "round" | "pow" | "fma")
+}
+
+/// The C name of a function of libm. The run-time library holds exact functions on `f128` under names of its own; the others
+/// are found where `long double` is `f128`, as it is in wasi-libc.
+fn libm_name(base: &str, scalar: Scalar) -> String {
+    let suffix = match (scalar, base) {
+        (Scalar::F32, _) => "f",
+        (Scalar::F128, "fma" | "round") => "f128",
+        (Scalar::F128, _) => "l",
+        _ => "",
+    };
+    format!("{base}{suffix}")
+}
+
+fn float_unary(base: &str) -> Option<FloatOp> {
+    Some(match base {
+        "sqrt" => FloatOp::Sqrt,
+        "floor" => FloatOp::Floor,
+        "ceil" => FloatOp::Ceil,
+        "trunc" => FloatOp::Trunc,
+        "round_ties_even" => FloatOp::Nearest,
         _ => return None,
     })
 }
@@ -58,31 +54,13 @@ fn float_unary(name: Symbol) -> Option<FloatOp> {
 impl<'a, 'tcx> Builder<'a, 'tcx> {
     /// The value of an intrinsic that only computes; `None` if it is not one.
     fn pure_intrinsic(&mut self, name: Symbol, args: &[OperandRef<'tcx, Value>]) -> Option<Value> {
-        if let Some((function, count)) = libm(name) {
-            let values: Vec<Value> = args[..count].iter().map(|arg| arg.immediate()).collect();
-            let ty = self.cx.type_of(values[0]);
-            return Some(self.call_runtime(function, &vec![ty; count], ty, &values));
-        }
-        if let Some(op) = float_unary(name) {
-            return Some(self.float_unary(op, args[0].immediate()));
+        if let Some(base) = without_format(name.as_str())
+            && let Some(value) = self.float_intrinsic(base, args)
+        {
+            return Some(value);
         }
         Some(match name {
-            sym::copysignf32 | sym::copysignf64 => {
-                self.float_op(FloatOp::Copysign, args[0].immediate(), args[1].immediate())
-            }
-            sym::minimumf32 | sym::minimumf64 => self.float_op(FloatOp::Min, args[0].immediate(), args[1].immediate()),
-            sym::maximumf32 | sym::maximumf64 => self.float_op(FloatOp::Max, args[0].immediate(), args[1].immediate()),
-            // "May fuse": two operations are as allowed as one.
-            sym::fmuladdf32 | sym::fmuladdf64 => {
-                let product = self.float_op(FloatOp::Mul, args[0].immediate(), args[1].immediate());
-                self.float_op(FloatOp::Add, product, args[2].immediate())
-            }
-            sym::powif32 | sym::powif64 => {
-                let base = args[0].immediate();
-                let ty = self.cx.type_of(base);
-                let function = if name == sym::powif32 { "__powisf2" } else { "__powidf2" };
-                self.call_runtime(function, &[ty, Type::I32], ty, &[base, args[1].immediate()])
-            }
+            sym::fabs => self.float_unary(FloatOp::Abs, args[0].immediate()),
             sym::ctlz | sym::ctlz_nonzero => self.count(IntOp::Clz, args[0].immediate()),
             sym::cttz | sym::cttz_nonzero => self.count(IntOp::Ctz, args[0].immediate()),
             sym::ctpop => self.count(IntOp::Popcnt, args[0].immediate()),
@@ -90,9 +68,72 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             sym::bitreverse => self.bit_reverse(args[0].immediate()),
             sym::rotate_left => self.rotate(IntOp::Rotl, args),
             sym::rotate_right => self.rotate(IntOp::Rotr, args),
-            sym::saturating_add | sym::saturating_sub => self.saturating(name == sym::saturating_add, args),
+            sym::saturating_add | sym::saturating_sub => {
+                let add = name == sym::saturating_add;
+                self.saturating(add, args[0].layout.ty, args[0].immediate(), args[1].immediate())
+            }
             _ => return None,
         })
+    }
+
+    /// An intrinsic that exists for every format of floats, by its name without the format.
+    fn float_intrinsic(&mut self, base: &str, args: &[OperandRef<'tcx, Value>]) -> Option<Value> {
+        let values: Vec<Value> = args.iter().map(|arg| arg.immediate()).collect();
+        let scalar = match self.cx.type_of(*values.first()?) {
+            Type::Scalar(scalar) => scalar,
+            _ => return None,
+        };
+        if let Some(op) = float_unary(base) {
+            return Some(self.float_unary(op, values[0]));
+        }
+        if is_libm(base) {
+            return Some(self.libm_call(base, scalar, &values));
+        }
+        Some(match base {
+            "copysign" => self.float_op(FloatOp::Copysign, values[0], values[1]),
+            // For the formats without operators the standard library's own definition serves.
+            "minimum" if !is_soft(scalar) => self.float_op(FloatOp::Min, values[0], values[1]),
+            "maximum" if !is_soft(scalar) => self.float_op(FloatOp::Max, values[0], values[1]),
+            // "May fuse": two operations are as allowed as one.
+            "fmuladd" => {
+                let product = self.float_op(FloatOp::Mul, values[0], values[1]);
+                self.float_op(FloatOp::Add, product, values[2])
+            }
+            "powi" => self.power(scalar, values[0], values[1]),
+            _ => return None,
+        })
+    }
+
+    /// A function of libm on operands of one format.
+    pub(crate) fn libm_call(&mut self, base: &str, scalar: Scalar, values: &[Value]) -> Value {
+        let ty = Type::Scalar(scalar);
+        match (scalar, base) {
+            (Scalar::F16, "fma") => {
+                // A product of `f16` is exact in `f64`; where the sum is not, the lost bits lie below half of what is kept and
+                // cannot make a tie, because the larger operand is a value of `f16` then.
+                let wide = Type::Scalar(Scalar::F64);
+                let [a, b, c] = [0, 1, 2].map(|i| self.float_to_float(values[i], wide));
+                let product = self.float_op(FloatOp::Mul, a, b);
+                let sum = self.float_op(FloatOp::Add, product, c);
+                self.float_to_float(sum, ty)
+            }
+            (Scalar::F16, _) => self.in_single(values, |bx, wide| bx.libm_call(base, Scalar::F32, wide)),
+            _ => {
+                let name = libm_name(base, scalar);
+                self.call_runtime(&name, &vec![ty; values.len()], ty, values)
+            }
+        }
+    }
+
+    fn power(&mut self, scalar: Scalar, base: Value, exponent: Value) -> Value {
+        let name = match scalar {
+            Scalar::F16 => return self.in_single(&[base], |bx, wide| bx.power(Scalar::F32, wide[0], exponent)),
+            Scalar::F32 => "__powisf2",
+            Scalar::F64 => "__powidf2",
+            _ => "__powitf2",
+        };
+        let ty = Type::Scalar(scalar);
+        self.call_runtime(name, &[ty, Type::I32], ty, &[base, exponent])
     }
 
     /// A bit count as `u32`, whatever the operand's width.
@@ -107,11 +148,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         self.int_op(op, value, by)
     }
 
-    fn saturating(&mut self, add: bool, args: &[OperandRef<'tcx, Value>]) -> Value {
+    /// `a + b` or `a - b`, kept at the limit of the type `ty` that it passes.
+    pub(crate) fn saturating(&mut self, add: bool, ty: Ty<'tcx>, a: Value, b: Value) -> Value {
         use rustc_codegen_ssa::traits::OverflowOp;
-        let ty = args[0].layout.ty;
         let (_, signed) = ty.int_size_and_signed(self.cx.tcx);
-        let (a, b) = (args[0].immediate(), args[1].immediate());
         let (result, overflow) = self.checked_binop(if add { OverflowOp::Add } else { OverflowOp::Sub }, ty, a, b);
         let scalar = self.scalar_of(a);
         let limit = if signed {
@@ -224,6 +264,23 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
                 }
                 return Ok(());
             }
+            _ if name.as_str().starts_with("simd_") => {
+                let base = &name.as_str()["simd_".len()..];
+                match self.simd_intrinsic(base, args, result.layout) {
+                    Some(value) => {
+                        let align = result.layout.align.abi.bytes().trailing_zeros() as u8;
+                        match self.cx.type_of(value) {
+                            // A packed vector lies in memory, where nothing pads its lanes.
+                            Type::Vector(..) => self.store_value(value, result.val.llval, align, false),
+                            _ => OperandRef::from_immediate_or_packed_pair(self, value, result.layout)
+                                .val
+                                .store(self, result),
+                        }
+                    }
+                    None => self.cx.unsupported(span, format_args!("the intrinsic `{name}` on these types")),
+                }
+                return Ok(());
+            }
             sym::breakpoint
             | sym::prefetch_read_data
             | sym::prefetch_write_data
@@ -250,14 +307,17 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
     fn codegen_llvm_intrinsic_call(
         &mut self,
         instance: Instance<'tcx>,
-        _args: &[OperandRef<'tcx, Value>],
+        args: &[OperandRef<'tcx, Value>],
         _is_cleanup: bool,
     ) -> Value {
         let name = self.cx.tcx.symbol_name(instance).name;
-        self.cx.unsupported(self.span, format_args!("the LLVM intrinsic `{name}`"));
         let sig = self.cx.tcx.fn_sig(instance.def_id()).instantiate(self.cx.tcx, instance.args);
         let output = self.cx.tcx.instantiate_bound_regions_with_erased(sig).output();
         let layout = self.cx.layout_of(output);
+        if let Some(value) = self.llvm_intrinsic(name, args, layout) {
+            return value;
+        }
+        self.cx.unsupported(self.span, format_args!("the LLVM intrinsic `{name}`"));
         if layout.is_zst() { Value::Void } else { Value::Undef(self.cx.immediate_backend_type(layout)) }
     }
 

@@ -197,6 +197,11 @@ pub(crate) fn wrap(from: Type, to: Type) -> Option<Opcode> {
     })
 }
 
+/// The binary logarithm of a power of two: an alignment.
+pub(crate) fn log2(bytes: u64) -> u8 {
+    bytes.trailing_zeros() as u8
+}
+
 /// The load of a whole value of `ty`.
 pub(crate) fn load(ty: Type) -> Opcode {
     match ty {

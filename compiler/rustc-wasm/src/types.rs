@@ -250,9 +250,6 @@ impl<'tcx> LayoutTypeCodegenMethods<'tcx> for CodegenCx<'tcx> {
 impl<'tcx> CodegenCx<'tcx> {
     fn vector_type(&self, element: abi::Scalar, count: u64) -> Type {
         let element = scalar(element, false);
-        if element.bytes() * count != 16 {
-            self.unsupported(DUMMY_SP, format_args!("vectors of {} bytes", element.bytes() * count));
-        }
         Type::Vector(element, count as u32)
     }
 }

@@ -48,8 +48,7 @@ impl Scalar {
         }
     }
 
-    /// The type of the WasmIR local that holds a value. 16- and 128-bit floats are moved about by their bits; arithmetic
-    /// on them is reported as unsupported before it would be emitted.
+    /// The type of the WasmIR local that holds a value. 16- and 128-bit floats are moved about by their bits.
     pub(crate) fn wir(self) -> wasmir::Type {
         match self {
             Scalar::Bool | Scalar::Ptr => wasmir::Type::I32,
@@ -175,4 +174,6 @@ pub(crate) enum Value {
     Offset(Local, u32),
     /// Two values; an index into the context's table.
     Pair(Scalar, Scalar, u32),
+    /// A vector by its lanes: their type, their number, an index into the context's table.
+    Lanes(Scalar, u32, u32),
 }

@@ -5,6 +5,7 @@
 //! lowering of MIR makes them in numbers (sizes, offsets, discriminants).
 
 use super::Builder;
+use super::soft::is_soft;
 use crate::ops::{self, FloatOp, FloatTest, IntOp};
 use crate::value::{Scalar, Type, Value};
 use rustc_codegen_ssa::common::{IntPredicate, RealPredicate};
@@ -67,42 +68,33 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     /// `a op b` on floats.
     pub(crate) fn float_op(&mut self, op: FloatOp, a: Value, b: Value) -> Value {
         let scalar = self.scalar_of(a);
-        let Some(double) = self.is_double(scalar) else { return Value::Undef(Type::Scalar(scalar)) };
+        if is_soft(scalar) {
+            return self.soft_binary(op, a, b);
+        }
         let (x, y) = (self.use_value(a), self.use_value(b));
-        let result = self.binary(ops::float(op, double), scalar.wir(), x, y);
+        let result = self.binary(ops::float(op, is_double(scalar)), scalar.wir(), x, y);
         self.value(scalar, result)
     }
 
     /// One float in, one out.
     pub(crate) fn float_unary(&mut self, op: FloatOp, a: Value) -> Value {
         let scalar = self.scalar_of(a);
-        let Some(double) = self.is_double(scalar) else { return Value::Undef(Type::Scalar(scalar)) };
-        let a = self.use_value(a);
-        let result = self.unary(ops::float(op, double), scalar.wir(), a);
-        self.value(scalar, result)
-    }
-
-    /// Whether a float is `f64` rather than `f32`; reports the others.
-    pub(crate) fn is_double(&self, scalar: Scalar) -> Option<bool> {
-        match scalar {
-            Scalar::F32 => Some(false),
-            Scalar::F64 => Some(true),
-            Scalar::F16 | Scalar::F128 => {
-                self.cx.unsupported(self.span, "arithmetic on `f16` and `f128`");
-                None
-            }
-            other => rustc_middle::bug!("{other:?} is not a float"),
+        if is_soft(scalar) {
+            return self.soft_unary(op, a);
         }
+        let a = self.use_value(a);
+        let result = self.unary(ops::float(op, is_double(scalar)), scalar.wir(), a);
+        self.value(scalar, result)
     }
 
     /// The remainder of floats is a call of libm, which the run-time library holds.
     pub(super) fn float_rem(&mut self, a: Value, b: Value) -> Value {
         let scalar = self.scalar_of(a);
         let ty = Type::Scalar(scalar);
-        match self.is_double(scalar) {
-            Some(double) => self.call_runtime(if double { "fmod" } else { "fmodf" }, &[ty, ty], ty, &[a, b]),
-            None => Value::Undef(ty),
+        if is_soft(scalar) {
+            return self.soft_rem(a, b);
         }
+        self.call_runtime(if is_double(scalar) { "fmod" } else { "fmodf" }, &[ty, ty], ty, &[a, b])
     }
 
     /// Compares integers or pointers.
@@ -119,26 +111,31 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
 
     /// Compares floats.
     pub(crate) fn compare_floats(&mut self, pred: RealPredicate, a: Value, b: Value) -> Value {
+        let (a, b) = self.comparable(a, b);
         let scalar = self.scalar_of(a);
-        let Some(double) = self.is_double(scalar) else { return Value::Undef(Type::BOOL) };
-        let (x, y) = (self.use_value(a), self.use_value(b));
         let i32 = wasmir::Type::I32;
-        let test = |bx: &Self, op, x, y| bx.binary(ops::float(op, double), i32, x, y);
-        let both = |bx: &Self, op, xx: FloatOp| {
-            let (p, q) = (test(bx, xx, x, x), test(bx, xx, y, y));
+        let test = |bx: &mut Self, op, a, b| {
+            if scalar == Scalar::F128 {
+                return bx.soft_test(op, a, b);
+            }
+            let (x, y) = (bx.use_value(a), bx.use_value(b));
+            bx.binary(ops::float(op, is_double(scalar)), i32, x, y)
+        };
+        let both = |bx: &mut Self, op, same: FloatOp| {
+            let (p, q) = (test(bx, same, a, a), test(bx, same, b, b));
             bx.binary(op, i32, p, q)
         };
         let result = match ops::float_predicate(pred) {
             FloatTest::Always(value) => return self.cx.const_bool(value),
-            FloatTest::Is(op) => test(self, op, x, y),
+            FloatTest::Is(op) => test(self, op, a, b),
             FloatTest::Not(op) => {
-                let is = test(self, op, x, y);
+                let is = test(self, op, a, b);
                 self.unary(Opcode::I32Eqz, i32, is)
             }
             FloatTest::Ordered(true) => both(self, Opcode::I32And, FloatOp::Eq),
             FloatTest::Ordered(false) => both(self, Opcode::I32Or, FloatOp::Ne),
             FloatTest::OrderedUnequal(wanted) => {
-                let (lt, gt) = (test(self, FloatOp::Lt, x, y), test(self, FloatOp::Gt, x, y));
+                let (lt, gt) = (test(self, FloatOp::Lt, a, b), test(self, FloatOp::Gt, a, b));
                 let is = self.binary(Opcode::I32Or, i32, lt, gt);
                 if wanted { is } else { self.unary(Opcode::I32Eqz, i32, is) }
             }
@@ -157,6 +154,9 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 let first = self.select_value(cond, a0, b0);
                 let second = self.select_value(cond, a1, b1);
                 self.cx.pair(first, second, (ta, tb))
+            }
+            Type::Vector(elem, _) if self.cx.type_of(a).stride() != 16 => {
+                self.zip_lanes(elem, a, b, |bx, x, y| bx.select_value(cond, x, y))
             }
             ty => {
                 let cond = self.use_value(cond);
@@ -262,6 +262,18 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         let (func, sig) = self.cx.runtime(name, params, ret);
         let callee = Value::Addr(Scalar::Ptr, wasmir::Item::Func(func), 0);
         self.call(sig, None, None, callee, args, None, None)
+    }
+}
+
+/// Whether a float with operators is `f64` rather than `f32`.
+///
+/// # Panics
+/// If `scalar` is not such a float.
+pub(super) fn is_double(scalar: Scalar) -> bool {
+    match scalar {
+        Scalar::F32 => false,
+        Scalar::F64 => true,
+        other => rustc_middle::bug!("{other:?} has no operators of floats"),
     }
 }
 

@@ -30,7 +30,12 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 out.push(self.unary(Opcode::I64WrapI128, W::I64, high));
             }
             Type::Scalar(_) => out.push(self.widen(value, param.signed)),
-            Type::Vector(..) => out.push(self.use_value(value)),
+            Type::Vector(..) if param.ty.stride() == 16 => out.push(self.use_value(value)),
+            Type::Vector(..) => {
+                let bytes = param.ty.stride();
+                self.cx.unsupported(self.span, format_args!("vectors of {bytes} bytes passed by value"));
+                out.push(self.constant(W::V128, 0));
+            }
             Type::Pair(..) | Type::Blob(_) => bug!("an argument of type {:?}", param.ty),
         }
     }

@@ -1,6 +1,8 @@
 //! Conversions between integers, floats and pointers.
 
 use super::Builder;
+use super::arith::is_double;
+use super::soft::is_soft;
 use crate::ops::{self, IntOp};
 use crate::value::{Scalar, Type, Value};
 use rustc_codegen_ssa::common::IntPredicate;
@@ -88,7 +90,15 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             self.cx.unsupported(self.span, "conversions of vectors");
             return Value::Undef(to);
         };
-        let Some(double) = self.is_double(from) else { return Value::Undef(to) };
+        if from == Scalar::F16 {
+            let single = self.soft_to_float(value, Scalar::F32);
+            return self.float_to_int(single, to, signed);
+        }
+        if from == Scalar::F128 {
+            let whole = self.quad_to_int(value, to_scalar.bits(), signed);
+            return self.clamp(whole, to_scalar, signed);
+        }
+        let double = is_double(from);
         if to_scalar.wir() == W::I128 {
             // The run-time library's conversions saturate.
             let name = match (signed, double) {
@@ -112,17 +122,21 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         };
         let local = self.use_value(value);
         let result = self.unary(op, if wide { W::I64 } else { W::I32 }, local);
-        if to_scalar.bits() >= 32 {
-            return self.value(to_scalar, result);
+        let result = self.value(Scalar::Int(if wide { 64 } else { 32 }), result);
+        self.clamp(result, to_scalar, signed)
+    }
+
+    /// An integer at least as wide as `to` as one that saturates at the limits of `to`, which are its own from 32 bits on.
+    fn clamp(&mut self, word: Value, to: Scalar, signed: bool) -> Value {
+        let bits = to.bits();
+        if bits >= 32 {
+            return self.cast_int(word, Type::Scalar(to), signed);
         }
-        // `i8` and `i16` saturate at their own limits.
-        let bits = to_scalar.bits();
-        let word = self.value(Scalar::Int(32), result);
         let (low, high, less, greater) = if signed {
             let high = (1u128 << (bits - 1)) - 1;
             (Some(!high & 0xffff_ffff), high, IntPredicate::IntSLT, IntPredicate::IntSGT)
         } else {
-            (None, to_scalar.mask(), IntPredicate::IntULT, IntPredicate::IntUGT)
+            (None, to.mask(), IntPredicate::IntULT, IntPredicate::IntUGT)
         };
         let mut clamped = word;
         let bounds = [(Some(high), greater), (low, less)];
@@ -132,7 +146,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             let outside = self.compare(pred, clamped, bound);
             clamped = self.select_value(outside, bound, clamped);
         }
-        self.cast_int(clamped, to, false)
+        self.cast_int(clamped, Type::Scalar(to), false)
     }
 
     /// An integer as a float.
@@ -141,7 +155,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             self.cx.unsupported(self.span, "conversions of vectors");
             return Value::Undef(to);
         };
-        let Some(double) = self.is_double(to_scalar) else { return Value::Undef(to) };
+        if is_soft(to_scalar) {
+            return self.int_to_soft(value, to_scalar, signed);
+        }
+        let double = is_double(to_scalar);
         let from = self.scalar_of(value);
         if from.wir() == W::I128 {
             let name = match (signed, double) {
@@ -168,8 +185,8 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         self.value(to_scalar, result)
     }
 
-    /// `f64` as `f32` or the other way round.
-    pub(super) fn float_to_float(&mut self, value: Value, to: Type) -> Value {
+    /// One format of floats as another.
+    pub(crate) fn float_to_float(&mut self, value: Value, to: Type) -> Value {
         let from = self.scalar_of(value);
         match (from, to) {
             (Scalar::F64, Type::Scalar(Scalar::F32)) => {
@@ -183,10 +200,8 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 self.value(Scalar::F64, result)
             }
             (from, Type::Scalar(to)) if from == to => value,
-            _ => {
-                self.cx.unsupported(self.span, "conversions of `f16` and `f128`");
-                Value::Undef(to)
-            }
+            (from, Type::Scalar(to)) if is_soft(from) || is_soft(to) => self.soft_to_float(value, to),
+            (from, to) => bug!("a conversion of the float {from:?} to {to:?}"),
         }
     }
 
@@ -198,7 +213,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         }
         let (Type::Scalar(f), Type::Scalar(t)) = (from, to) else {
             return match (from, to) {
-                (Type::Vector(..), Type::Vector(..)) => Value::Local(to, self.use_value(value)),
+                (Type::Vector(..), Type::Vector(..)) if from.stride() == 16 => Value::Local(to, self.use_value(value)),
                 _ => self.through_memory(value, to),
             };
         };

@@ -104,6 +104,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 self.value(scalar, local)
             }
             Type::Scalar(scalar) => self.load_odd(scalar, pointer, align),
+            Type::Vector(elem, count) if ty.stride() != 16 => self.load_lanes(elem, count, pointer, align, volatile),
             Type::Vector(..) => {
                 let at = self.address(pointer);
                 Value::Local(ty, self.load_raw(Opcode::V128Load, W::V128, 16, at, align, volatile))
@@ -166,6 +167,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 self.store_raw(ops::store(scalar.wir()), local, scalar.bytes(), at, align, volatile);
             }
             Type::Scalar(scalar) => self.store_odd(scalar, value, pointer, align),
+            ty @ Type::Vector(..) if ty.stride() != 16 => self.store_lanes(value, pointer, align, volatile),
             Type::Vector(..) => {
                 let local = self.use_value(value);
                 let at = self.address(pointer);

@@ -180,14 +180,7 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
     }
 
     fn fneg(&mut self, value: Value) -> Value {
-        match self.scalar_of(value) {
-            // The sign is the top bit of every format, and all that changes.
-            scalar @ (Scalar::F16 | Scalar::F128) => {
-                let sign = Value::Const(scalar, 1 << (scalar.bits() - 1));
-                self.int_op(IntOp::Xor, value, sign)
-            }
-            _ => self.float_unary(FloatOp::Neg, value),
-        }
+        self.float_unary(FloatOp::Neg, value)
     }
 
     fn not(&mut self, value: Value) -> Value {
@@ -374,17 +367,15 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         Value::Undef(ty)
     }
 
-    fn extract_element(&mut self, vec: Value, _idx: Value) -> Value {
-        self.unsupported(self.span, "SIMD vectors");
-        match self.type_of(vec) {
-            Type::Vector(elem, _) => Value::Undef(Type::Scalar(elem)),
-            other => bug!("{other:?} has no elements"),
+    fn extract_element(&mut self, vec: Value, idx: Value) -> Value {
+        match idx {
+            Value::Const(_, lane) => self.to_lanes(vec)[lane as usize],
+            other => bug!("an element by the index {other:?}"),
         }
     }
 
     fn vector_splat(&mut self, num_elts: usize, elt: Value) -> Value {
-        self.unsupported(self.span, "SIMD vectors");
-        Value::Undef(Type::Vector(self.scalar_of(elt), num_elts as u32))
+        self.from_lanes(self.scalar_of(elt), vec![elt; num_elts])
     }
 
     fn extract_value(&mut self, value: Value, idx: u64) -> Value {

@@ -10,7 +10,11 @@ mod cast;
 mod control;
 mod memory;
 mod methods;
+mod soft;
+mod vector;
 
+pub(crate) use self::soft::is_soft;
+pub(crate) use self::vector::{bits_shape, shape};
 use crate::cx::{CodegenCx, FnState};
 use crate::ops;
 use crate::value::{Scalar, Type, Value};
@@ -161,6 +165,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 let offset = self.i32(offset);
                 self.binary(Opcode::I32Add, wasmir::Type::I32, base, offset)
             }
+            Value::Lanes(elem, _, index) => self.gather_lanes(elem, index),
             Value::Void | Value::Pair(..) => bug!("{value:?} fits no local"),
         }
     }
