@@ -250,15 +250,19 @@ fn essence(module: &Module) -> Vec<String> {
             module.types.func(func.ty)
         ));
     }
+    let mut datas = Vec::new();
     for data in module.datas.values() {
         let relocs = data.relocs.iter().map(|r| (r.offset, r.kind, r.addend));
         let relocs: Vec<_> = relocs.collect();
-        out.push(format!(
+        datas.push(format!(
             "data {} {:?} {relocs:?}",
             linkage(&data.symbol),
             data.kind
         ));
     }
+    // What is undefined comes first or where it was declared.
+    datas.sort();
+    out.extend(datas);
     out.extend(module.exports.iter().map(|e| format!("export {:?}", e)));
     out.extend(module.init_funcs.iter().map(|i| format!("init {i:?}")));
     out
@@ -389,7 +393,7 @@ fn damaged_objects_do_no_harm() {
         .position(|name| name == b"linking")
         .expect("it is there");
     let mut lifted = 0;
-    for round in 0..4000 {
+    for round in 0..2000 {
         let mut bytes = object.clone();
         for _ in 0..=random(3) {
             // Mostly in the sections that only objects have.
@@ -416,7 +420,7 @@ fn damaged_objects_do_no_harm() {
             }
         }
     }
-    assert!(lifted > 500, "{lifted}");
+    assert!(lifted > 250, "{lifted}");
 }
 
 #[test]

@@ -222,7 +222,15 @@ impl Marker {
         match work {
             Work::Func(func) => match &module.funcs[func].body {
                 FuncBody::None => {}
-                FuncBody::Ir(body) => self.body(body),
+                FuncBody::Ir(body) => {
+                    self.body(body);
+                    // A frame lives below the stack pointer, which no instruction mentions.
+                    if !body.slots.is_empty()
+                        && let Some(mut global) = stack_pointer(module)
+                    {
+                        self.global(&mut global);
+                    }
+                }
                 FuncBody::Raw(raw) => {
                     self.raw(module, raw)
                         .map_err(|error| BadBody { func, error })?;
@@ -295,6 +303,12 @@ impl Marker {
             }
         })
     }
+}
+
+fn stack_pointer(module: &Module) -> Option<Global> {
+    let mut globals = module.globals.iter();
+    let found = globals.find(|(_, g)| g.symbol.name.as_deref() == Some("__stack_pointer"));
+    found.map(|(id, _)| id)
 }
 
 fn declared_any(items: &ElemItems, live: &EntitySet<Func>) -> bool {
