@@ -41,6 +41,9 @@ struct Bench {
     /// The `cargo-wasm` to measure (default: built now, in the profile of this command)
     #[arg(long, value_name = "PATH")]
     cargo_wasm: Option<PathBuf>,
+    /// The `wasm-opt` to compare with (default: the one on PATH, or the one that `cargo wasm setup --wasm-opt` brought)
+    #[arg(long, value_name = "PATH")]
+    wasm_opt: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn measure(options: Bench) -> anyhow::Result<bool> {
         only: options.only,
         runs: options.runs,
         cargo_wasm: options.cargo_wasm,
+        wasm_opt: options.wasm_opt,
     })?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -107,19 +107,19 @@ const PEER: &str = "target-peer";
 
 fn ours(session: &Session, project: &Project) -> Command {
     let mut command = session.cargo_wasm();
-    command
-        .current_dir(project.folder())
-        .args(["build", "--release", "--target-dir", OURS]);
+    command.current_dir(project.folder()).args([
+        "build",
+        "--release",
+        "--no-wasm-opt",
+        "--target-dir",
+        OURS,
+    ]);
     command
 }
 
 fn peer(session: &Session, project: &Project) -> Command {
     let mut command = session.cargo();
-    let triple = if project.is_program() {
-        "wasm32-wasip1"
-    } else {
-        "wasm32-unknown-unknown"
-    };
+    let triple = project.triple();
     command.current_dir(project.folder()).args([
         "build",
         "--release",

@@ -12,6 +12,9 @@
 //! Write `src/bench/NAME.rs` with a type that implements [`Bench`] and name it in [`all`].
 
 mod build;
+mod dev;
+mod emit;
+mod kernels;
 mod measure;
 mod report;
 mod run;
@@ -24,7 +27,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use measure::{Cost, measure};
 pub use report::{Report, Section};
-pub use session::Session;
+pub use session::{Profile, Session};
 pub use stats::{Limit, Measure, Row};
 
 /// A benchmark: measures some rows.
@@ -43,6 +46,9 @@ pub fn all() -> Vec<Box<dyn Bench>> {
         Box::new(build::Build::SMALL),
         Box::new(build::Build::LARGE),
         Box::new(run::Run),
+        Box::new(dev::Dev),
+        Box::new(emit::Emit),
+        Box::new(kernels::Kernels),
     ]
 }
 
@@ -55,6 +61,8 @@ pub struct Options {
     pub runs: u32,
     /// The `cargo-wasm` to measure; built when not given.
     pub cargo_wasm: Option<PathBuf>,
+    /// The `wasm-opt` to compare with; looked for when not given.
+    pub wasm_opt: Option<PathBuf>,
 }
 
 /// Runs the chosen benchmarks.

@@ -61,6 +61,8 @@ impl Report {
             let measure = match row.measure {
                 Measure::Wall => "wall",
                 Measure::Cpu => "CPU",
+                Measure::Memory => "memory",
+                Measure::Size => "size",
             };
             let (compared, limit) = match row.limit {
                 Limit::Ratio(limit) => (
@@ -71,14 +73,22 @@ impl Report {
                     format!("{} ({} – {})", extra(median), extra(lowest), extra(highest)),
                     format!("≤ +{:.0} ms", limit.as_secs_f64() * 1e3),
                 ),
+                Limit::None => (
+                    format!("{median:.3} ({lowest:.3} – {highest:.3})"),
+                    String::new(),
+                ),
             };
-            let holds = if row.holds() { "yes" } else { "**no**" };
+            let holds = match (row.limit, row.holds()) {
+                (Limit::None, _) => "",
+                (_, true) => "yes",
+                (_, false) => "**no**",
+            };
             let _ = writeln!(
                 out,
                 "| {} | {measure} | {} | {} | {compared} | {limit} | {holds} |",
                 row.what,
-                time(row.ours()),
-                time(row.theirs()),
+                amount(row.measure, row.ours()),
+                amount(row.measure, row.theirs()),
             );
         }
         let pairs = section
@@ -109,11 +119,12 @@ impl Report {
     }
 }
 
-fn time(seconds: f64) -> String {
-    if seconds < 1.0 {
-        format!("{:.0} ms", seconds * 1e3)
-    } else {
-        format!("{seconds:.2} s")
+fn amount(measure: Measure, value: f64) -> String {
+    match measure {
+        Measure::Wall | Measure::Cpu if value < 1.0 => format!("{:.0} ms", value * 1e3),
+        Measure::Wall | Measure::Cpu => format!("{value:.2} s"),
+        Measure::Memory | Measure::Size if value < 1e6 => format!("{:.0} kB", value / 1e3),
+        Measure::Memory | Measure::Size => format!("{:.2} MB", value / 1e6),
     }
 }
 

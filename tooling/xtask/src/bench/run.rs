@@ -75,7 +75,7 @@ fn built(session: &Session, name: &str) -> Result<(PathBuf, PathBuf)> {
     let mut command = session.cargo_wasm();
     command
         .current_dir(project.folder())
-        .args(["build", "--release", "--target-dir"])
+        .args(["build", "--release", "--no-wasm-opt", "--target-dir"])
         .arg(&ours);
     measure(&mut command)?;
     let mut command = session.cargo();

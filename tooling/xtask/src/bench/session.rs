@@ -10,15 +10,25 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use wasm_toolchain::{Environment, Progress, Target, Toolchain};
 
-use super::{Cost, Limit, Measure, Options, Row, measure};
+use super::{Limit, Measure, Options, Row, measure};
 
 /// Tools and a folder for one run of the benchmarks.
 pub struct Session {
     folder: TempDir,
     cargo_wasm: PathBuf,
+    given_wasm_opt: Option<PathBuf>,
     environment: Environment,
     toolchain: Toolchain,
     runs: u32,
+}
+
+/// Which of Cargo's two profiles a module was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// `dev`: LLVM at -O0.
+    Debug,
+    /// `release`: LLVM at -O3.
+    Release,
 }
 
 /// A side of a comparison: prepares, which is not measured, and then gives the command to measure.
@@ -29,7 +39,7 @@ impl Session {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let cargo_wasm = match &options.cargo_wasm {
             Some(path) => std::path::absolute(path)?,
-            None => build_cargo_wasm()?,
+            None => tool("cargo-wasm", "cargo-wasm")?,
         };
         let environment = Environment::from_process();
         let toolchain = Toolchain::ready(&environment, &Target::ALL, &Progress::new(false))
@@ -37,6 +47,7 @@ impl Session {
         Ok(Session {
             folder: tempfile::tempdir().context("cannot make a temporary folder")?,
             cargo_wasm,
+            given_wasm_opt: options.wasm_opt.clone(),
             environment,
             toolchain,
             runs: options.runs,
@@ -45,9 +56,15 @@ impl Session {
 
     /// A copy of an example, with its dependencies fetched, in a folder of its own.
     pub fn example(&self, name: &str) -> Result<Project> {
+        self.project(&Path::new("examples").join(name))
+    }
+
+    /// A copy of the package in `place`, a path from the repository's root.
+    pub fn project(&self, place: &Path) -> Result<Project> {
+        let name = place.file_name().context("a package has a folder")?;
         let folder = self.folder.path().join(name);
         if !folder.exists() {
-            copy(&crate::root().join("examples").join(name), &folder)?;
+            copy(&crate::root().join(place), &folder)?;
             let manifest = folder.join("Cargo.toml");
             // The copy stands elsewhere; what its manifest names by relative paths does not.
             let text = fs::read_to_string(&manifest)?.replace(
@@ -56,18 +73,58 @@ impl Session {
             );
             fs::write(&manifest, text)?;
             measure(self.cargo().current_dir(&folder).arg("fetch"))
-                .context("cannot fetch the dependencies of an example")?;
+                .context("cannot fetch the dependencies of a package")?;
         }
         let source = ["src/main.rs", "src/lib.rs"].map(|source| folder.join(source));
         let source = source.into_iter().find(|source| source.is_file());
         let source = source
-            .with_context(|| format!("the example `{name}` has neither main.rs nor lib.rs"))?;
+            .with_context(|| format!("`{}` has neither main.rs nor lib.rs", place.display()))?;
         let text = fs::read_to_string(&source)?;
         Ok(Project {
             folder,
             source,
             text,
         })
+    }
+
+    /// What rustc's LLVM makes of a package of `tests/fixtures`: the core module, as plain Cargo links it.
+    pub fn fixture(&self, name: &str, profile: Profile) -> Result<PathBuf> {
+        let project = self.project(&Path::new("tests/fixtures").join(name))?;
+        let triple = project.triple();
+        let (option, folder) = match profile {
+            Profile::Debug => (None, "debug"),
+            Profile::Release => (Some("--release"), "release"),
+        };
+        let mut command = self.cargo();
+        command
+            .current_dir(project.folder())
+            .args(["build", "--target", triple])
+            .args(option);
+        measure(&mut command)?;
+        let file = format!("target/{triple}/{folder}/{name}.wasm");
+        Ok(project.folder().join(file))
+    }
+
+    /// The `wasmir` tool, built in the profile of this program.
+    pub fn wasmir(&self) -> Result<PathBuf> {
+        tool("wasmir-tool", "wasmir")
+    }
+
+    /// `wasm-opt` as compiled for this machine, the peer in speed and size.
+    pub fn wasm_opt(&self) -> Result<PathBuf> {
+        if let Some(path) = &self.given_wasm_opt {
+            return Ok(std::path::absolute(path)?);
+        }
+        let found = wasm_toolchain::discover::find_wasm_opt(&self.environment);
+        let found = found.context(
+            "no `wasm-opt` to compare with; install binaryen, or name one with `--wasm-opt`",
+        )?;
+        Ok(found.path)
+    }
+
+    /// How often each side is measured.
+    pub fn runs(&self) -> u32 {
+        self.runs
     }
 
     /// `cargo-wasm`, without Cargo's own settings of this process.
@@ -93,29 +150,44 @@ impl Session {
         subject: &Side<'_>,
         peer: &Side<'_>,
     ) -> Result<Row> {
-        let mut row = Row {
-            what: what.into(),
-            measure: kind,
+        let [row] = self.compare_all(what, [(kind, limit)], subject, peer)?;
+        Ok(row)
+    }
+
+    /// Measures two sides in turn, and compares several parts of what they cost.
+    pub fn compare_all<const N: usize>(
+        &self,
+        what: impl Into<String>,
+        parts: [(Measure, Limit); N],
+        subject: &Side<'_>,
+        peer: &Side<'_>,
+    ) -> Result<[Row; N]> {
+        let what = what.into();
+        let mut rows = parts.map(|(measure, limit)| Row {
+            what: what.clone(),
+            measure,
             limit,
             subject: Vec::new(),
             peer: Vec::new(),
-        };
+        });
         for round in 0..self.runs {
-            let once = |side: &Side<'_>, samples: &mut Vec<Cost>| -> Result<()> {
-                samples.push(measure(&mut side(round)?)?);
-                Ok(())
-            };
+            let (mine, other);
             if round % 2 == 0 {
-                once(subject, &mut row.subject)?;
-                once(peer, &mut row.peer)?;
+                mine = measure(&mut subject(round)?)?;
+                other = measure(&mut peer(round)?)?;
             } else {
-                once(peer, &mut row.peer)?;
-                once(subject, &mut row.subject)?;
+                other = measure(&mut peer(round)?)?;
+                mine = measure(&mut subject(round)?)?;
+            }
+            for row in &mut rows {
+                row.subject.push(row.measure.of(&mine));
+                row.peer.push(row.measure.of(&other));
             }
         }
-        let (_, median, _) = row.compared();
-        eprintln!("  {}: {median:.3}", row.what);
-        Ok(row)
+        for row in &rows {
+            row.tell();
+        }
+        Ok(rows)
     }
 
     /// A path in the session's folder.
@@ -162,6 +234,14 @@ impl Project {
         self.source.ends_with("main.rs")
     }
 
+    /// The target that fits it.
+    pub fn triple(&self) -> &'static str {
+        match self.is_program() {
+            true => "wasm32-wasip1",
+            false => "wasm32-unknown-unknown",
+        }
+    }
+
     /// Changes one line of the source so that the compiled program changes too.
     pub fn edit(&self, value: &str) -> Result<()> {
         let line = format!(
@@ -173,13 +253,13 @@ impl Project {
     }
 }
 
-/// Builds `cargo-wasm` beside this program, in the same profile.
-fn build_cargo_wasm() -> Result<PathBuf> {
+/// Builds a tool of ours beside this program, in the same profile.
+fn tool(package: &str, program: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(env!("CARGO"));
     command
         .current_dir(crate::root())
-        .args(["build", "--package", "cargo-wasm"]);
+        .args(["build", "--package", package]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -188,8 +268,8 @@ fn build_cargo_wasm() -> Result<PathBuf> {
         command.arg("--target-dir").arg(target);
     }
     let status = command.status().context("cannot start Cargo")?;
-    ensure!(status.success(), "cargo-wasm does not build");
-    Ok(this.with_file_name(format!("cargo-wasm{}", std::env::consts::EXE_SUFFIX)))
+    ensure!(status.success(), "`{package}` does not build");
+    Ok(this.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Takes away what a Cargo or rustup around this process set for its own build.

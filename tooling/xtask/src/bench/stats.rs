@@ -6,14 +6,18 @@ use serde::Serialize;
 
 use super::Cost;
 
-/// What of a [`Cost`] is compared.
+/// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// Wall time.
+    /// Wall time, in seconds.
     Wall,
-    /// CPU time of the command and its descendants; wall time where the system does not tell.
+    /// CPU time of the command and its descendants, in seconds; wall time where the system does not tell.
     Cpu,
+    /// The largest resident set of a process, in bytes; not a number where the system does not tell.
+    Memory,
+    /// The size of a module without its custom sections, in bytes. It does not vary, so one pair says it all.
+    Size,
 }
 
 /// What has to hold.
@@ -24,6 +28,8 @@ pub enum Limit {
     Ratio(f64),
     /// The median of subject − peer is at most this.
     Extra(Duration),
+    /// None: the ratio is told for orientation.
+    None,
 }
 
 /// A comparison.
@@ -35,60 +41,59 @@ pub struct Row {
     pub measure: Measure,
     /// What has to hold.
     pub limit: Limit,
-    /// Our samples; as many as the peer's, measured in turn with them.
-    pub subject: Vec<Cost>,
+    /// Our samples in the unit of `measure`; as many as the peer's, measured in turn with them.
+    pub subject: Vec<f64>,
     /// The peer's samples.
-    pub peer: Vec<Cost>,
+    pub peer: Vec<f64>,
 }
 
 impl Measure {
-    fn of(self, cost: &Cost) -> Duration {
+    /// The part of a command's cost that is compared.
+    ///
+    /// # Panics
+    ///
+    /// For [`Measure::Size`], which no command has.
+    pub(super) fn of(self, cost: &Cost) -> f64 {
         match self {
-            Measure::Wall => cost.wall,
-            Measure::Cpu => cost.cpu.unwrap_or(cost.wall),
+            Measure::Wall => cost.wall.as_secs_f64(),
+            Measure::Cpu => cost.cpu.unwrap_or(cost.wall).as_secs_f64(),
+            Measure::Memory => cost.peak.map_or(f64::NAN, |bytes| bytes as f64),
+            Measure::Size => panic!("the size of a command"),
         }
     }
 }
 
 impl Row {
-    /// Our median, in seconds.
+    /// Our median.
     pub fn ours(&self) -> f64 {
-        median(
-            self.subject
-                .iter()
-                .map(|cost| self.measure.of(cost).as_secs_f64()),
-        )
+        median(self.subject.iter().copied())
     }
 
-    /// The peer's median, in seconds.
+    /// The peer's median.
     pub fn theirs(&self) -> f64 {
-        median(
-            self.peer
-                .iter()
-                .map(|cost| self.measure.of(cost).as_secs_f64()),
-        )
+        median(self.peer.iter().copied())
     }
 
-    /// Lowest, median and highest of the pairs' ratios or differences (in seconds).
+    /// Lowest, median and highest of the pairs' ratios or differences.
     pub fn compared(&self) -> (f64, f64, f64) {
         let pairs: Vec<f64> = self
             .subject
             .iter()
             .zip(&self.peer)
-            .map(|(subject, peer)| {
-                let (subject, peer) = (
-                    self.measure.of(subject).as_secs_f64(),
-                    self.measure.of(peer).as_secs_f64(),
-                );
-                match self.limit {
-                    Limit::Ratio(_) => subject / peer,
-                    Limit::Extra(_) => subject - peer,
-                }
+            .map(|(subject, peer)| match self.limit {
+                Limit::Ratio(_) | Limit::None => subject / peer,
+                Limit::Extra(_) => subject - peer,
             })
             .collect();
         let lowest = pairs.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = pairs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         (lowest, median(pairs.iter().copied()), highest)
+    }
+
+    /// Says on standard error how it came out, since a whole run takes long.
+    pub(super) fn tell(&self) {
+        let (_, median, _) = self.compared();
+        eprintln!("  {} ({:?}): {median:.3}", self.what, self.measure);
     }
 
     /// Whether the limit holds for the median.
@@ -97,6 +102,7 @@ impl Row {
         match self.limit {
             Limit::Ratio(limit) => median <= limit,
             Limit::Extra(limit) => median <= limit.as_secs_f64(),
+            Limit::None => true,
         }
     }
 }
@@ -118,16 +124,7 @@ mod tests {
     use super::*;
 
     fn row(limit: Limit, subject: &[u64], peer: &[u64]) -> Row {
-        let costs = |times: &[u64]| {
-            times
-                .iter()
-                .map(|&time| Cost {
-                    wall: Duration::from_secs(1),
-                    cpu: Some(Duration::from_millis(time)),
-                    peak: None,
-                })
-                .collect()
-        };
+        let costs = |times: &[u64]| times.iter().map(|&time| time as f64 / 1e3).collect();
         Row {
             what: String::new(),
             measure: Measure::Cpu,
@@ -160,6 +157,7 @@ mod tests {
         assert!(!row(Limit::Ratio(1.0), &[101], &[100]).holds());
         assert!(row(Limit::Extra(Duration::from_millis(50)), &[150], &[100]).holds());
         assert!(!row(Limit::Extra(Duration::from_millis(49)), &[150], &[100]).holds());
+        assert!(row(Limit::None, &[500], &[100]).holds());
         // Without samples nothing is shown to hold.
         assert!(!row(Limit::Ratio(1.0), &[], &[]).holds());
     }
