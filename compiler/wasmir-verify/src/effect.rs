@@ -82,6 +82,12 @@ impl EffectSet {
         EffectSet(self.0 & !other.0)
     }
 
+    /// The effects of both alike.
+    #[must_use]
+    pub const fn intersection(self, other: EffectSet) -> EffectSet {
+        EffectSet(self.0 & other.0)
+    }
+
     /// Whether it has this effect.
     pub const fn contains(self, effect: Effect) -> bool {
         self.0 >> effect.0 & 1 == 1
@@ -181,6 +187,11 @@ impl Effects {
         self.names
             .get(usize::from(effect.0))
             .map_or("?", String::as_str)
+    }
+
+    /// All names, in the order of the vocabulary.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// The names of a set, in the order of the vocabulary, with commas between them.

@@ -67,23 +67,30 @@ struct Facts {
     ops: Vec<(Effect, Opcode)>,
 }
 
+/// The effects of an operator by itself.
+pub(crate) fn op_effects(op: Opcode) -> EffectSet {
+    let mut set = EffectSet::PURE;
+    let traits = op.traits();
+    if traits.contains(Traits::ATOMIC) {
+        if traits.contains(Traits::READS) {
+            set.insert(Effect::ATOMIC_READ);
+        }
+        if traits.contains(Traits::WRITES) {
+            set.insert(Effect::ATOMIC_WRITE);
+        }
+    }
+    match op {
+        Opcode::MemoryAtomicWait32 | Opcode::MemoryAtomicWait64 => set.insert(Effect::THREAD),
+        Opcode::MemoryGrow => set.insert(Effect::MEMORY_GROW),
+        _ => {}
+    }
+    set
+}
+
 impl Facts {
     fn op(&mut self, op: Opcode) {
-        let traits = op.traits();
-        if traits.contains(Traits::ATOMIC) {
-            if traits.contains(Traits::READS) {
-                self.effect(Effect::ATOMIC_READ, op);
-            }
-            if traits.contains(Traits::WRITES) {
-                self.effect(Effect::ATOMIC_WRITE, op);
-            }
-        }
-        match op {
-            Opcode::MemoryAtomicWait32 | Opcode::MemoryAtomicWait64 => {
-                self.effect(Effect::THREAD, op)
-            }
-            Opcode::MemoryGrow => self.effect(Effect::MEMORY_GROW, op),
-            _ => {}
+        for effect in op_effects(op).iter() {
+            self.effect(effect, op);
         }
     }
 
@@ -198,6 +205,20 @@ fn ir_facts(body: &Body, facts: &mut Facts) {
     }
 }
 
+/// The functions that `func` calls directly, once each.
+pub(crate) fn direct_calls(module: &Module, func: Func) -> Result<Vec<Func>, BadBody> {
+    let mut facts = Facts::default();
+    match &module.funcs[func].body {
+        FuncBody::None => {}
+        FuncBody::Raw(body) => {
+            raw_facts(module, body, &mut facts).map_err(|error| BadBody { func, error })?;
+        }
+        FuncBody::Ir(body) => ir_facts(body, &mut facts),
+    }
+    facts.finish();
+    Ok(facts.calls)
+}
+
 /// Whether a value of this type may be a reference to a function.
 fn may_be_function(types: &wasmir::Types, ty: Type) -> bool {
     match ty {
@@ -240,11 +261,12 @@ fn functions_come_in(module: &Module) -> bool {
 }
 
 impl Graph {
-    /// Reads the graph of `module`.
+    /// Reads the graph of `module`. Functions of which `ends` is true end the program; direct calls of them are left out.
     pub(crate) fn of(
         module: &Module,
         own: &dyn Fn(Func) -> Option<EffectSet>,
         rules: &ImportRules,
+        ends: &dyn Fn(Func) -> bool,
     ) -> Result<Graph, BadBody> {
         let list: Vec<Func> = module.funcs.keys().collect();
         let facts: Vec<Result<Facts, BadBody>> = list
@@ -287,7 +309,7 @@ impl Graph {
 
         let vias = graph.indirect(module, &facts);
         for (func, facts) in list.iter().zip(&facts) {
-            for callee in &facts.calls {
+            for callee in facts.calls.iter().filter(|&&callee| !ends(callee)) {
                 graph.edge(func.as_u32(), callee.as_u32());
             }
             for via in &facts.via {

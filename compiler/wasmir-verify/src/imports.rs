@@ -79,8 +79,10 @@ impl ImportRules {
         ImportRules::default()
     }
 
-    /// Adds a rule that precedes the builtin ones and follows the user's earlier ones.
-    pub fn add(&mut self, rule: Rule) {
+    /// Adds a rule that precedes the builtin ones and follows the user's earlier ones. A version in its module name is
+    /// left out.
+    pub fn add(&mut self, mut rule: Rule) {
+        rule.module = plain_module(&rule.module).to_owned();
         self.user.push(rule);
     }
 

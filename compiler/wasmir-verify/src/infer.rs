@@ -14,12 +14,15 @@
 //! # Cost
 //! O(effects present × (functions + calls)), and one walk over all code.
 
+use std::collections::BTreeSet;
+
 use wasmir::reach::BadBody;
 use wasmir::{Func, Module, Opcode};
 
 use crate::effect::{Effect, EffectSet, Effects, TooManyEffects};
 use crate::graph::{Graph, Node};
 use crate::imports::ImportRules;
+use crate::panic;
 
 /// What inference needs to know besides the module.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,12 @@ pub struct Options {
     pub effects: Effects,
     /// The effects of imports.
     pub rules: ImportRules,
+    /// Whether what only happens on the way of a panic counts: a message on standard error, say.
+    ///
+    /// A panic ends the program, or the call into it, and nearly every Rust function can panic. So the effects of the
+    /// panic machinery itself say nothing about a function; it is left out unless this is set. It is recognised by the
+    /// functions' names, and counts in a module without names.
+    pub panics: bool,
 }
 
 /// Why inference failed.
@@ -108,6 +117,8 @@ pub struct Inferred {
     /// Nodes whose own set has the effect by an operator.
     shown_by: std::collections::BTreeMap<(Node, Effect), Opcode>,
     imported: Vec<bool>,
+    /// Functions that call through a table or reference which may hold functions of the host.
+    outside: BTreeSet<Func>,
 }
 
 /// Infers the effects of every function of `module`.
@@ -133,7 +144,9 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
         let names = module.contracts.get(&func)?.effects.as_ref()?;
         Some(names.iter().filter_map(|name| effects.find(name)).collect())
     };
-    let graph = Graph::of(module, &declared, &options.rules)?;
+    let ends = panic::entries(module);
+    let ends = |func: Func| !options.panics && ends.contains(&func);
+    let graph = Graph::of(module, &declared, &options.rules, &ends)?;
 
     let nodes = graph.own.len();
     let present = graph
@@ -176,10 +189,21 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
             .values()
             .map(|data| data.import.is_some())
             .collect(),
+        outside: (graph.funcs as usize..nodes)
+            .filter(|&node| graph.own[node].contains(Effect::HOST))
+            .flat_map(|node| &graph.callers[node])
+            .map(|&caller| Func::from_u32(caller))
+            .collect(),
     })
 }
 
 impl Inferred {
+    /// Whether `func` itself calls what may be a function of the host that no import names: the effect `host`, then, has no
+    /// import or operator that could be taken out.
+    pub(crate) fn comes_from_outside(&self, func: Func, effect: Effect) -> bool {
+        effect == Effect::HOST && self.outside.contains(&func)
+    }
+
     /// The effects of a function.
     pub fn of(&self, func: Func) -> EffectSet {
         if func.as_u32() >= self.funcs {

@@ -2,7 +2,8 @@
 //!
 //! [`infer`] finds for every function the effects it may have, whatever it was compiled from: imports reached, atomics
 //! executed, memories grown. [`Report`] shows them for each entry of the program with a shortest chain of calls as a
-//! witness; [`check`] compares them with what functions declared.
+//! witness; [`check`] compares them with what functions declared ([`declare`] reads that from the module itself);
+//! [`without`] takes effects out of a program; [`check_abi`] compares exports and imports with a WIT world.
 //!
 //! # Example
 //!
@@ -36,15 +37,24 @@
 //! may be given an effect it never has: paths are not distinguished, and an indirect call may reach every function of
 //! its type whose address is taken.
 
+mod abi;
 mod contract;
 mod effect;
 mod graph;
 mod imports;
 mod infer;
+mod panic;
+mod records;
 mod report;
+mod without;
 
+pub use abi::{AbiMismatch, check_abi};
 pub use contract::{Finding, check};
 pub use effect::{Effect, EffectSet, Effects, TooManyEffects};
 pub use imports::{ImportRules, Rule};
 pub use infer::{InferError, Inferred, Options, Source, Step, Witness, infer};
+pub use records::{
+    Declarations, Record, RecordError, SECTION, Subject, UnknownEffect, declare, parse_records,
+};
 pub use report::{Entry, ImportEntry, Link, Reason, Report, function_name, reason};
+pub use without::{Removed, WithoutError, affected, without};

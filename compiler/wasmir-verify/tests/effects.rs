@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use wasmir_verify::{Options, Report, check, infer};
+use wasmir_verify::{Options, Report, check, declare, infer};
 
 fn load(path: &Path) -> wasmir::Module {
     let text = std::fs::read_to_string(path).unwrap();
@@ -18,9 +18,15 @@ fn load(path: &Path) -> wasmir::Module {
 }
 
 fn describe(module: &wasmir::Module) -> String {
-    let inferred = infer(module, &Options::default()).unwrap();
-    let mut text = Report::new(module, &inferred).tree();
-    for finding in check(module, &inferred) {
+    let mut module = module.clone();
+    let mut options = Options::default();
+    let declared = declare(&mut module, &mut options).unwrap();
+    let inferred = infer(&module, &options).unwrap();
+    let mut text = Report::new(&module, &inferred).tree();
+    for unknown in &declared.unknown {
+        let _ = write!(text, "\nerror: {unknown}\n");
+    }
+    for finding in check(&module, &inferred, &declared.places) {
         let level = if finding.is_error() {
             "error"
         } else {

@@ -1,5 +1,6 @@
 //! The command line. Cargo's options are spelled as Cargo spells them and handed on unchanged.
 
+use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Show imports, exports, WIT and sizes of a module, a component or a package
     Inspect(Inspect),
+    /// Show what a program does to the world around it, and by which calls
+    Effects(Effects),
     /// Turn a core module into a component
     Componentize(Componentize),
     /// Print a shell's completion script
@@ -62,6 +65,10 @@ pub(crate) enum Emit {
     Wit,
     /// The component (or the core module where there is none) as text
     Wat,
+    /// The core module in our intermediate form
+    Wir,
+    /// Its functions in Cranelift's form, after the mid-end
+    Clif,
 }
 
 /// Which packages and targets, and how: Cargo's own options.
@@ -183,12 +190,45 @@ pub(crate) struct Make {
     /// First make the machine ready, installing packages where needed
     #[arg(long)]
     pub(crate) setup: bool,
-    /// Run binaryen's `wasm-opt` on the core module (default level -O2)
+    /// Run binaryen's `wasm-opt` on the core module (default level -O2); release builds do where it is installed
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "-O2", allow_hyphen_values = true)]
     pub(crate) wasm_opt: Option<String>,
+    /// Leave `wasm-opt` out of a release build, too
+    #[arg(long, conflicts_with = "wasm_opt")]
+    pub(crate) no_wasm_opt: bool,
     /// Leave dev builds as rustc made them, instead of optimising them through WasmIR
     #[arg(long)]
     pub(crate) no_wasmir: bool,
+    /// Take out the code that has these effects; where it is needed, the program traps
+    #[arg(long, value_delimiter = ',', value_name = "EFFECTS")]
+    pub(crate) without: Vec<String>,
+    /// Which compiler makes the modules
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub(crate) frontend: Frontend,
+}
+
+/// The compilers that can make modules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Frontend {
+    /// The stock rustc, and WasmIR after it
+    #[default]
+    Stock,
+    /// rustc's front end with our own code generator
+    RustcWasm,
+}
+
+impl Frontend {
+    /// An error for what cannot be used yet.
+    pub(crate) fn check(self) -> Result<()> {
+        match self {
+            Frontend::Stock => Ok(()),
+            Frontend::RustcWasm => Err(Error::user(
+                "`--frontend rustc-wasm` cannot be used yet: `cargo wasm` does not build that compiler",
+            )
+            .hint("leave `--frontend` out; dev builds by the stock rustc go through WasmIR as well")
+            .into()),
+        }
+    }
 }
 
 /// What a running guest is given.
@@ -316,6 +356,9 @@ pub(crate) struct TestOnly {
     /// Run dev builds as rustc made them, instead of optimising them through WasmIR
     #[arg(long)]
     pub(crate) no_wasmir: bool,
+    /// Take out the code that has these effects; where it is needed, the tests trap
+    #[arg(long, value_delimiter = ',', value_name = "EFFECTS")]
+    pub(crate) without: Vec<String>,
     /// Compile, but do not run
     #[arg(long)]
     pub(crate) no_run: bool,
@@ -371,6 +414,30 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Effects {
+    /// A .wasm file, or the folder of a package to build first
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cargo: Cargo,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) format: EffectsFormat,
+    /// Count what only happens on the way of a panic, too
+    #[arg(long)]
+    pub(crate) panics: bool,
+}
+
+/// How effects are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EffectsFormat {
+    /// For people
+    #[default]
+    Tree,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Componentize {
     /// The core module
     pub(crate) module: PathBuf,
@@ -399,9 +466,12 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Runner {
-    /// Send the module through WasmIR first
+    /// Optimise the module through WasmIR first
     #[arg(long)]
     pub(crate) wasmir: bool,
+    /// Take out the code that has these effects
+    #[arg(long, require_equals = true)]
+    pub(crate) without: Vec<String>,
     /// The runner's options, the module, and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<OsString>,

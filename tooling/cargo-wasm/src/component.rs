@@ -113,7 +113,17 @@ pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) 
         }
         encoder.encode()
     })();
-    let bytes = encoded.map_err(|e| wrong_world(file, &e))?;
+    let bytes = encoded.map_err(|e| {
+        let mismatches = abi_mismatches(&module, &bindgen.resolve, bindgen.world);
+        if mismatches.is_empty() {
+            return wrong_world(file, &e);
+        }
+        let message = format!("`{}` cannot be made a component", file.display());
+        let shown = mismatches
+            .iter()
+            .fold(Error::user(message), |shown, mismatch| shown.cause(mismatch));
+        shown.hint("the code and the WIT were not made from each other; build both from one source")
+    })?;
     Validator::new_with_features(WasmFeatures::all())
         .validate_all(&bytes)
         .map_err(|e| {
@@ -136,6 +146,61 @@ fn embedded(bytes: &[u8], file: &Path) -> Result<(Vec<u8>, Option<String>)> {
         .because(&e)
     })?;
     Ok((embedded.module, embedded.wit))
+}
+
+/// Core functions that do not fit the world, told more exactly than the encoder does.
+fn abi_mismatches(
+    module: &[u8],
+    resolve: &wit_parser::Resolve,
+    world: wit_parser::WorldId,
+) -> Vec<wasmir_verify::AbiMismatch> {
+    let lifted = wasmir_lift::lift(module);
+    lifted.map_or_else(
+        |_| Vec::new(),
+        |module| wasmir_verify::check_abi(&module, resolve, world),
+    )
+}
+
+/// The core modules of a file, with their places in a component; those that only connect others are left out.
+pub(crate) fn cores<'a>(bytes: &'a [u8], file: &Path) -> Result<Vec<(Option<String>, &'a [u8])>> {
+    if !shape(bytes, file)?.component {
+        return Ok(vec![(None, bytes)]);
+    }
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|e| not_wasm(file, bytes, &e))?;
+        if let Payload::ModuleSection {
+            unchecked_range, ..
+        } = payload
+        {
+            let core = bytes.get(unchecked_range.start as usize..unchecked_range.end as usize);
+            found.extend(core);
+        }
+    }
+    let named = found.into_iter().enumerate().filter_map(|(i, core)| {
+        let name = module_name(core);
+        let connects = name.is_some_and(|name| name.starts_with("wit-component:"));
+        let shown = name.map_or_else(|| format!("module {i}"), |name| format!("module {name}"));
+        (!connects).then_some((Some(shown), core))
+    });
+    Ok(named.collect())
+}
+
+/// The name that a core module gives itself.
+fn module_name(core: &[u8]) -> Option<&str> {
+    let payloads = Parser::new(0).parse_all(core);
+    for payload in payloads.map_while(std::result::Result::ok) {
+        if let Payload::CustomSection(section) = payload
+            && let wasmparser::KnownCustom::Name(names) = section.as_known()
+        {
+            for subsection in names.map_while(std::result::Result::ok) {
+                if let wasmparser::Name::Module { name, .. } = subsection {
+                    return Some(name);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Checks that `bytes` are a valid module or component.

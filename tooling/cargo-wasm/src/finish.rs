@@ -2,7 +2,8 @@
 //!
 //! Artefacts go to `<target-dir>/wasm/<profile>/`, apart from Cargo's own `<target-dir>/<triple>/<profile>/`: there every file is
 //! finished and valid. `NAME.wasm` is the component (the core module of a crate that exports no world); `--emit` adds
-//! `NAME.core.wasm`, `NAME.wit`, `NAME.wat`.
+//! `NAME.core.wasm`, `NAME.wit`, `NAME.wat`, `NAME.wir`, `NAME.clif`. Folders whose names begin with a dot are ours: `.run`
+//! has the modules that the runner runs, `.bodies` finished code of functions, `.failed` inputs that we failed on.
 //!
 //! # Invariants
 //!
@@ -25,6 +26,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Instant, UNIX_EPOCH};
+use wasmparser::{Payload, Validator, WasmFeatures};
 
 /// What to make of a core module.
 #[derive(Debug, Clone, Default)]
@@ -33,8 +35,8 @@ pub(crate) struct Options {
     pub(crate) emit: Vec<Emit>,
     /// `wasm-opt` and the level's flag.
     pub(crate) wasm_opt: Option<(PathBuf, String)>,
-    /// The way through WasmIR; none leaves the module as it is.
-    pub(crate) wasmir: Option<tier1::Request>,
+    /// What is asked of WasmIR.
+    pub(crate) request: tier1::Request,
 }
 
 /// A finished artefact.
@@ -94,19 +96,38 @@ fn destination(core: &Path, library: bool, clash: bool) -> PathBuf {
     } else {
         stem
     };
-    let mut folder = core.parent().unwrap_or(Path::new("."));
-    let mut below = PathBuf::new();
-    if let Some(part) = folder
-        .file_name()
-        .filter(|name| *name == "examples" || *name == "deps")
-    {
-        below.push(part);
-        folder = folder.parent().unwrap_or(folder);
-    }
+    let (folder, below) = profile_folder(core);
     let profile = folder.file_name().unwrap_or_default();
-    // …/<target-dir>/<triple>/<profile>
-    let target_dir = folder.ancestors().nth(2).unwrap_or(folder);
-    target_dir.join("wasm").join(profile).join(below).join(stem)
+    wasm_folder(folder).join(profile).join(below).join(stem)
+}
+
+/// Cargo's folder `<target-dir>/<triple>/<profile>` that a module lies in, and the folder below it.
+fn profile_folder(core: &Path) -> (&Path, PathBuf) {
+    let folder = core.parent().unwrap_or(Path::new("."));
+    let part = folder
+        .file_name()
+        .filter(|name| *name == "examples" || *name == "deps");
+    match part {
+        Some(part) => (folder.parent().unwrap_or(folder), PathBuf::from(part)),
+        None => (folder, PathBuf::new()),
+    }
+}
+
+/// Our folder beside Cargo's `<target-dir>/<triple>/<profile>`.
+fn wasm_folder(profile_folder: &Path) -> PathBuf {
+    let target_dir = profile_folder.ancestors().nth(2).unwrap_or(profile_folder);
+    target_dir.join("wasm")
+}
+
+/// Where things are that making `base` from `core` needs.
+fn places<'a>(core: &'a Path, base: &Path) -> tier1::Places<'a> {
+    let name = with_suffix(base, "wasm");
+    let folder = name.parent().unwrap_or(Path::new(".")).join(".failed");
+    tier1::Places {
+        file: core,
+        kept: folder.join(name.file_name().unwrap_or_default()),
+        cache: wasm_folder(profile_folder(core).0).join(".bodies"),
+    }
 }
 
 /// Makes the artefacts of `core`, or finds them made. `clash` says that a program has the library's name.
@@ -175,16 +196,9 @@ fn remembered(
     Ok((stamp.finished, fresh))
 }
 
-/// Where a module that WasmIR failed on is kept.
-fn kept(base: &Path) -> PathBuf {
-    let name = with_suffix(base, "wasm");
-    let folder = name.parent().unwrap_or(Path::new(".")).join(".failed");
-    folder.join(name.file_name().unwrap_or_default())
-}
-
 /// The file to run in place of the program `core`: the same program through WasmIR, made when it is not there yet. A
 /// module that Cargo did not put below a target's folder (a documentation test, say) is run as it is.
-pub(crate) fn runnable(core: &Path) -> Result<PathBuf> {
+pub(crate) fn runnable(core: &Path, request: &tier1::Request) -> Result<PathBuf> {
     let below_target = core
         .ancestors()
         .skip(1)
@@ -195,16 +209,15 @@ pub(crate) fn runnable(core: &Path) -> Result<PathBuf> {
     let base = destination(core, false, false);
     let name = base.file_name().unwrap_or_default();
     let base = base.with_file_name(".run").join(name);
-    let request = tier1::Request { optimise: true };
     let options = format!("{request:?}");
     let (finished, _) = remembered(core, &base, &options, |bytes| {
         let mut stages = Stages::default();
-        let made = tier1::run(bytes, core, &kept(&base), &request, &mut stages)?;
+        let made = tier1::run(bytes, &places(core, &base), request, &mut stages)?;
         let file = with_suffix(&base, "wasm");
-        write(&file, &made)?;
+        write(&file, &made.module)?;
         Ok(Finished {
             component: false,
-            size: made.len() as u64,
+            size: made.module.len() as u64,
             outputs: vec![print_of(&file)?],
             file,
         })
@@ -225,11 +238,13 @@ fn make(
     options: &Options,
     stages: &mut Stages,
 ) -> Result<Finished> {
-    if let Some(request) = &options.wasmir {
-        // What is not a module is told by the encoder below.
-        if !component::shape(&bytes, core)?.component {
-            bytes = tier1::run(bytes, core, &kept(base), request, stages)?;
-        }
+    let (mut wir, mut clif) = (None, None);
+    // Cargo may be told to make components by itself; those stay as they are.
+    if !component::shape(&bytes, core)?.component
+        && (!options.request.is_empty() || has_section(&bytes, wasmir_verify::SECTION))
+    {
+        let made = tier1::run(bytes, &places(core, base), &options.request, stages)?;
+        (bytes, wir, clif) = (made.module, made.wir, made.clif);
     }
     if let Some((wasm_opt, level)) = &options.wasm_opt {
         bytes = stages.time("wasm-opt", || optimised(wasm_opt, level, core, &bytes))?;
@@ -270,6 +285,12 @@ fn make(
         let path = emit("wit", text.as_bytes())?;
         file.get_or_insert(path);
     }
+    for (text, suffix) in [(wir, "wir"), (clif, "clif")] {
+        if let Some(text) = text {
+            let path = emit(suffix, text.as_bytes())?;
+            file.get_or_insert(path);
+        }
+    }
     if wants(Emit::Wat) {
         let path = emit("wat", component::wat_of(main, core)?.as_bytes())?;
         file.get_or_insert(path);
@@ -294,7 +315,24 @@ fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
     ))
 }
 
-/// Runs `wasm-opt` on the module through its standard input and output.
+/// Whether a core module has a custom section of this name.
+pub(crate) fn has_section(bytes: &[u8], name: &str) -> bool {
+    wasmparser::Parser::new(0)
+        .parse_all(bytes)
+        .map_while(std::result::Result::ok)
+        .any(|payload| matches!(payload, Payload::CustomSection(c) if c.name() == name))
+}
+
+/// Checks a core module that we made.
+pub(crate) fn validate_core(
+    bytes: &[u8],
+) -> std::result::Result<(), wasmparser::BinaryReaderError> {
+    Validator::new_with_features(WasmFeatures::all())
+        .validate_all(bytes)
+        .map(drop)
+}
+
+/// Runs `wasm-opt` on `bytes`, which came from the file `core`.
 fn optimised(wasm_opt: &Path, level: &str, core: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     let start = Instant::now();
     let failed = |cause: String| {
@@ -307,13 +345,18 @@ fn optimised(wasm_opt: &Path, level: &str, core: &Path, bytes: &[u8]) -> Result<
         .hint("leave `wasm-opt` out, or use a newer binaryen")
     };
     let folder = core.parent().unwrap_or(Path::new("."));
-    let output = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
+    let [input, output] = [(); 2].map(|()| tempfile::NamedTempFile::new_in(folder));
+    let (input, output) = input
+        .and_then(|i| Ok((i, output?)))
+        .map_err(|e| failed(e.to_string()))?;
+    // Not the file itself: `bytes` may have been through WasmIR since.
+    fs::write(input.path(), bytes).map_err(|e| failed(e.to_string()))?;
     let mut command = Command::new(wasm_opt);
     // The features are what rustc and our own back end use; names stay for backtraces, as the profile decides about stripping.
     command
         .args([level, "-g", "--all-features", "--disable-gc", "-o"])
         .arg(output.path())
-        .arg(core);
+        .arg(input.path());
     let result = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

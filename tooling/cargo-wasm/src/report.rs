@@ -38,6 +38,11 @@ pub(crate) fn warning(text: &str) {
     line(WARN, "warning:", text);
 }
 
+/// An error about a place of the user's program, which has its notes with it.
+pub(crate) fn diagnostic(text: &str) {
+    line(BAD, "error:", text);
+}
+
 /// An error with its causes and its hint.
 pub(crate) fn error(error: &Error) {
     let text = error.to_string();

@@ -5,7 +5,7 @@ use crate::cli::{Cargo, Emit, Make};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::plan::{self, Job, Part};
-use crate::project::{Project, Settings};
+use crate::project::{Project, Settings, WasmOpt};
 use crate::report;
 use crate::stages::Stages;
 use crate::tier1;
@@ -89,14 +89,14 @@ impl Session {
         command
     }
 
-    /// Compiles `jobs` and finishes what they make: the forms of `emit`, or those that each package's settings name.
-    pub(crate) fn build(
+    /// Compiles `jobs`: the core modules as Cargo linked them, each with its package's manifest and whether it is a library.
+    pub(crate) fn compile(
         &self,
         jobs: &[Job],
         make: &Make,
-        emit: Option<&[Emit]>,
         stages: &mut Stages,
-    ) -> Result<Vec<(Finished, bool)>> {
+    ) -> Result<Vec<(PathBuf, PathBuf, bool)>> {
+        make.frontend.check()?;
         let toolchain = self.toolchain(&plan::targets(jobs))?;
         let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
         for job in jobs {
@@ -124,24 +124,34 @@ impl Session {
                 }
             }
         }
+        Ok(made)
+    }
+
+    /// Compiles `jobs` and finishes what they make: the forms of `emit`, or those that each package's settings name.
+    pub(crate) fn build(
+        &self,
+        jobs: &[Job],
+        make: &Make,
+        emit: Option<&[Emit]>,
+        stages: &mut Stages,
+    ) -> Result<Vec<(Finished, bool)>> {
+        let made = self.compile(jobs, make, stages)?;
         let mut finished = Vec::new();
         for (core, manifest, library) in &made {
             let settings = match self.project.package_of(manifest) {
                 Some(package) => self.project.settings(package)?,
                 None => Default::default(),
             };
-            let level = make
-                .wasm_opt
-                .clone()
-                .or_else(|| settings.wasm_opt.as_ref().and_then(|w| w.level()));
+            let emit = emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec);
+            let request = tier1::Request {
+                wir: emit.contains(&Emit::Wir),
+                clif: emit.contains(&Emit::Clif),
+                ..self.request(make, &settings)
+            };
             let options = finish::Options {
-                emit: emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec),
-                wasm_opt: level
-                    .map(|level| Ok::<_, crate::error::Failure>((self.wasm_opt()?, level)))
-                    .transpose()?,
-                wasmir: self
-                    .wasmir(make.no_wasmir, &settings)
-                    .then_some(tier1::Request { optimise: true }),
+                emit,
+                wasm_opt: self.wasm_opt(make, &settings)?,
+                request,
             };
             let clash = *library
                 && made
@@ -161,27 +171,51 @@ impl Session {
         })
     }
 
-    /// Whether modules are sent through WasmIR: as the command line says, else as the package says, else in dev builds.
-    pub(crate) fn wasmir(&self, off: bool, settings: &Settings) -> bool {
-        let dev = matches!(self.options.profile.as_deref(), None | Some("dev" | "test"))
-            && !self.options.release;
-        !off && settings.wasmir.unwrap_or(dev)
+    /// What is asked of WasmIR: modules are optimised as the command line says, else as the package says, else in dev builds.
+    pub(crate) fn request(&self, make: &Make, settings: &Settings) -> tier1::Request {
+        tier1::Request {
+            optimise: !make.no_wasmir && settings.wasmir.unwrap_or_else(|| self.dev()),
+            without: make.without.clone(),
+            ..tier1::Request::default()
+        }
     }
 
-    fn wasm_opt(&self) -> Result<PathBuf> {
-        let found = discover::find_wasm_opt(&self.env).map(|tool| tool.path);
-        found.ok_or_else(|| {
-            Error::user("`wasm-opt` was asked for, but is not installed")
-                .hint("run `cargo wasm setup --wasm-opt`, or install binaryen")
-                .into()
-        })
+    /// `wasm-opt` and its level: as the command line says, else as the package says (then it must be there), else for what
+    /// is not a dev build, if it is installed.
+    fn wasm_opt(&self, make: &Make, settings: &Settings) -> Result<Option<(PathBuf, String)>> {
+        let asked = match (&make.wasm_opt, make.no_wasm_opt) {
+            (_, true) => Some(WasmOpt::Switch(false)),
+            (Some(level), false) => Some(WasmOpt::Level(level.clone())),
+            (None, false) => settings.wasm_opt.clone(),
+        };
+        let level = match &asked {
+            Some(asked) => asked.level(),
+            None if self.dev() => None,
+            None => WasmOpt::Switch(true).level(),
+        };
+        let Some(level) = level else { return Ok(None) };
+        match discover::find_wasm_opt(&self.env) {
+            Some(tool) => Ok(Some((tool.path, level))),
+            None if asked.is_none() => Ok(None),
+            None => Err(
+                Error::user("`wasm-opt` was asked for, but is not installed")
+                    .hint("run `cargo wasm setup --wasm-opt`, or install binaryen")
+                    .into(),
+            ),
+        }
+    }
+
+    /// Whether this is Cargo's dev profile, or the one of tests.
+    fn dev(&self) -> bool {
+        matches!(self.options.profile.as_deref(), None | Some("dev" | "test"))
+            && !self.options.release
     }
 
     /// `--config` that makes Cargo run programs by ourselves, unless the user's environment names a runner.
     pub(crate) fn runner(
         &self,
         target: &str,
-        wasmir: bool,
+        request: &tier1::Request,
         guest: &[OsString],
     ) -> Result<Vec<OsString>> {
         let variable = format!(
@@ -195,7 +229,13 @@ impl Session {
             .map_err(|e| Error::ours("the tool's own file is unknown").because(&e))?;
         let words = [ourselves.into_os_string(), "runner".into()]
             .into_iter()
-            .chain(wasmir.then(|| "--wasmir".into()))
+            .chain(request.optimise.then(|| "--wasmir".into()))
+            .chain(
+                request
+                    .without
+                    .iter()
+                    .map(|effect| format!("--without={effect}").into()),
+            )
             .chain(guest.iter().cloned());
         let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
         // JSON's strings are TOML's.

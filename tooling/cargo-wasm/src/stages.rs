@@ -47,7 +47,11 @@ impl Stages {
                 0.0 => 0.0,
                 all => 100.0 * time.as_secs_f64() / all,
             };
-            let _ = writeln!(text, "{name:>12} {:9.3} s {share:5.1} %", time.as_secs_f64());
+            let _ = writeln!(
+                text,
+                "{name:>12} {:9.3} s {share:5.1} %",
+                time.as_secs_f64()
+            );
         };
         for (name, time) in &self.list {
             line(name, *time);

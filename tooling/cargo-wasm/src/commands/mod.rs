@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod componentize;
+mod effects;
 mod inspect;
 mod new;
 mod run;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(arguments) => test::test(arguments),
         Command::Setup(arguments) => setup::setup(&arguments),
         Command::Doctor(arguments) => setup::doctor(&arguments),
+        Command::Effects(arguments) => effects::effects(arguments),
         Command::Componentize(arguments) => componentize::componentize(&arguments),
         Command::Completions(arguments) => {
             let mut script = Vec::new();

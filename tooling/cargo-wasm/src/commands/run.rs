@@ -8,14 +8,16 @@
 //! is made a component first when it imports something besides preview 1. A library is made a component and its function called.
 
 use crate::cargo;
-use crate::cli::{Guest, Run, Runner};
+use crate::cli::{Guest, Make, Run, Runner};
 use crate::component::{self, Made};
 use crate::error::{Error, Failure, Result};
 use crate::finish;
 use crate::plan::{self, Part, Purpose};
+use crate::project::Settings;
 use crate::report;
 use crate::session::Session;
 use crate::stages::Stages;
+use crate::tier1;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -56,11 +58,12 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
                 "`--wasm-opt` is ignored: a program runs as Cargo linked it; use it with `build`",
             );
         }
-        let wasmir = session.runs_wasmir(arguments.make.no_wasmir, &programs.packages)?;
+        arguments.make.frontend.check()?;
+        let request = session.runner_request(&arguments.make, &programs.packages)?;
         return run_program(
             &session,
             &programs.target,
-            wasmir,
+            &request,
             &guest,
             &arguments.arguments,
         );
@@ -109,7 +112,7 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
 fn run_program(
     session: &Session,
     target: &str,
-    wasmir: bool,
+    request: &tier1::Request,
     guest: &[OsString],
     arguments: &[OsString],
 ) -> Result<ExitCode> {
@@ -125,7 +128,7 @@ fn run_program(
     }
     command
         .args(["--target", target])
-        .args(session.runner(target, wasmir, guest)?)
+        .args(session.runner(target, request, guest)?)
         .args(options.compilation());
     if !options.message_format.is_empty() {
         command
@@ -167,8 +170,13 @@ pub(crate) fn runner(arguments: Runner) -> Result<ExitCode> {
     let mut encoded = None;
     if let Some(at) = module {
         let mut file = PathBuf::from(&words[at]);
-        if arguments.wasmir {
-            file = finish::runnable(&file)?;
+        let request = tier1::Request {
+            optimise: arguments.wasmir,
+            without: arguments.without,
+            ..tier1::Request::default()
+        };
+        if !request.is_empty() {
+            file = finish::runnable(&file, &request)?;
             words[at] = file.clone().into_os_string();
         }
         let bytes = finish::read(&file)?;
@@ -232,16 +240,21 @@ fn start(words: Vec<OsString>) -> ExitCode {
 }
 
 impl Session {
-    /// Whether programs of these packages run as WasmIR makes them.
-    pub(crate) fn runs_wasmir(&self, off: bool, packages: &[String]) -> Result<bool> {
-        let mut wanted = true;
+    /// What is asked of WasmIR for programs of these packages.
+    pub(crate) fn runner_request(
+        &self,
+        make: &Make,
+        packages: &[String],
+    ) -> Result<tier1::Request> {
+        let mut request = self.request(make, &Settings::default());
         for package in self.project.selected(&self.options) {
             if packages.iter().any(|name| *name == package.name.as_str()) {
                 // Cargo knows one runner per command: one package that does not want it decides for all.
-                wanted &= self.wasmir(off, &self.project.settings(package)?);
+                let settings = self.project.settings(package)?;
+                request.optimise &= self.request(make, &settings).optimise;
             }
         }
-        Ok(wanted)
+        Ok(request)
     }
 
     /// The runner's arguments that the packages' settings ask for.

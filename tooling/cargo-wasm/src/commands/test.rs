@@ -1,7 +1,7 @@
 //! `cargo wasm test`: a crate's own tests, inside WebAssembly.
 
 use crate::cargo;
-use crate::cli::{Cargo, Test, TestOnly};
+use crate::cli::{Cargo, Make, Test, TestOnly};
 use crate::commands::run::forget_start;
 use crate::error::{Error, Failure, Result};
 use crate::plan;
@@ -31,7 +31,12 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let mut guest: Vec<OsString> = vec!["--dir".into(), ".".into()];
     guest.extend(session.guest(&names)?);
     guest.extend(arguments.guest.arguments());
-    let wasmir = session.runs_wasmir(arguments.make.no_wasmir, &names)?;
+    let make = Make {
+        no_wasmir: arguments.make.no_wasmir,
+        without: arguments.make.without.clone(),
+        ..Make::default()
+    };
+    let request = session.runner_request(&make, &names)?;
     let mut command = session.cargo(&toolchain, "test");
     forget_start(&mut command);
     command
@@ -39,7 +44,7 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
         .args(selection(&session.options, &arguments.make));
     command
         .args(["--target", &target])
-        .args(session.runner(&target, wasmir, &guest)?)
+        .args(session.runner(&target, &request, &guest)?)
         .args(session.options.compilation());
     if !session.options.message_format.is_empty() {
         command
