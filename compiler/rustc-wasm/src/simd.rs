@@ -99,9 +99,15 @@ fn float_predicate(name: &str) -> RealPredicate {
     }
 }
 
-/// The operator of an LLVM intrinsic whose operands are vectors.
+/// The operator of an LLVM intrinsic whose operands are vectors: those that `core::arch::wasm32` names.
 fn llvm_operator(name: &str) -> Option<Opcode> {
-    let operator = match name.strip_prefix("llvm.wasm.")? {
+    let operator = match name.strip_prefix("llvm.wasm.").unwrap_or(name) {
+        "llvm.minimum.v4f32" => "f32x4.min",
+        "llvm.minimum.v2f64" => "f64x2.min",
+        "llvm.maximum.v4f32" => "f32x4.max",
+        "llvm.maximum.v2f64" => "f64x2.max",
+        "llvm.nearbyint.v4f32" => "f32x4.nearest",
+        "llvm.nearbyint.v2f64" => "f64x2.nearest",
         "alltrue.v16i8" => "i8x16.all_true",
         "alltrue.v8i16" => "i16x8.all_true",
         "alltrue.v4i32" => "i32x4.all_true",
