@@ -3,15 +3,17 @@
 //! Prints a table of medians and ratios; `--check` ends with status 1 when a ratio is above its bound.
 //! Both sides use the same engine, so they share configuration and pool.
 
-use std::hint::black_box;
-use std::time::Instant;
+mod harness;
 
+use std::hint::black_box;
+
+use harness::compare;
 use serde::{Deserialize, Serialize};
 use wasm_sandbox::{
     Capabilities, ResourceLimits, RuntimeConfig, WasmInstance, WasmInstanceExt, WasmRuntime,
     WasmtimeRuntime,
 };
-use wasmtime::component::{Component, ComponentType, Lift, Linker as ComponentLinker, Lower};
+use wasmtime::component::{Component, ComponentType, Lift, Linker as ComponentLinker, Lower, Val};
 use wasmtime::{Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 const CORE: &str = r#"(module
@@ -50,47 +52,6 @@ struct Point {
     name: String,
 }
 
-/// One comparison: nanoseconds per operation of both sides, over interleaved rounds.
-struct Row {
-    name: &'static str,
-    raw: f64,
-    ours: f64,
-    bound: f64,
-}
-
-const ROUNDS: usize = 41;
-
-fn compare(
-    name: &'static str,
-    bound: f64,
-    count: u32,
-    mut raw: impl FnMut(),
-    mut ours: impl FnMut(),
-) -> Row {
-    let time = |operation: &mut dyn FnMut()| {
-        let start = Instant::now();
-        for _ in 0..count {
-            operation();
-        }
-        start.elapsed().as_secs_f64() * 1e9 / f64::from(count)
-    };
-    let (mut raws, mut ourses) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        raws.push(time(&mut raw));
-        ourses.push(time(&mut ours));
-    }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    Row {
-        name,
-        raw: median(raws),
-        ours: median(ourses),
-        bound,
-    }
-}
-
 fn limits() -> ResourceLimits {
     ResourceLimits::default()
 }
@@ -122,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.push(compare(
         "create and drop an instance, pooled",
         1.2,
-        2_000,
+        500,
         || {
             let mut store = raw_store(&engine);
             black_box(pre.instantiate(&mut store).expect("instantiates"));
@@ -142,7 +103,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.push(compare(
         "call_simple_function through the trait object",
         1.3,
-        200_000,
+        50_000,
         || {
             black_box(raw.call(&mut store, black_box((5, 7))).expect("adds"));
         },
@@ -170,7 +131,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.push(compare(
         "record call through serde, asynchronous",
         1.5,
-        20_000,
+        2_000,
         || {
             let call = raw.call_async(&mut store, (point.clone(), 0.5));
             black_box(executor.block_on(call).expect("shifts"));
@@ -179,6 +140,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let params = (&point, 0.5);
             let call = instance.call_function::<_, Point>("shift", &params);
             black_box(executor.block_on(call).expect("shifts"));
+        },
+    ));
+
+    let named = |point: &Point| {
+        Val::Record(vec![
+            ("x".into(), Val::Float64(point.x)),
+            ("y".into(), Val::Float64(point.y)),
+            ("name".into(), Val::String(point.name.clone())),
+        ])
+    };
+    let dynamic = *raw.func();
+    let mut other_store = raw_store(&engine);
+    let other = ComponentLinker::new(&engine).instantiate(&mut other_store, &component)?;
+    let other = other.get_typed_func::<(Point, f64), (Point,)>(&mut other_store, "shift")?;
+    rows.push(compare(
+        "for comparison: the same call through wasmtime's own dynamic values",
+        None,
+        2_000,
+        || {
+            let call = other.call_async(&mut other_store, (point.clone(), 0.5));
+            black_box(executor.block_on(call).expect("shifts"));
+        },
+        || {
+            let params = [named(&point), Val::Float64(0.5)];
+            let mut results = [Val::Bool(false)];
+            let call = dynamic.call_async(&mut store, &params, &mut results);
+            executor.block_on(call).expect("shifts");
+            black_box(results);
         },
     ));
 
@@ -196,7 +185,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.push(compare(
         "write, call and read of 1 MB through the memory controller",
         1.1,
-        200,
+        20,
         || {
             memory.data_mut(&mut store)[65536..65536 + payload.len()].copy_from_slice(&payload);
             black_box(
@@ -211,21 +200,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
     ));
 
-    println!("| operation | raw wasmtime, ns | wasm-sandbox, ns | ratio | bound |");
-    println!("|---|---|---|---|---|");
-    let mut exceeded = false;
-    for Row {
-        name,
-        raw,
-        ours,
-        bound,
-    } in rows
-    {
-        let ratio = ours / raw;
-        exceeded |= ratio > bound;
-        println!("| {name} | {raw:.0} | {ours:.0} | {ratio:.2} | {bound} |");
-    }
-    if exceeded && std::env::args().any(|argument| argument == "--check") {
+    if !harness::print("raw wasmtime", &rows) && harness::checks() {
         std::process::exit(1);
     }
     Ok(())

@@ -166,6 +166,14 @@ pub enum Stdio {
 }
 
 /// What the guest reads as its standard input.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Stdin};
+///
+/// let typed = Capabilities { stdin: b"typed\n".to_vec().into(), ..Capabilities::minimal() };
+/// assert_eq!(typed.stdin, Stdin::Bytes(b"typed\n".to_vec()));
+/// assert_eq!(Capabilities::minimal().stdin, Stdin::default());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stdin {
     /// These bytes, then its end.

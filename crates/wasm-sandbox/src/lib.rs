@@ -73,7 +73,7 @@ pub use runtime::{
 pub use value::{ResourceHandle, Signature, Type, Value, ValueError, WitFunction, WitType};
 #[cfg(feature = "wasmi")]
 pub use wasmi::{WasmiInstance, WasmiModule, WasmiRuntime};
-pub use wasmtime::{WasmtimeInstance, WasmtimeModule, WasmtimeRuntime};
+pub use wasmtime::{WASI_PACKAGES, WasmtimeInstance, WasmtimeModule, WasmtimeRuntime};
 
 /// Makes the runtime that `config` asks for.
 ///

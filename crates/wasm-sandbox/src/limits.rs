@@ -36,8 +36,9 @@ pub struct ResourceLimits {
     pub stack_bytes: Option<usize>,
     /// Bytes of captured standard output and error, each. Default 1 MiB.
     pub output_bytes: usize,
-    /// Calls of host functions over the instance's life, those of WASI included. wasmtime also counts
-    /// the engine's own functions that may fail, such as growing a memory and canonical built-ins.
+    /// Calls of host functions over the instance's life, those of WASI included. For a module that has
+    /// WASI, wasmtime also counts the engine's own functions that may fail, such as growing a memory and
+    /// canonical built-ins, and may let one call of WASI through that is beyond the budget.
     pub host_calls: Option<u64>,
     /// Bytes that one call may hand from the guest to the host: its result, or a host function's
     /// arguments. Default 16 MiB.

@@ -441,6 +441,16 @@ pub trait WasmFunctionCaller: Send + Sync {
     /// When the arguments do not fit, or the guest fails.
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>>;
 
+    /// Calls with values that are given away, blocking the thread: large ones need not be copied. The
+    /// default copies them.
+    ///
+    /// # Errors
+    ///
+    /// As [`call_blocking`](Self::call_blocking).
+    fn call_with(&self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
+        self.call_blocking(name, &params)
+    }
+
     /// Calls. Dropping the future stops the guest and poisons the instance.
     fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>>;
 

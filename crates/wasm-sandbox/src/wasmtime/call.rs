@@ -155,7 +155,9 @@ impl Inner {
         if state.control.terminated.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        state.deadline = state.ticker.now().saturating_add(self.deadline_ticks);
+        let now = state.ticker.now();
+        state.deadline = now.saturating_add(self.deadline_ticks);
+        state.host_calls.begin(now);
         state.asynchronous = asynchronous;
         self.store.set_epoch_deadline(1);
         Ok(())

@@ -15,7 +15,7 @@ use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
 use super::session::Locked;
-use super::state::{Budget, Handles, State};
+use super::state::{Budget, Handles, HostCalls, State};
 use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
 use crate::limits::{admit, refuse_deadline};
@@ -114,6 +114,7 @@ pub(super) async fn create(
     };
     let ticker: Arc<Ticker> = Arc::clone(&shared.ticker);
     let deadline_ticks = ticks(&ticker, limits.deadline);
+    let hooked = limits.host_calls.is_some() && loaded.wasi;
     let state = State {
         budget: Budget {
             control: control.clone(),
@@ -128,7 +129,7 @@ pub(super) async fn create(
         ticker,
         asynchronous,
         wasi,
-        host_calls_left: limits.host_calls.unwrap_or(u64::MAX),
+        host_calls: HostCalls::new(limits.host_calls, hooked),
         handles: Handles::new(limits.resources),
     };
     let mut store = Store::try_new(&shared.engine, state).map_err(classify_instantiation)?;
@@ -136,9 +137,9 @@ pub(super) async fn create(
     store.epoch_deadline_callback(|mut context| context.data_mut().tick());
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.value_bytes);
-    if limits.host_calls.is_some() {
+    if hooked {
         store.call_hook(|mut context, hook| match hook {
-            CallHook::CallingHost => context.data_mut().count_host_call(),
+            CallHook::CallingHost => context.data_mut().left_guest(),
             _ => Ok(()),
         });
     }
@@ -356,7 +357,11 @@ impl WasmFunctionCaller for WasmtimeInstance {
     }
 
     fn call_blocking(&self, name: &str, params: &[Value]) -> Result<Vec<Value>> {
-        self.gate.enter()?.call_blocking(name, params.to_vec())
+        self.call_with(name, params.to_vec())
+    }
+
+    fn call_with(&self, name: &str, params: Vec<Value>) -> Result<Vec<Value>> {
+        self.gate.enter()?.call_blocking(name, params)
     }
 
     fn call<'a>(&'a self, name: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<Vec<Value>>> {

@@ -25,5 +25,5 @@ mod wasi;
 mod wit;
 
 pub use instance::WasmtimeInstance;
-pub use module::WasmtimeModule;
+pub use module::{WASI_PACKAGES, WasmtimeModule};
 pub use runtime::WasmtimeRuntime;

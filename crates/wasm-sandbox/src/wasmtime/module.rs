@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre as ComponentPre, Val};
-use wasmtime::{
-    Caller, ExternType, InstancePre, Linker, Module, UnknownImportError, Val as CoreVal,
-};
+use wasmtime::{ExternType, InstancePre, Linker, Module, UnknownImportError, Val as CoreVal};
 
 use super::canonical::is_plain;
 use super::convert::{self, Resources};
@@ -178,9 +176,16 @@ fn load_core(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded> {
         let label = import_name(interface, name);
         linker
             .to_mut()
-            .func_new(interface, name, ty, move |caller, params, results| {
-                call_host_core(&function, &label, &signature, &caller, params, results)
-                    .map_err(Stop::because)
+            .func_new(interface, name, ty, move |mut caller, params, results| {
+                call_host_core(
+                    &function,
+                    &label,
+                    &signature,
+                    caller.data_mut(),
+                    params,
+                    results,
+                )
+                .map_err(Stop::because)
             })
             .map_err(invalid)?;
     }
@@ -290,8 +295,12 @@ fn load_component(shared: &Shared, id: ModuleId, bytes: &[u8]) -> Result<Loaded>
     })
 }
 
-/// The packages of WASI 0.2 that components are offered.
-const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+/// The packages of WASI 0.2 that components may import: `wasi:cli` and so on.
+///
+/// ```
+/// assert!(wasm_sandbox::WASI_PACKAGES.contains(&"filesystem"));
+/// ```
+pub const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// Whether an import, `wasi:package/interface@version`, is of the WASI that components are offered.
 fn is_wasi(import: &str) -> bool {
@@ -313,9 +322,16 @@ fn define(
 ) -> Result<()> {
     let label = import.to_string();
     linker
-        .func_new(&import.name, move |store, _, params, results| {
-            call_host_component(&function, &label, &signature, store.data(), params, results)
-                .map_err(Stop::because)
+        .func_new(&import.name, move |mut store, _, params, results| {
+            call_host_component(
+                &function,
+                &label,
+                &signature,
+                store.data_mut(),
+                params,
+                results,
+            )
+            .map_err(Stop::because)
         })
         .map_err(invalid)
 }
@@ -324,10 +340,11 @@ fn call_host_core(
     function: &HostFunction,
     name: &str,
     signature: &Signature,
-    caller: &Caller<'_, State>,
+    state: &mut State,
     params: &[CoreVal],
     results: &mut [CoreVal],
 ) -> Result<()> {
+    state.host_calls.called()?;
     let unsupported = || Error::Signature {
         name: name.into(),
         reason: format!("`{signature}` has values that cannot leave the guest"),
@@ -336,7 +353,7 @@ fn call_host_core(
         .iter()
         .map(|value| convert::from_core(value).ok_or_else(unsupported))
         .collect::<Result<_>>()?;
-    let answers = function.call(caller.data().control.id, name, signature, values)?;
+    let answers = function.call(state.control.id, name, signature, values)?;
     for (slot, answer) in results.iter_mut().zip(&answers) {
         *slot = convert::to_core(answer).ok_or_else(unsupported)?;
     }
@@ -347,10 +364,11 @@ fn call_host_component(
     function: &HostFunction,
     name: &str,
     signature: &Signature,
-    state: &State,
+    state: &mut State,
     params: &[Val],
     results: &mut [Val],
 ) -> Result<()> {
+    state.host_calls.called()?;
     let values = params.iter().zip(&signature.params);
     let values: Vec<Value> = values
         .map(|(value, param)| convert::from_val(value.clone(), &param.ty, &mut NoResources))

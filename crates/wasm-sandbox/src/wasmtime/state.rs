@@ -23,17 +23,19 @@ pub(super) struct State {
     /// Whether the current call may yield.
     pub(super) asynchronous: bool,
     pub(super) wasi: Option<Box<Wasi>>,
-    pub(super) host_calls_left: u64,
+    pub(super) host_calls: HostCalls,
     pub(super) handles: Handles,
 }
 
 impl State {
     /// What the epoch callback does at every tick.
     pub(super) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        let now = self.ticker.now();
+        self.host_calls.ticked(now);
         if self.control.terminated.load(Ordering::Relaxed) {
             return Err(Stop::because(Error::Cancelled));
         }
-        if self.ticker.now() >= self.deadline {
+        if now >= self.deadline {
             return Err(Stop::because(Error::exceeded(Limit::Deadline)));
         }
         Ok(if self.asynchronous {
@@ -43,14 +45,80 @@ impl State {
         })
     }
 
-    /// What the call hook does at every call of a host function.
-    pub(super) fn count_host_call(&mut self) -> wasmtime::Result<()> {
-        match self.host_calls_left.checked_sub(1) {
-            Some(left) => {
-                self.host_calls_left = left;
+    /// What the call hook does at every call that leaves the guest.
+    pub(super) fn left_guest(&mut self) -> wasmtime::Result<()> {
+        let now = self.ticker.now();
+        self.host_calls.left_guest(now).map_err(Stop::because)
+    }
+}
+
+/// The budget of host calls.
+///
+/// Our own host functions count themselves. WASI's cannot, so an instance that has WASI is counted by
+/// wasmtime's call hook, which sees every call that leaves the guest: those of the engine's own
+/// functions as well, and among them, at every tick, that of the epoch callback. The callback gives back
+/// what its own call took. When nothing is left, a call is let through on credit if it may be the
+/// callback's; the callback pays the credit back, our own functions refuse to be called on it, and a
+/// second call finds it spent. So time never uses up the budget, and what goes beyond it is at most one
+/// call of WASI.
+#[derive(Debug)]
+pub(super) struct HostCalls {
+    left: u64,
+    hooked: bool,
+    on_credit: bool,
+    /// The tick that the callback saw last, or at which the call began.
+    seen: u64,
+}
+
+impl HostCalls {
+    /// A budget of `limit` calls, counted by the hook or by the functions themselves.
+    pub(super) fn new(limit: Option<u64>, hooked: bool) -> Self {
+        Self {
+            left: limit.unwrap_or(u64::MAX),
+            hooked,
+            on_credit: false,
+            seen: 0,
+        }
+    }
+
+    /// Begins a call into the guest.
+    #[inline]
+    pub(super) fn begin(&mut self, now: u64) {
+        self.seen = now;
+    }
+
+    /// Counts a call of one of our own functions.
+    pub(super) fn called(&mut self) -> Result<()> {
+        match self.hooked {
+            true if self.on_credit => Err(Error::exceeded(Limit::HostCalls)),
+            true => Ok(()),
+            false => self.take(),
+        }
+    }
+
+    fn take(&mut self) -> Result<()> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| Error::exceeded(Limit::HostCalls))?;
+        Ok(())
+    }
+
+    fn left_guest(&mut self, now: u64) -> Result<()> {
+        let may_be_the_callback = now > self.seen && !self.on_credit;
+        match self.take() {
+            Err(_) if may_be_the_callback => {
+                self.on_credit = true;
                 Ok(())
             }
-            None => Err(Stop::because(Error::exceeded(Limit::HostCalls))),
+            outcome => outcome,
+        }
+    }
+
+    fn ticked(&mut self, now: u64) {
+        self.seen = now;
+        if self.hooked && !std::mem::take(&mut self.on_credit) {
+            self.left = self.left.saturating_add(1);
         }
     }
 }
@@ -155,5 +223,48 @@ impl Handles {
         self.live
             .remove(&handle.0)
             .ok_or(Error::UnknownResource { handle: handle.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HostCalls;
+
+    #[test]
+    fn time_does_not_use_up_the_budget() {
+        let mut calls = HostCalls::new(Some(1), true);
+        calls.begin(0);
+        for now in 1..100 {
+            calls.left_guest(now).expect("it is the callback");
+            calls.ticked(now);
+        }
+        calls.left_guest(99).expect("the one call there is");
+        calls.called().expect("it is counted already");
+        for now in 100..200 {
+            calls.left_guest(now).expect("it is the callback");
+            calls.ticked(now);
+        }
+        calls
+            .left_guest(199)
+            .expect_err("nothing is left, no tick is due");
+    }
+
+    #[test]
+    fn credit_is_given_once_and_not_to_our_own_functions() {
+        let mut calls = HostCalls::new(Some(0), true);
+        calls.begin(0);
+        calls.left_guest(1).expect("it may be the callback");
+        calls.called().expect_err("it was not");
+        calls.left_guest(2).expect_err("the credit is spent");
+    }
+
+    #[test]
+    fn without_the_hook_our_own_functions_count() {
+        let mut calls = HostCalls::new(Some(2), false);
+        calls.begin(0);
+        calls.called().expect("the first");
+        calls.ticked(1);
+        calls.called().expect("the second");
+        calls.called().expect_err("there is no third");
     }
 }

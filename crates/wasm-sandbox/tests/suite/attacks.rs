@@ -1,16 +1,17 @@
 //! Guests and callers that mean harm: each is contained, and the host is healthy afterwards.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use wasm_sandbox::{
-    Backend, Capabilities, Error, HostFunctions, Limit, ResourceLimits, WasmInstance,
-    WasmInstanceExt, WasmInstanceState, WasmRuntime,
+    Backend, Capabilities, Error, HostFunctions, Limit, ResourceLimits, RuntimeConfig,
+    WasmInstance, WasmInstanceExt, WasmInstanceState, WasmRuntime, WasmtimeRuntime,
 };
 
 use crate::fixtures::{
-    BACKENDS, COMPONENT, core, executor, instance, instance_with, limits, runtime, runtime_hosting,
-    wat,
+    BACKENDS, COMPONENT, config, core, executor, instance, instance_with, limits, runtime,
+    runtime_hosting, wat,
 };
 
 /// That the runtime still does what it is there for.
@@ -23,6 +24,39 @@ fn assert_healthy(runtime: &dyn WasmRuntime, backend: Backend) {
     );
 }
 
+/// What an attack cost the host: printed at its end, for whoever runs the suite with `--nocapture`.
+struct Figures {
+    attack: &'static str,
+    start: Instant,
+    #[cfg(target_os = "linux")]
+    resident: usize,
+}
+
+impl Figures {
+    fn of(attack: &'static str) -> Self {
+        Self {
+            attack,
+            start: Instant::now(),
+            #[cfg(target_os = "linux")]
+            resident: crate::concurrency::resident(),
+        }
+    }
+}
+
+impl Drop for Figures {
+    fn drop(&mut self) {
+        let elapsed = self.start.elapsed().as_millis();
+        #[cfg(target_os = "linux")]
+        {
+            // The suite's other tests share the process, so this is an upper bound.
+            let grown = crate::concurrency::resident().saturating_sub(self.resident);
+            println!("| {} | {elapsed} ms | {grown} KiB |", self.attack);
+        }
+        #[cfg(not(target_os = "linux"))]
+        println!("| {} | {elapsed} ms | |", self.attack);
+    }
+}
+
 fn short() -> ResourceLimits {
     ResourceLimits {
         deadline: Some(Duration::from_millis(50)),
@@ -32,6 +66,7 @@ fn short() -> ResourceLimits {
 
 #[test]
 fn infinite_loops_on_every_thread_at_once() {
+    let _figures = Figures::of("infinite loops on eight threads");
     for backend in BACKENDS {
         let runtime = runtime(backend);
         let start = Instant::now();
@@ -59,6 +94,7 @@ fn infinite_loops_on_every_thread_at_once() {
 
 #[test]
 fn an_infinite_loop_leaves_the_executor_to_others() {
+    let _figures = Figures::of("an infinite loop on an executor of one thread");
     // One thread for the looping guest and for everybody else.
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,7 +106,7 @@ fn an_infinite_loop_leaves_the_executor_to_others() {
             &*runtime,
             &core(backend),
             ResourceLimits {
-                deadline: Some(Duration::from_millis(200)),
+                deadline: Some(Duration::from_millis(800)),
                 ..limits()
             },
             Capabilities::minimal(),
@@ -96,6 +132,7 @@ fn an_infinite_loop_leaves_the_executor_to_others() {
 
 #[test]
 fn dropped_futures_in_mid_call() {
+    let _figures = Figures::of("futures dropped in mid-call, 52 times");
     executor().block_on(async {
         for backend in BACKENDS {
             let runtime = runtime(backend);
@@ -127,6 +164,7 @@ fn dropped_futures_in_mid_call() {
 
 #[test]
 fn memory_and_table_bombs() {
+    let _figures = Figures::of("memory and table bombs");
     let text = r#"(module (memory (export "memory") 0) (table 0 funcref)
         (func (export "memory_bomb") (loop (br_if 0 (i32.ne (i32.const -1) (memory.grow (i32.const 1))))))
         (func (export "table_bomb") (loop
@@ -166,6 +204,7 @@ fn memory_and_table_bombs() {
 
 #[test]
 fn deep_recursion_on_small_threads() {
+    let _figures = Figures::of("deep recursion on a thread of 2 MiB");
     for backend in BACKENDS {
         let runtime = runtime(backend);
         let made = instance(&*runtime, &core(backend));
@@ -188,6 +227,7 @@ const CALLS_HOST: &str = r#"(module (import "env" "evil" (func $evil (param i32)
 
 #[test]
 fn host_functions_that_panic_fail_or_lie() {
+    let _figures = Figures::of("host functions that panic, fail or lie");
     for backend in BACKENDS {
         let mut functions = HostFunctions::default();
         functions.add("env", "evil", |(what,): (i32,)| match what {
@@ -230,6 +270,7 @@ fn host_functions_that_panic_fail_or_lie() {
 
 #[test]
 fn reentrance_is_refused_rather_than_waited_for() {
+    let _figures = Figures::of("re-entering through the host");
     type Slot = Arc<OnceLock<Mutex<Box<dyn WasmInstance>>>>;
     for backend in BACKENDS {
         let slot: Slot = Arc::default();
@@ -265,6 +306,7 @@ fn reentrance_is_refused_rather_than_waited_for() {
 
 #[test]
 fn floods_of_output_stop_at_the_limit() {
+    let _figures = Figures::of("a flood of output");
     let text = r#"(module
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
         (memory (export "memory") 1)
@@ -299,6 +341,7 @@ fn floods_of_output_stop_at_the_limit() {
 
 #[test]
 fn huge_strings_into_the_guest() {
+    let _figures = Figures::of("a string larger than the guest");
     let runtime = runtime(Backend::Wasmtime);
     let small = ResourceLimits {
         memory_bytes: 1 << 20,
@@ -343,4 +386,56 @@ fn exploding_types_are_refused() {
         "{refused:?}"
     );
     assert_healthy(&*runtime, Backend::Wasmtime);
+}
+
+#[test]
+fn floods_of_host_calls_end_at_the_budget() {
+    let _figures = Figures::of("a flood of host calls, ended after a million");
+    const BUDGET: u64 = 1_000_000;
+    let text = r#"(module (import "env" "count" (func $count))
+        (func (export "flood") (loop (call $count) (br 0))))"#;
+    for backend in BACKENDS {
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = calls.clone();
+        let mut functions = HostFunctions::default();
+        functions.add_raw("env", "count", move |_, _| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Vec::new())
+        });
+        let runtime = runtime_hosting(backend, functions);
+        let budgeted = ResourceLimits {
+            host_calls: Some(BUDGET),
+            ..limits()
+        };
+        let made = instance_with(&*runtime, text, budgeted, Capabilities::minimal()).expect("made");
+        let outcome = made.call_simple_function("flood", &[]);
+        assert_eq!(
+            outcome.err().and_then(|error| error.limit()),
+            Some(Limit::HostCalls)
+        );
+        assert_eq!(calls.load(Ordering::Relaxed), BUDGET);
+        assert_healthy(&*runtime, backend);
+    }
+}
+
+#[test]
+fn an_instance_that_is_abandoned_while_it_starts_gives_its_place_back() {
+    let _figures = Figures::of("start functions that loop, abandoned 20 times");
+    let runtime = WasmtimeRuntime::new(&RuntimeConfig {
+        max_instances: 2,
+        ..config(Backend::Wasmtime)
+    })
+    .expect("a runtime");
+    let text = r#"(module (func $start (loop (br 0))) (start $start))"#;
+    let module = runtime.load_module(&wat(text)).expect("loads");
+    executor().block_on(async {
+        for _ in 0..20 {
+            let making =
+                runtime.create_instance_boxed(module.as_ref(), limits(), Capabilities::minimal());
+            let outcome = tokio::time::timeout(Duration::from_millis(10), making).await;
+            assert!(outcome.is_err(), "it started");
+            assert_eq!(runtime.live_instances(), 0);
+        }
+    });
+    assert_healthy(&runtime, Backend::Wasmtime);
 }

@@ -113,7 +113,7 @@ fn calls_of_one_instance_wait_for_one_another() {
 
 /// Resident memory of this process in KiB.
 #[cfg(target_os = "linux")]
-fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let line = status
         .lines()
