@@ -16,7 +16,7 @@ use wasmir::{CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Item, Module
 pub struct Options {
     /// Run Cranelift's mid-end.
     pub optimize: bool,
-    /// Write the name section.
+    /// Write the name section; objects have a symbol table in its place.
     pub names: bool,
     /// Write custom sections.
     pub customs: bool,
@@ -502,7 +502,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    pub(crate) fn names(&mut self) {
+    fn names(&mut self) {
         let m = self.module;
         let mut section = enc::NameSection::new();
         let mut any = false;

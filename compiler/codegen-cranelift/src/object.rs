@@ -162,6 +162,9 @@ fn import_undefined(module: &mut Module) {
     }
 }
 
+/// Custom sections that LLVM's readers want to come last, in this order.
+const LAST: [&str; 2] = ["producers", "target_features"];
+
 struct Object<'a> {
     plan: &'a Plan<'a>,
     options: &'a Options,
@@ -198,11 +201,21 @@ impl Object<'_> {
         for (name, index, entries) in &relocated {
             linking::relocations(&mut w.out, name, *index, entries);
         }
-        if !module.customs.iter().any(|c| c.name == "target_features") {
-            w.out.section(&features(module));
-        }
-        if self.options.names {
-            w.names();
+        // No `name` section: the symbol table has the names, and LLVM's readers do not expect both.
+        for name in LAST {
+            let own = module.customs.iter().find(|c| c.name == name);
+            match own {
+                Some(custom) => {
+                    w.out.section(&enc::CustomSection {
+                        name: Cow::Borrowed(name),
+                        data: Cow::Borrowed(&custom.bytes),
+                    });
+                }
+                None if name == "target_features" => {
+                    w.out.section(&features(module));
+                }
+                None => {}
+            }
         }
         Ok(w.out.finish())
     }
@@ -315,7 +328,9 @@ impl Object<'_> {
             return Ok(());
         }
         let module = self.plan.module;
-        for custom in module.customs.iter().filter(|c| !dwarf::is_debug(&c.name)) {
+        let here =
+            |c: &&wasmir::CustomSection| !dwarf::is_debug(&c.name) && !LAST.contains(&&*c.name);
+        for custom in module.customs.iter().filter(here) {
             let index = linking::section_count(w.out.as_slice());
             w.out.section(&enc::CustomSection {
                 name: Cow::Borrowed(&custom.name),

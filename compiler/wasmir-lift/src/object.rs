@@ -90,6 +90,7 @@ pub(crate) fn read(module: &mut Module, sections: Sections<'_>) -> Result<(), Li
     if let Some(map) = parts.symbols {
         reader.symbols(map)?;
     }
+    reader.imports_without_symbols();
     reader.pieces()?;
     if let Some(map) = parts.inits {
         for init in map {
@@ -357,6 +358,16 @@ impl Reader<'_> {
             segment: defined.index,
             offset,
         })
+    }
+
+    /// Older compilers give the table of function pointers no symbol; its import names it.
+    fn imports_without_symbols(&mut self) {
+        for table in self.module.tables.values_mut() {
+            if let (Some(import), None) = (&table.import, &table.symbol.name) {
+                table.symbol.name = Some(import.name.clone());
+                table.symbol.linkage = Linkage::Undefined;
+            }
+        }
     }
 
     /// Cuts the segments into data symbols. Each reaches to the next, so that nothing between them is lost.
