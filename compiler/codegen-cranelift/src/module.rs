@@ -102,6 +102,9 @@ pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error>
     })
 }
 
+/// Custom sections that LLVM's readers want after all others, the names included, in this order.
+pub(crate) const LAST: [&str; 2] = ["producers", "target_features"];
+
 /// Writes sections in their order.
 pub(crate) struct Writer<'a> {
     module: &'a Module,
@@ -131,7 +134,9 @@ impl<'a> Writer<'a> {
             return;
         }
         let fits = |c: &&wasmir::CustomSection| {
-            c.place == place && (self.debug == Debug::Kept || !dwarf::is_debug(&c.name))
+            c.place == place
+                && (self.debug == Debug::Kept || !dwarf::is_debug(&c.name))
+                && !LAST.contains(&&*c.name)
         };
         for c in self.module.customs.iter().filter(fits) {
             self.out.section(&enc::CustomSection {
@@ -186,15 +191,25 @@ impl<'a> Writer<'a> {
         self.customs(SectionPlace::Code);
         self.datas()?;
         self.customs(SectionPlace::Data);
-        if self.options.names {
-            self.names();
-        }
         if let Debug::Written(sections) = std::mem::take(&mut self.debug) {
             for (name, data) in &sections {
                 self.out.section(&enc::CustomSection {
                     name: Cow::Borrowed(name),
                     data: Cow::Borrowed(data),
                 });
+            }
+        }
+        if self.options.names {
+            self.names();
+        }
+        if self.options.customs {
+            for name in LAST {
+                for c in self.module.customs.iter().filter(|c| c.name == name) {
+                    self.out.section(&enc::CustomSection {
+                        name: Cow::Borrowed(name),
+                        data: Cow::Borrowed(&c.bytes),
+                    });
+                }
             }
         }
         Ok(self.out.finish())

@@ -37,7 +37,7 @@ use crate::encode::FunctionBody;
 use crate::env::{self, RelocKind as Field};
 use crate::error::{Error, ErrorKind, Result};
 use crate::leb;
-use crate::module::{Options, Writer};
+use crate::module::{LAST, Options, Writer};
 use crate::number::Numbers;
 use linking::{Entry, Symbols};
 use std::borrow::Cow;
@@ -161,9 +161,6 @@ fn import_undefined(module: &mut Module) {
         memory.min = 0;
     }
 }
-
-/// Custom sections that LLVM's readers want to come last, in this order.
-const LAST: [&str; 2] = ["producers", "target_features"];
 
 struct Object<'a> {
     plan: &'a Plan<'a>,

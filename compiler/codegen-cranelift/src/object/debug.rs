@@ -7,6 +7,7 @@ use gimli::write::{
     Address, EndianVec, RelocateWriter, Relocation, RelocationTarget, Sections, Writer,
 };
 use gimli::{LittleEndian, SectionId};
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use wasm_encoder as enc;
 use wasmir::{Func, Module, RelocKind};
@@ -28,6 +29,22 @@ impl RelocateWriter for Relocated {
     }
     fn relocate(&mut self, relocation: Relocation) {
         self.relocs.push(relocation);
+    }
+}
+
+impl Relocated {
+    /// Puts into the places that a linker fills in what is true of this object: readers of objects rely on it.
+    fn fill(&mut self, starts: &FxHashMap<usize, u32>) -> gimli::write::Result<()> {
+        for reloc in &self.relocs {
+            let start = match reloc.target {
+                RelocationTarget::Symbol(func) => starts.get(&func).copied().unwrap_or(0),
+                RelocationTarget::Section(_) => 0,
+            };
+            let value = i64::from(start) + reloc.addend;
+            self.bytes
+                .write_udata_at(reloc.offset, value as u64, reloc.size)?;
+        }
+        Ok(())
     }
 }
 
@@ -56,10 +73,17 @@ pub(super) fn sections(
     let mut out = Vec::new();
     let written = dwarf::describe(&module.debug, &places).write(&mut sections);
     // Writing fails only where a field overflows: then there is nothing true to say.
+    let starts: FxHashMap<usize, u32> = defined
+        .iter()
+        .map(|func| func.as_u32() as usize)
+        .zip(dwarf::starts(bodies))
+        .collect();
     let collected = written.and_then(|()| {
         sections.for_each(|id, section| {
             if section.len() != 0 {
-                out.push((id, section.clone()));
+                let mut section = section.clone();
+                section.fill(&starts)?;
+                out.push((id, section));
             }
             Ok(())
         })
