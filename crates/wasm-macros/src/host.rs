@@ -125,7 +125,8 @@ fn host_function(
         ReturnType::Default => ('-', quote!(), None),
         ReturnType::Type(_, ty) if is_extern_ref(ty) => ('r', quote!(), Some(ty)),
         ReturnType::Type(_, ty) => {
-            checks.push(quote_spanned!(ty.span()=> ::wasm::reference::assert_host_value::<#ty>();));
+            checks
+                .push(quote_spanned!(ty.span()=> ::wasm::reference::assert_host_result::<#ty>();));
             ('v', quote!(-> #ty), None)
         }
     };

@@ -55,6 +55,7 @@
 //! | [`#[wasm::import]`](import) `mod` | an imported interface; a unit struct in it is a resource |
 //! | [`#[derive(wasm::Record)]`](Record), [`Variant`], [`Enum`], [`Flags`] | a named type |
 //! | [`wit!`] | WIT in its own syntax, feature `wit` |
+//! | [`#[wasm::host]`](host) `extern` block | none: core imports with references to a host's values, [`ExternRef`] |
 //!
 //! # Contracts
 //!
@@ -63,6 +64,7 @@
 //! | [`#[wasm::linear]`](macro@linear), [`#[wasm::consume]`](consume), [`Handle`] | values reach a consumer on every path: [`mod@linear`] | rustc |
 //! | [`#[wasm::effect]`](macro@effect) | a function reaches no effects but those | the whole-program check |
 //! | [`Pod`], [`SharedSlice`] | plain data, shared by parts that do not overlap | rustc |
+//! | [`ExternRef`], [`ExternId`] | a number never names another value than its own: [`reference`] | generations |
 //! | [`Exportable`] | a generic result can leave the component | rustc |
 //!
 //! # Types

@@ -265,6 +265,11 @@ impl<T: ?Sized> fmt::Debug for ExternId<T> {
 /// # Safety
 ///
 /// The type must be a non-nullable function pointer, of the size of a `usize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no function that a host can call",
+    label = "not an `extern \"C\"` function pointer",
+    note = "declare the function as `extern \"C\" fn`, with up to six parameters, and cast it: `FuncRef::new(f as extern \"C\" fn(i32) -> i32)`"
+)]
 pub unsafe trait FnPointer: Copy + 'static {}
 
 macro_rules! fn_pointers {
@@ -356,8 +361,17 @@ impl<F: FnPointer> fmt::Debug for FuncRef<F> {
 )]
 pub trait HostValue: Copy {}
 
+/// A value that a host function can return as it is: every bit pattern is one.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` cannot be returned by a host function as it is",
+    label = "not a number",
+    note = "results are `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `usize`, `isize` and `ExternRef<T>`; a function comes as its index in the \
+            table, a `usize`, for `FuncRef::from_index`"
+)]
+pub trait HostResult: HostValue {}
+
 macro_rules! host_values {
-    ($($ty:ty),*) => {$( impl HostValue for $ty {} )*};
+    ($($ty:ty),*) => {$( impl HostValue for $ty {} impl HostResult for $ty {} )*};
 }
 host_values!(i32, u32, i64, u64, f32, f64, usize, isize);
 impl<F: FnPointer> HostValue for FuncRef<F> {}
@@ -365,3 +379,7 @@ impl<F: FnPointer> HostValue for FuncRef<F> {}
 /// Compiles if `T` crosses as it is.
 #[doc(hidden)]
 pub const fn assert_host_value<T: HostValue>() {}
+
+/// Compiles if a host can return a `T`.
+#[doc(hidden)]
+pub const fn assert_host_result<T: HostResult>() {}

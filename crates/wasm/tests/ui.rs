@@ -234,7 +234,17 @@ fn mistakes_are_answered_at_their_place() {
 fn effects() {
     let suite = Suite {
         folder: "../../tests/ui/effects",
-        least: 25,
+        least: 40,
+        codegen: false,
+    };
+    suite.check();
+}
+
+#[test]
+fn host_functions() {
+    let suite = Suite {
+        folder: "../../tests/ui/host",
+        least: 15,
         codegen: false,
     };
     suite.check();
@@ -244,7 +254,7 @@ fn effects() {
 fn linear_types() {
     let suite = Suite {
         folder: "../../tests/ui/linear",
-        least: 60,
+        least: 100,
         codegen: true,
     };
     suite.check();
@@ -254,7 +264,7 @@ fn linear_types() {
 fn shared_memory() {
     let suite = Suite {
         folder: "../../tests/ui/memory",
-        least: 10,
+        least: 20,
         codegen: false,
     };
     suite.check();

@@ -1,0 +1,4 @@
+#[wasm::host("dom")]
+extern "C" {
+    fn set_text(element: &wasm::ExternRef<u8>, text: &str);
+}

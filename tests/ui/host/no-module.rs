@@ -1,0 +1,4 @@
+#[wasm::host]
+extern "C" {
+    fn create(kind: u32) -> u32;
+}

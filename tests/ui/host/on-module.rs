@@ -1,0 +1,2 @@
+#[wasm::host("dom")]
+mod dom {}

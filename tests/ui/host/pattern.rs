@@ -1,0 +1,4 @@
+#[wasm::host("dom")]
+extern "C" {
+    fn log((a, b): (u32, u32));
+}

@@ -1,0 +1,4 @@
+#[wasm::host("dom")]
+extern "C" {
+    fn remove(element: wasm::ExternRef<u8>);
+}

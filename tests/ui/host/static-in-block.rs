@@ -1,0 +1,4 @@
+#[wasm::host("dom")]
+extern "C" {
+    static BODY: u32;
+}

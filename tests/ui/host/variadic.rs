@@ -1,0 +1,4 @@
+#[wasm::host("dom")]
+extern "C" {
+    fn log(kind: u32, ...);
+}
