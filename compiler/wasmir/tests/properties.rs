@@ -67,6 +67,21 @@ fn mutated_text_is_parsed_or_refused() {
 }
 
 #[test]
+fn mutated_objects_are_linked_or_refused() {
+    let program = include_str!("filetests/layout/program.wir");
+    let input = program.lines().filter(|line| !line.starts_with(';'));
+    let input = input.fold(String::new(), |text, line| text + line + "\n");
+    let words: Vec<&[u8]> = input.split_whitespace().map(str::as_bytes).collect();
+    targets::link_text(&input);
+    for seed in 0..6000 {
+        let mut rng = Rng(seed);
+        let mut bytes = input.clone().into_bytes();
+        mutate(&mut rng, &mut bytes, &words);
+        targets::link_text(&String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
 fn mutated_binaries_are_read_or_refused() {
     let words: &[&[u8]] = &[
         &[0xff, 0xff, 0xff, 0xff, 0x0f],

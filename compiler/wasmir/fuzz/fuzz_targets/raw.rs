@@ -1,8 +1,4 @@
 //! The scanner of raw bodies.
 #![no_main]
 
-#[path = "../../tests/support/targets.rs"]
-#[allow(dead_code, reason = "each target uses one of the functions")]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::raw(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wasmir_fuzz::raw(bytes));

@@ -69,6 +69,26 @@ pub(crate) fn check(module: Module) {
     }
 }
 
+/// Modules as text, one after the other: those that are valid link or do not, and what links is valid; objects are laid
+/// out, and what can be laid out is valid and no object any more.
+pub(crate) fn link_text(text: &str) {
+    let modules: Vec<Module> = text
+        .split("wasmir 1\n")
+        .skip(1)
+        .filter_map(|text| parse_module(&format!("wasmir 1\n{text}")).ok())
+        .filter(|module| verify_module(module).is_ok())
+        .collect();
+    let Ok(mut linked) = link(modules) else {
+        return;
+    };
+    let said = print_module(&linked).to_string();
+    assert_eq!(verify_module(&linked), Ok(()), "linked:\n{said}");
+    if linked.relocatable && layout::run(&mut linked, &layout::Options::default()).is_ok() {
+        assert_eq!(verify_module(&linked), Ok(()), "laid out:\n{said}");
+        assert!(!linked.relocatable);
+    }
+}
+
 /// Any bytes as the body of a function in a wasm file.
 pub(crate) fn raw(bytes: &[u8]) {
     let mut same = Vec::new();
