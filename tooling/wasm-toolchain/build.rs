@@ -22,7 +22,8 @@ fn main() -> io::Result<()> {
     // The workspace's manifest holds what the crates' manifests inherit.
     let mut files = vec![PathBuf::from("Cargo.toml")];
     for name in CRATES {
-        let manifests = ["Cargo.toml", "Cargo.lock", "build.rs"].map(|file| Path::new(name).join(file));
+        let manifests =
+            ["Cargo.toml", "Cargo.lock", "build.rs"].map(|file| Path::new(name).join(file));
         files.extend(manifests.into_iter().filter(|f| root.join(f).is_file()));
         let sources = Path::new(name).join("src");
         println!("cargo::rerun-if-changed={}", root.join(&sources).display());

@@ -122,7 +122,9 @@ impl Error {
                 format!("run `cargo wasm setup --yes`, or by hand: `{}` or `{}`", setup::RUSTUP_COMMAND, setup::APT_COMMAND)
             }
             Error::BadOverride { .. } => "unset `WASMRUST_RUSTC` or let it name a rustc executable".into(),
-            Error::NoCargo { .. } => "install the Cargo of the same release beside it".into(),
+            Error::NoCargo { .. } => {
+                "install the Cargo of the same release beside it (`cargo-web` where the compiler is `rustc-web`)".into()
+            },
             Error::NoSource { .. } => {
                 format!("run `cargo wasm setup --yes`, or by hand: `{}` or `{}`", setup::RUSTUP_COMMAND, setup::APT_COMMAND)
             }

@@ -19,9 +19,9 @@ pub(crate) const RUSTUP_COMMAND: &str =
     "rustup toolchain install 1.96.0 --profile minimal -t wasm32-unknown-unknown -t wasm32-wasip1";
 /// Brings everything on Debian and what descends from it.
 pub(crate) const APT_COMMAND: &str =
-    "apt-get update && apt-get install -y rustc-web rust-web-src wasi-libc";
+    "apt-get update && apt-get install -y rustc-web cargo-web rust-web-src wasi-libc";
 
-const APT_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "wasi-libc"];
+const APT_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 
 /// How far [`setup`] may go.
 #[derive(Debug, Clone, Copy, Default)]

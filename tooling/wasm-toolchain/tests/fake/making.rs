@@ -205,7 +205,7 @@ fn nothing_is_installed_without_being_told() {
         error
             .hint()
             .unwrap()
-            .contains("apt-get install -y rustc-web rust-web-src wasi-libc"),
+            .contains("apt-get install -y rustc-web cargo-web rust-web-src wasi-libc"),
         "{:?}",
         error.hint()
     );
@@ -218,6 +218,8 @@ fn nothing_is_installed_without_being_told() {
     assert!(setup(&machine.env(), install, &Progress::new(true)).is_err());
     let ran = fs::read_to_string(machine.path("apt")).unwrap();
     assert!(ran.starts_with("update\ninstall -y"), "{ran}");
+    // Debian's compiler comes without its Cargo.
+    assert!(ran.contains("rustc-web cargo-web"), "{ran}");
 }
 
 #[test]
