@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let module = runtime.load_module(&wasm)?;
     let raw_module = Module::new(&engine, &wasm)?;
     let pre = Linker::<StoreLimits>::new(&engine).instantiate_pre(&raw_module)?;
-    rows.push(compare(
+    rows.extend(compare(
         "create and drop an instance, pooled",
         1.2,
         500,
@@ -100,7 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .get_typed_func::<(i32, i32), i32>(&mut store, "add")?;
     let instance: Box<dyn WasmInstance> =
         runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal())?;
-    rows.push(compare(
+    rows.extend(compare(
         "call_simple_function through the trait object",
         1.3,
         50_000,
@@ -128,7 +128,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         y: 2.0,
         name: "somewhere".into(),
     };
-    rows.push(compare(
+    rows.extend(compare(
         "record call through serde, asynchronous",
         1.5,
         2_000,
@@ -154,7 +154,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut other_store = raw_store(&engine);
     let other = ComponentLinker::new(&engine).instantiate(&mut other_store, &component)?;
     let other = other.get_typed_func::<(Point, f64), (Point,)>(&mut other_store, "shift")?;
-    rows.push(compare(
+    rows.extend(compare(
         "for comparison: the same call through wasmtime's own dynamic values",
         None,
         2_000,
@@ -182,7 +182,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let module = runtime.load_module(&wasm)?;
     let instance = runtime.create_instance(module.as_ref(), limits(), Capabilities::minimal())?;
     let payload = vec![7u8; 1 << 20];
-    rows.push(compare(
+    rows.extend(compare(
         "write, call and read of 1 MB through the memory controller",
         1.1,
         20,

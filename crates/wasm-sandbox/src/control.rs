@@ -6,8 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use async_lock::{Mutex as AsyncMutex, MutexGuard};
-
+use crate::lock::{Guard, Lock};
 use crate::{Error, Limit, Result, WasmInstanceState, host};
 
 /// Counts time in ticks for all guests of a runtime, so that checking a deadline costs one load.
@@ -209,7 +208,7 @@ impl Drop for Flight {
 /// The instance behind its lock.
 #[derive(Debug)]
 pub(crate) struct Gate<T> {
-    inner: AsyncMutex<T>,
+    inner: Lock<T>,
     pub(crate) control: Arc<Control>,
 }
 
@@ -219,7 +218,7 @@ const NAP: Duration = Duration::from_micros(200);
 impl<T> Gate<T> {
     pub(crate) fn new(inner: T, control: Arc<Control>) -> Self {
         Self {
-            inner: AsyncMutex::new(inner),
+            inner: Lock::new(inner),
             control,
         }
     }
@@ -229,7 +228,7 @@ impl<T> Gate<T> {
     /// The wait ends after the instance's deadline: the call in progress may be waiting for this very
     /// thread to poll it.
     #[inline]
-    pub(crate) fn enter(&self) -> Result<MutexGuard<'_, T>> {
+    pub(crate) fn enter(&self) -> Result<Guard<'_, T>> {
         match self.inner.try_lock() {
             Some(guard) => Ok(guard),
             None => self.enter_slowly(),
@@ -237,7 +236,7 @@ impl<T> Gate<T> {
     }
 
     #[cold]
-    fn enter_slowly(&self) -> Result<MutexGuard<'_, T>> {
+    fn enter_slowly(&self) -> Result<Guard<'_, T>> {
         if host::is_calling_host(self.control.id) {
             return Err(Error::Reentrant);
         }
@@ -258,7 +257,7 @@ impl<T> Gate<T> {
     }
 
     /// Waits for the instance.
-    pub(crate) async fn enter_async(&self) -> Result<MutexGuard<'_, T>> {
+    pub(crate) async fn enter_async(&self) -> Result<Guard<'_, T>> {
         if let Some(guard) = self.inner.try_lock() {
             return Ok(guard);
         }
@@ -271,7 +270,7 @@ impl<T> Gate<T> {
     pub(crate) fn state(&self) -> WasmInstanceState {
         if self.control.poisoned.load(Ordering::Relaxed) {
             WasmInstanceState::Poisoned
-        } else if self.inner.try_lock().is_none() {
+        } else if self.inner.is_taken() {
             WasmInstanceState::Running
         } else {
             WasmInstanceState::Ready

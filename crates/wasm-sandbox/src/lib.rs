@@ -45,6 +45,7 @@ mod error;
 mod exports;
 pub mod host;
 mod limits;
+mod lock;
 mod random;
 pub mod rpc;
 pub mod runtime;

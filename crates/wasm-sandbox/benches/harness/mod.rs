@@ -36,7 +36,7 @@ fn processor_time() -> f64 {
 }
 
 /// One comparison of ours with another.
-pub struct Row {
+pub(crate) struct Row {
     name: String,
     other: Spread,
     ours: Spread,
@@ -45,14 +45,21 @@ pub struct Row {
 }
 
 /// Compares `ours` with `other`, each done `count` times per round. [`None`] as the bound is a row that
-/// only informs.
-pub fn compare(
+/// only informs. [`None`] as the answer: the program was asked for other rows, by a part of their names.
+pub(crate) fn compare(
     name: impl Into<String>,
     bound: impl Into<Option<f64>>,
     count: u32,
     mut other: impl FnMut(),
     mut ours: impl FnMut(),
-) -> Row {
+) -> Option<Row> {
+    let name = name.into();
+    let mut wanted = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'));
+    if wanted.next().is_some_and(|part| !name.contains(&part)) {
+        return None;
+    }
     let time = |operation: &mut dyn FnMut()| {
         let start = processor_time();
         for _ in 0..count {
@@ -77,17 +84,17 @@ pub fn compare(
         our.push(b);
         ratios.push(b / a);
     }
-    Row {
-        name: name.into(),
+    Some(Row {
+        name,
         other: Spread::of(theirs),
         ours: Spread::of(our),
         ratio: Spread::of(ratios),
         bound: bound.into(),
-    }
+    })
 }
 
 /// Prints the rows as a table; whether all are within their bounds.
-pub fn print(other: &str, rows: &[Row]) -> bool {
+pub(crate) fn print(other: &str, rows: &[Row]) -> bool {
     println!("| operation | {other}, ns | wasm-sandbox, ns | ratio | middle half | bound |");
     println!("|---|---|---|---|---|---|");
     for row in rows {
@@ -107,6 +114,6 @@ pub fn print(other: &str, rows: &[Row]) -> bool {
 }
 
 /// Whether the program was asked to fail when a bound is missed.
-pub fn checks() -> bool {
+pub(crate) fn checks() -> bool {
     std::env::args().any(|argument| argument == "--check")
 }

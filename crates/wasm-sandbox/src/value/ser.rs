@@ -596,26 +596,26 @@ impl Entries<'_> {
     }
 
     fn finish(self) -> Result<Value> {
-        let value = match self.kind {
-            EntryKind::Record(fields, values) => {
-                let values =
-                    fields
-                        .iter()
-                        .zip(values)
-                        .map(|(field, value)| match (value, &field.ty) {
+        let value =
+            match self.kind {
+                EntryKind::Record(fields, values) => {
+                    // The values come first, so that they are collected in place.
+                    let values = values.into_iter().zip(fields).map(|(value, field)| {
+                        match (value, &field.ty) {
                             (Some(value), _) => Ok(value),
                             (None, Type::Option(_)) => Ok(Value::Option(None)),
                             (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
                                 name: field.name.to_string(),
                             })),
-                        });
-                Value::Record(values.collect::<Result<_>>()?)
-            }
-            EntryKind::Pairs(_, _, pairs) => Value::List(pairs),
-            EntryKind::Flags(_, bits) => Value::Flags(bits),
-            EntryKind::Case(_, Some(value)) => value,
-            EntryKind::Case(ty, None) => return Err(ValueError::mismatch(ty, "an empty map")),
-        };
+                        }
+                    });
+                    Value::Record(values.collect::<Result<_>>()?)
+                }
+                EntryKind::Pairs(_, _, pairs) => Value::List(pairs),
+                EntryKind::Flags(_, bits) => Value::Flags(bits),
+                EntryKind::Case(_, Some(value)) => value,
+                EntryKind::Case(ty, None) => return Err(ValueError::mismatch(ty, "an empty map")),
+            };
         Ok(self.wrap.around(value))
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_lock::MutexGuard;
 use wasmi::{Func, Instance, Memory, ResourceLimiter, ResumableCall, Store, TrapCode, Val};
 
 use super::preview1::Preview1;
 use super::runtime::{Loaded, NAME, Shared, from_val, now, ticker, to_val};
 use crate::control::{Control, Flight, Gate, InstanceSlot, Ticker, yield_now};
 use crate::limits::admit;
+use crate::lock::Guard;
 use crate::session::{Guest, Session};
 use crate::simple::{simple_result, simple_values};
 use crate::value::{ResourceHandle, Type, Value, ValueErrorKind};
@@ -560,7 +560,7 @@ impl WasmFunctionCaller for WasmiInstance {
 
 /// The instance, locked, with its exported memory.
 struct Locked<'a> {
-    inner: MutexGuard<'a, Inner>,
+    inner: Guard<'a, Inner>,
     memory: Memory,
 }
 

@@ -11,8 +11,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasmtime::component::{Func as ComponentFunc, ResourceAny, Type as ComponentType, Val};
 use wasmtime::{AsContextMut, Func, TypedFunc, Val as CoreVal};
 
@@ -24,7 +22,7 @@ use super::module::Code;
 use super::state::Handles;
 use crate::control::{Flight, block_on};
 use crate::simple::{simple_result, simple_values};
-use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind, arguments, result};
+use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind};
 use crate::{Error, Limit, Result};
 
 /// An exported function.
@@ -305,7 +303,7 @@ impl Inner {
     /// Calls the function of this index with values. `yielding` says whether an executor wants its
     /// thread back at every tick; a thread that is blocked on this call does not, and so the guest is
     /// only ever pending while it waits for the host.
-    async fn call_index(
+    pub(super) async fn call_index(
         &mut self,
         index: usize,
         params: Vec<Value>,
@@ -413,19 +411,6 @@ impl Inner {
                 ))
             }
         }
-    }
-
-    /// Calls with Rust values: one lock and one lookup for the whole call.
-    pub(super) async fn call_typed<P, R>(&mut self, index: usize, params: &P) -> Result<R>
-    where
-        P: Serialize + Sync + ?Sized,
-        R: DeserializeOwned,
-    {
-        let signature = self.loaded.functions[index].signature.clone();
-        let results = self
-            .call_index(index, arguments(&signature, params)?, true)
-            .await?;
-        Ok(result(&signature, results)?)
     }
 
     fn lift_core(&mut self, index: usize, results: &[CoreVal]) -> Result<Vec<Value>> {

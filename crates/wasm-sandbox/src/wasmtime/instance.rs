@@ -20,7 +20,7 @@ use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
 use crate::limits::{admit, refuse_deadline};
 use crate::session::Session;
-use crate::value::{ResourceHandle, Value};
+use crate::value::{ResourceHandle, Value, arguments, result};
 use crate::{
     BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
     Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
@@ -178,7 +178,6 @@ pub(super) async fn create(
     };
     let body = body?;
     store.data_mut().budget.instantiating = false;
-    let functions = loaded.functions.len();
     let inner = Inner {
         store,
         shared,
@@ -188,7 +187,7 @@ pub(super) async fn create(
         deadline_ticks,
         poison: None,
         last: 0,
-        targets: Vec::with_capacity(functions),
+        targets: Vec::new(),
         simple: Vec::new(),
         loaded,
         _slot: slot,
@@ -226,15 +225,19 @@ impl WasmtimeInstance {
         R: DeserializeOwned,
     {
         let index = self.loaded.functions.find(name)?;
-        if self.loaded.functions[index].codec.is_some() {
+        let FunctionInfo {
+            signature, codec, ..
+        } = &self.loaded.functions[index];
+        if codec.is_some() {
             return Ok(None);
         }
-        self.gate
-            .enter_async()
-            .await?
-            .call_typed(index, params)
-            .await
-            .map(Some)
+        // What can be done without the instance is done before it is locked.
+        let values = arguments(signature, params)?;
+        let results = {
+            let mut inner = self.gate.enter_async().await?;
+            inner.call_index(index, values, true).await?
+        };
+        Ok(Some(result(signature, results)?))
     }
 
     fn fuel_limit(inner: &Inner) -> u64 {

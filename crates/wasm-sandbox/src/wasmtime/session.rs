@@ -1,21 +1,21 @@
 //! Exclusive access to a core instance's memory.
 
-use async_lock::MutexGuard;
 use wasmtime::Memory;
 
 use super::instance::Inner;
+use crate::lock::Guard;
 use crate::session::Guest;
 use crate::value::Value;
 use crate::{Error, Result};
 
 /// The instance, locked, with its exported memory.
 pub(super) struct Locked<'a> {
-    inner: MutexGuard<'a, Inner>,
+    inner: Guard<'a, Inner>,
     memory: Memory,
 }
 
 impl<'a> Locked<'a> {
-    pub(super) fn new(mut inner: MutexGuard<'a, Inner>) -> Result<Self> {
+    pub(super) fn new(mut inner: Guard<'a, Inner>) -> Result<Self> {
         let memory = inner.memory().ok_or(Error::NoMemory)?;
         Ok(Self { inner, memory })
     }
