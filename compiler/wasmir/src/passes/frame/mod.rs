@@ -31,7 +31,8 @@
 //! * *Objects do not cross frames.* An address that escapes reaches at most the frame of the
 //!   (perhaps inlined) function that it points into, so an escape costs one whole frame, in both
 //!   directions: `end` pointers and `container_of` walk backwards. Which frame is meant is told by the
-//!   values the stack pointer had; an address on a border counts for both sides.
+//!   values the stack pointer had; an address on a border counts for both sides. Frames that use the
+//!   same bytes one after the other, as those of functions inlined in turn do, count as one.
 //! * *Locals are read after they are written.* A local that might be read before is taken to hold
 //!   zero as well as what is assigned to it.
 //! * *Frame bytes are written before they are read*, as in any program whose source has no undefined

@@ -35,8 +35,11 @@ pub(super) struct Slots {
     /// Addresses that escaped.
     escaped: BTreeSet<i32>,
     /// What the stack pointer was when a function, or one inlined into it, was entered: the upper
-    /// ends of frames.
+    /// ends of frames. None lies inside of a span.
     borders: BTreeSet<i32>,
+    /// Frames by their lower ends; those that overlap are one span. Functions inlined one after the
+    /// other use the same bytes, and what divides the frames of one lies inside an object of another.
+    spans: BTreeMap<i32, i32>,
     /// Grows with each change.
     changes: u64,
 }
@@ -49,7 +52,33 @@ impl Slots {
 
     /// Records that a frame ends at `offset`.
     pub(super) fn border(&mut self, offset: i32) {
-        self.changes += u64::from(self.borders.insert(offset));
+        let before = self.spans.range(..offset).next_back();
+        if before.is_none_or(|(_, &high)| high <= offset) {
+            self.changes += u64::from(self.borders.insert(offset));
+        }
+    }
+
+    /// Records that the bytes `low..high` are one function's: an address in them may reach all of them.
+    pub(super) fn frame(&mut self, mut low: i32, mut high: i32) {
+        let known = self.spans.range(..=low).next_back();
+        if low >= high || known.is_some_and(|(_, &end)| end >= high) {
+            return;
+        }
+        // Those that share a byte; those that only meet stay apart.
+        let overlapping: Vec<i32> = self
+            .spans
+            .range(..high)
+            .rev()
+            .take_while(|span| *span.1 > low)
+            .map(|span| *span.0)
+            .collect();
+        for start in overlapping {
+            let end = self.spans.remove(&start).expect("just found");
+            (low, high) = (low.min(start), high.max(end));
+        }
+        self.spans.insert(low, high);
+        self.borders.retain(|&border| border <= low || border >= high);
+        self.changes += 1;
     }
 
     /// Records that the address at `offset` escapes.
@@ -220,6 +249,24 @@ mod tests {
         assert_eq!(slots.promoted().count(), 3);
         slots.access(-8, 8, false, false);
         assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-16]);
+    }
+
+    #[test]
+    fn frames_of_one_place_are_divided_only_where_all_of_them_are() {
+        let mut slots = Slots::default();
+        // A function of 32 bytes, and then one of 16 bytes that calls another, all below -160.
+        for (border, frame) in [(0, -160), (-160, -192), (-160, -176), (-176, -192)] {
+            slots.border(border);
+            slots.frame(frame, border);
+        }
+        slots.access(-164, 4, true, false);
+        slots.access(-8, 4, true, false);
+        slots.escape(-180);
+        assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-8]);
+        let before = slots.changes();
+        slots.border(-176);
+        slots.frame(-176, -160);
+        assert_eq!(slots.changes(), before, "nothing new");
     }
 
     #[test]

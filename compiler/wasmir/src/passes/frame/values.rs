@@ -338,10 +338,10 @@ impl Walker<'_, '_> {
             (_, Value::Unset, _) | (_, _, Value::Unset) => return,
             (I32Add, Value::Ptr(base, p), Value::Const(k))
             | (I32Add, Value::Const(k), Value::Ptr(base, p)) => {
-                p.checked_add(k).map(|p| Value::Ptr(base, p))
+                self.offset(base, p, p.checked_add(k))
             }
             (I32Sub, Value::Ptr(base, p), Value::Const(k)) => {
-                p.checked_sub(k).map(|p| Value::Ptr(base, p))
+                self.offset(base, p, p.checked_sub(k))
             }
             (I32Add, Value::Const(x), Value::Const(y)) => Some(Value::Const(x.wrapping_add(y))),
             (I32Sub, Value::Const(x), Value::Const(y)) => Some(Value::Const(x.wrapping_sub(y))),
@@ -360,6 +360,16 @@ impl Walker<'_, '_> {
             Value::Other
         });
         self.analysis.assign(dst, result);
+    }
+
+    /// The pointer at `to`, reached from `from`. A step down from the stack pointer makes a frame; any other
+    /// step down stays in one object.
+    fn offset(&mut self, base: Base, from: i32, to: Option<i32>) -> Option<Value> {
+        let to = to?;
+        if base == Base::Stack && to < from {
+            self.analysis.slots.frame(to, from);
+        }
+        Some(Value::Ptr(base, to))
     }
 
     /// The frame bytes of an access that could become one of a local; every other access through a
