@@ -174,6 +174,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             }
             _ => {}
         }
+        if let Some(name) = name.strip_prefix("llvm.wasm.memory.atomic.") {
+            let operands: Vec<Value> = args.iter().map(|arg| arg.immediate()).collect();
+            return self.wait_or_notify(name, &operands);
+        }
         let op = llvm_operator(name)?;
         let values: Vec<Value> = args.iter().map(|arg| arg.immediate()).collect();
         Some(match self.cx.immediate_backend_type(output) {

@@ -52,7 +52,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     }
 
     /// A pointer as a base address and an offset that a memory argument can hold.
-    fn address(&self, pointer: Value) -> (Local, u64) {
+    pub(crate) fn address(&self, pointer: Value) -> (Local, u64) {
         match pointer {
             Value::Offset(base, offset) => (base, u64::from(offset)),
             other => (self.use_value(other), 0),
@@ -65,7 +65,8 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         if volatile { access.volatile() } else { access }
     }
 
-    fn load_raw(&self, op: Opcode, ty: W, size: u64, at: (Local, u64), align: u8, volatile: bool) -> Local {
+    /// A load of `size` bytes by the operator `op`.
+    pub(crate) fn load_raw(&self, op: Opcode, ty: W, size: u64, at: (Local, u64), align: u8, volatile: bool) -> Local {
         let dst = self.local(ty);
         self.push(Inst::Load {
             op,
@@ -78,7 +79,8 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         dst
     }
 
-    fn store_raw(&self, op: Opcode, value: Local, size: u64, at: (Local, u64), align: u8, volatile: bool) {
+    /// A store of `size` bytes by the operator `op`.
+    pub(crate) fn store_raw(&self, op: Opcode, value: Local, size: u64, at: (Local, u64), align: u8, volatile: bool) {
         self.push(Inst::Store {
             op,
             access: Self::access(align, size, volatile),

@@ -442,7 +442,7 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
     }
 
     fn atomic_fence(&mut self, _order: AtomicOrdering, _scope: SynchronizationScope) {
-        self.atomic_check();
+        self.fence();
     }
 
     fn call(

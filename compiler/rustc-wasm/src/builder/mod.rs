@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! - Every instruction goes into `block`; a terminated block receives nothing more.
-//! - A local made here is assigned once, by the instruction that makes it.
+//! - A local made here is assigned once, by the instruction that makes it; the loops of atomic updates alone assign twice.
 
 mod arith;
 mod call;
