@@ -181,7 +181,7 @@ fn prove(item: &DeriveInput, parts: &[Part]) -> syn::Result<TokenStream> {
         return Ok(quote_spanned! {span=>
             const _: () = {
                 #proof
-                ::core::assert!(<#name<#(#erased),*> as Parts>::LINEAR, #lacking);
+                ::core::assert!(<#name<#(#erased),*> as ::wasm::linear::Parts>::LINEAR, #lacking);
             };
         });
     }
@@ -198,12 +198,8 @@ fn in_type(item: &DeriveInput, body: &TokenStream) -> TokenStream {
     let name = &item.ident;
     let (parameters, arguments, conditions) = item.generics.split_for_impl();
     quote! {
-        #[allow(dead_code)]
-        trait Parts {
-            const LINEAR: ::core::primitive::bool;
-        }
         #[automatically_derived]
-        impl #parameters Parts for #name #arguments #conditions {
+        impl #parameters ::wasm::linear::Parts for #name #arguments #conditions {
             const LINEAR: ::core::primitive::bool = { #body };
         }
     }

@@ -187,6 +187,13 @@ impl<T: Linear + ?Sized> Probe<T> {
     pub const LINEAR: bool = true;
 }
 
+/// The proof that a linear type has a linear part, written by the macro.
+#[doc(hidden)]
+pub trait Parts {
+    #[doc(hidden)]
+    const LINEAR: bool;
+}
+
 /// Compiles if `T` is linear.
 #[doc(hidden)]
 pub const fn assert_linear<T: Linear + ?Sized>() {}

@@ -3,10 +3,18 @@
 //! Each `NAME.rs` of a suite is compiled as a crate of its own against this one, and what rustc says is compared with `NAME.stderr`.
 //! To accept what it says now, run the test with `BLESS=1`. A file whose name begins with `ok-` must compile without a word.
 
-use std::ffi::{OsStr, OsString};
+mod support;
+
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
+use support::Library;
+
+/// Checks, without code generation.
+const CHECK: &[&str] = &["--emit=metadata"];
+
+/// Generates code as for WebAssembly.
+const CODE: &[&str] = &["--emit=obj", "-Cpanic=abort"];
 
 /// How the cases of a folder are compiled.
 struct Suite {
@@ -14,112 +22,20 @@ struct Suite {
     folder: &'static str,
     /// At least so many cases: a lost folder must not pass.
     least: usize,
-    /// Code is generated, as for WebAssembly: panics abort, and lost linear values are noticed.
-    codegen: bool,
+    /// Rustc's flags.
+    flags: &'static [&'static str],
 }
 
-/// `crates/wasm` as a library for cases, with what it depends on.
-struct Library {
-    file: PathBuf,
-    dependencies: PathBuf,
-}
-
-impl Library {
-    /// Builds it into the folder of the running test.
-    fn build(codegen: bool) -> Self {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .expect("inside the target folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["build", "--package", "wasm", "--message-format", "json"])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if codegen {
-            cargo.args([
-                "--features",
-                "wit,linear-guard",
-                "--config",
-                "profile.dev.panic='abort'",
-            ]);
-        } else {
-            cargo.args(["--features", "wit"]);
-        }
-        let output = cargo.output().expect("cargo runs");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-        let file = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| {
-                message["reason"] == "compiler-artifact" && message["target"]["name"] == "wasm"
-            })
-            // The name with a hash, in the folder of dependencies: the other is overwritten by the next build.
-            .find_map(|message| {
-                let files = message["filenames"].as_array()?;
-                let file = files
-                    .iter()
-                    .filter_map(serde_json::Value::as_str)
-                    .find(|file| file.ends_with(".rmeta"))?;
-                Some(Path::new(file).with_extension("rlib"))
-            })
-            .expect("cargo names the library it built");
-        Self {
-            file,
-            dependencies: target.join("debug/deps"),
-        }
-    }
-
-    /// Whether a case compiles, and what rustc says about it.
-    fn compile(&self, case: &Path, codegen: bool) -> (bool, String) {
-        // A name of its own, for tests run at the same time.
-        let name = case
-            .file_stem()
-            .and_then(OsStr::to_str)
-            .expect("a UTF-8 name")
-            .replace('-', "_");
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let mut dependencies = OsString::from("dependency=");
-        dependencies.push(&self.dependencies);
-        let mut library = OsString::from("wasm=");
-        library.push(&self.file);
-        let how: &[&str] = if codegen {
-            &["--emit=obj", "-Cpanic=abort"]
-        } else {
-            &["--emit=metadata"]
-        };
-        let output = Command::new(rustc)
-            .args(["--edition=2024", "--crate-type=lib", "--color=never"])
-            .arg(format!("--crate-name={name}"))
-            .args(how)
-            .arg("--out-dir")
-            .arg(env!("CARGO_TARGET_TMPDIR"))
-            .args([
-                OsStr::new("-L"),
-                &dependencies,
-                OsStr::new("--extern"),
-                &library,
-            ])
-            .arg(case.file_name().expect("a file"))
-            .current_dir(case.parent().expect("in a folder"))
-            .env("CARGO_PKG_NAME", "case")
-            .env("CARGO_PKG_VERSION", "0.1.0")
-            .env_remove("RUSTFLAGS")
-            .output()
-            .expect("rustc runs");
-        let text = String::from_utf8(output.stderr).expect("rustc writes UTF-8");
-        let text = without_evaluation(&text);
-        let text: String = text
-            .lines()
-            .map(|line| without_place(line) + "\n")
-            .collect();
-        (output.status.success(), text)
-    }
+/// Whether a program compiles, and what rustc says about it.
+fn compile(library: &Library, program: &Path, flags: &[&str]) -> (bool, String) {
+    let output = library.compile(program, flags);
+    let text = String::from_utf8(output.stderr).expect("rustc writes UTF-8");
+    let text = without_evaluation(&text);
+    let text: String = text
+        .lines()
+        .map(|line| without_place(line) + "\n")
+        .collect();
+    (output.status.success(), text)
 }
 
 /// A line without the parts that change when this crate or the standard library does.
@@ -157,7 +73,7 @@ fn without_evaluation(text: &str) -> String {
 impl Suite {
     fn check(&self) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder);
-        let library = Library::build(self.codegen);
+        let library = Library::build(self.flags == CODE);
         let bless = std::env::var_os("BLESS").is_some();
         let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
             .expect("the folder of cases")
@@ -190,7 +106,7 @@ impl Suite {
     }
 
     fn check_case(&self, case: &Path, library: &Library, bless: bool) -> Result<(), String> {
-        let (succeeded, said) = library.compile(case, self.codegen);
+        let (succeeded, said) = compile(library, case, self.flags);
         let name = case
             .file_stem()
             .and_then(OsStr::to_str)
@@ -225,7 +141,7 @@ fn mistakes_are_answered_at_their_place() {
     let suite = Suite {
         folder: "tests/ui",
         least: 30,
-        codegen: false,
+        flags: CHECK,
     };
     suite.check();
 }
@@ -235,7 +151,7 @@ fn effects() {
     let suite = Suite {
         folder: "../../tests/ui/effects",
         least: 40,
-        codegen: false,
+        flags: CHECK,
     };
     suite.check();
 }
@@ -245,7 +161,7 @@ fn host_functions() {
     let suite = Suite {
         folder: "../../tests/ui/host",
         least: 15,
-        codegen: false,
+        flags: CHECK,
     };
     suite.check();
 }
@@ -255,7 +171,7 @@ fn linear_types() {
     let suite = Suite {
         folder: "../../tests/ui/linear",
         least: 100,
-        codegen: true,
+        flags: CODE,
     };
     suite.check();
 }
@@ -265,18 +181,18 @@ fn shared_memory() {
     let suite = Suite {
         folder: "../../tests/ui/memory",
         least: 20,
-        codegen: false,
+        flags: CHECK,
     };
     suite.check();
 }
 
 #[test]
 fn the_guides_examples_compile() {
-    for (chapter, least, codegen) in [("components", 5, false), ("contracts", 5, true)] {
+    for (chapter, least, flags) in [("components", 5, CHECK), ("contracts", 5, CODE)] {
         let guide = format!("../../docs/guide/{chapter}.md");
         let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join(guide);
         let guide = std::fs::read_to_string(guide).expect("the guide is there");
-        let library = Library::build(codegen);
+        let library = Library::build(flags == CODE);
         let examples: Vec<&str> = guide
             .split("```rust\n")
             .skip(1)
@@ -287,7 +203,7 @@ fn the_guides_examples_compile() {
             let file = format!("guide-{chapter}-{index}.rs");
             let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
             std::fs::write(&file, example).expect("a writable folder");
-            let (succeeded, said) = library.compile(&file, codegen);
+            let (succeeded, said) = compile(&library, &file, flags);
             assert!(succeeded, "{example}\n{said}");
         }
     }
