@@ -52,7 +52,7 @@ impl<'a> Guest<'a> {
     pub(super) fn call(
         &mut self,
         function: &Function,
-        arguments: &[Value],
+        arguments: Vec<Value>,
     ) -> Result<Vec<Value>, Ended> {
         if function.parameters.len() != arguments.len() {
             return Err(Ended::Failed(Error::Start {
@@ -62,7 +62,7 @@ impl<'a> Guest<'a> {
             }));
         }
         let caller = self.instance.function_caller();
-        let results = self.timed(|_| caller.call_blocking(&function.name, arguments))?;
+        let results = self.timed(|_| caller.call_with(&function.name, arguments))?;
         results
             .iter()
             .for_each(|result| hold(result, &mut self.held));

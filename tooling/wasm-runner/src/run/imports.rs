@@ -1,6 +1,6 @@
 //! Imports that the sandbox does not provide, and who would.
 
-use wasm_sandbox::{ImportInfo, ModuleKind};
+use wasm_sandbox::{ImportInfo, ModuleKind, WASI_PACKAGES};
 
 use crate::error::ImportProblem;
 
@@ -51,9 +51,6 @@ fn core_provider(module: &str) -> Option<&'static str> {
         _ => None,
     }
 }
-
-/// The packages of WASI 0.2 that the sandbox offers.
-const WASI_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
 /// Who would provide a component's import, `package:name/interface@version`.
 fn component_provider(import: &str) -> Option<&'static str> {

@@ -88,7 +88,7 @@ impl Plan<'_> {
     fn execute(self, mut guest: Guest<'_>) -> Result<Outcome, Ended> {
         match self {
             Plan::Start(command) => {
-                let results = guest.call(command, &[])?;
+                let results = guest.call(command, Vec::new())?;
                 // A core command returns nothing, a component's a `result`.
                 let failed = matches!(results[..], [Value::Result(Err(_))]);
                 Ok(Outcome::Exited(i32::from(failed)))
@@ -171,14 +171,14 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Calls, and gives the last result as the bytes to print.
-    fn run(&self, guest: &mut Guest<'_>) -> Result<Vec<u8>, Ended> {
+    fn run(mut self, guest: &mut Guest<'_>) -> Result<Vec<u8>, Ended> {
         if let Some(initialize) = self.functions.initialize()
             && initialize.name != self.function.name
         {
-            guest.call(initialize, &[])?;
+            guest.call(initialize, Vec::new())?;
         }
         let mut function = self.function;
-        let mut results = guest.call(function, &self.arguments)?;
+        let mut results = guest.call(function, std::mem::take(&mut self.arguments))?;
         let (text, calls) = &self.methods;
         for call in calls {
             let value = results.first().zip(function.results.first());
@@ -189,7 +189,7 @@ impl<'a> Evaluation<'a> {
             arguments.extend(function.parse(1, |signature| {
                 value::parse_call(text, call.arguments.clone(), signature)
             })?);
-            results = guest.call(function, &arguments)?;
+            results = guest.call(function, arguments)?;
         }
         Ok(self.print(results, &function.results)?)
     }

@@ -215,6 +215,10 @@ pub(super) fn call_failed(error: SandboxError, refused: Option<Limit>, options: 
             (Limit::Fuel, Some(fuel), _) => Stop::OutOfFuel(fuel),
             (Limit::Deadline, _, Some(timeout)) => Stop::TimedOut(timeout),
             (Limit::Stack, ..) => Stop::Trap("call stack exhausted".to_owned()),
+            (Limit::ValueBytes, ..) => Stop::Trap(format!(
+                "its result takes more than {} MiB on the host",
+                MAX_RESULT >> 20
+            )),
             _ => Stop::Trap(error.to_string()),
         },
         // Parameters were checked before: what the function returns cannot leave the guest.
