@@ -97,9 +97,9 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
                 "an imported function has no body, its host supplies it\nhelp: write `;` instead, or move it out of the module",
             )),
             Item::Struct(item) if matches!(item.fields, Fields::Unit) => {
-                resource(&item, home, effects)
+                resource(item, home, effects)
             }
-            Item::Impl(block) if block.trait_.is_none() => methods(&block, home, effects),
+            Item::Impl(block) if block.trait_.is_none() => methods(block, home, effects),
             other => Ok(quote!(#other)),
         };
         match expanded {
@@ -126,13 +126,16 @@ fn imported_module(mut module: ItemMod, home: &Home) -> syn::Result<TokenStream>
 }
 
 fn resource(
-    item: &ItemStruct,
+    mut item: ItemStruct,
     home: &Home,
     effects: Option<&Declared>,
 ) -> syn::Result<TokenStream> {
+    // What is declared of a resource is declared of dropping its handle.
+    let own = effect::of_import(&mut item.attrs)?;
+    let effects = own.as_ref().or(effects);
     let ItemStruct {
         attrs, vis, ident, ..
-    } = item;
+    } = &item;
     let wit = wit_name(ident)?;
     if !item.generics.params.is_empty() {
         return Err(syn::Error::new(
@@ -234,7 +237,11 @@ fn resource(
     })
 }
 
-fn methods(block: &ItemImpl, home: &Home, effects: Option<&Declared>) -> syn::Result<TokenStream> {
+fn methods(
+    mut block: ItemImpl,
+    home: &Home,
+    effects: Option<&Declared>,
+) -> syn::Result<TokenStream> {
     let ty = (*block.self_ty).clone();
     let wit = match &ty {
         Type::Path(path) => path
@@ -251,6 +258,8 @@ fn methods(block: &ItemImpl, home: &Home, effects: Option<&Declared>) -> syn::Re
         ));
     };
     let owner = Owner { ty, wit: wit? };
+    let own = effect::of_import(&mut block.attrs)?;
+    let effects = own.as_ref().or(effects);
     let mut out = Vec::new();
     let mut errors = Vec::new();
     for item in &block.items {

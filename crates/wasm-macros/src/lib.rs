@@ -66,7 +66,8 @@ pub fn import(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// * On a function or method: the bound of this function. Of an `async fn`: of running its future.
 /// * On a module, an `impl` block or a trait: the bound of each function in it; a function's own attribute may only narrow it.
 ///   `#[wasm::effect(..)]` binds nothing by itself. A trait's methods bind all implementations.
-/// * On `#[wasm::import]`: the effects that the host's function has.
+/// * On `#[wasm::import]` and `#[wasm::host]`: the effects that the host's function has; inside an imported module also on a resource,
+///   for dropping it, and on the `impl` block that lists its methods.
 ///
 /// The macro checks the names. That the declared effects include the real ones is checked on the whole program, by `cargo wasm`.
 #[proc_macro_attribute]

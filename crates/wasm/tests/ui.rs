@@ -150,7 +150,7 @@ fn mistakes_are_answered_at_their_place() {
 fn effects() {
     let suite = Suite {
         folder: "../../tests/ui/effects",
-        least: 40,
+        least: 65,
         flags: CHECK,
     };
     suite.check();

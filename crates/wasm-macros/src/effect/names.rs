@@ -144,7 +144,7 @@ impl Parse for Declared {
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>().map_err(|error| {
-                    syn::Error::new(error.span(), "expected `,` between two effects")
+                    syn::Error::new(error.span(), "expected `,` between two effects\nhelp: an effect is one plain word, as in `io` or `billing`")
                 })?;
             }
         }

@@ -1,0 +1,2 @@
+#[wasm::effect(io = true)]
+pub fn f() {}

@@ -1,0 +1,2 @@
+#[wasm::effect(not(io))]
+pub fn f() {}

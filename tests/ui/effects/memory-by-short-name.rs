@@ -1,0 +1,4 @@
+#[wasm::effect(memory)]
+pub fn f() -> Vec<u8> {
+    Vec::new()
+}

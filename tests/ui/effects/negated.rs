@@ -1,0 +1,2 @@
+#[wasm::effect(!io)]
+pub fn f() {}

@@ -1,0 +1,4 @@
+#[wasm::effect(io)]
+pub enum E {
+    A,
+}

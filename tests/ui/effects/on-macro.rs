@@ -1,0 +1,5 @@
+#[wasm::effect(io)]
+macro_rules! nothing {
+    () => {};
+}
+nothing!();

@@ -1,0 +1,2 @@
+#[wasm::effect(io)]
+pub static X: u32 = 3;

@@ -1,0 +1,2 @@
+#[wasm::effect(io)]
+pub type Bytes = Vec<u8>;

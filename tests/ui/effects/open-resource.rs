@@ -1,0 +1,5 @@
+#[wasm::import]
+pub mod files {
+    #[wasm::effect(..)]
+    pub struct File;
+}

@@ -1,0 +1,4 @@
+#[wasm::effect(stdout)]
+pub fn f() {
+    println!("x");
+}

@@ -1,0 +1,7 @@
+#[wasm::effect(clock)]
+pub mod m {
+    #[wasm::effect(fs)]
+    pub fn f() {}
+    #[wasm::effect(net, io)]
+    pub fn g() {}
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(_)]
+pub fn f() {}

@@ -1,0 +1,9 @@
+#[wasm::effect(..)]
+pub mod a {
+    pub mod b {
+        pub mod c {
+            #[wasm::effect(js)]
+            pub fn f() {}
+        }
+    }
+}

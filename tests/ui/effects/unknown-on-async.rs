@@ -1,0 +1,2 @@
+#[wasm::effect(randm)]
+pub async fn f() {}

@@ -1,0 +1,4 @@
+#[wasm::effect(thread, threads)]
+pub fn f<T: Send>(x: T) -> T {
+    x
+}

@@ -1,0 +1,2 @@
+#[wasm::effect(envv)]
+pub unsafe fn f() {}

@@ -1,0 +1,4 @@
+#![deny(warnings)]
+
+#[wasm::effect(io)]
+fn f() {}
