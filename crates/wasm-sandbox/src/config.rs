@@ -59,6 +59,9 @@ pub struct RuntimeConfig {
     pub max_memory_bytes: usize,
     /// The most modules loaded at a time. Default 1,000.
     pub max_modules: usize,
+    /// Whether loading bytes that are loaded already gives the same module. Costs a hash of every module
+    /// that is loaded. Default true; without it, each load is a module of its own.
+    pub share_modules: bool,
     /// The largest module accepted. Default 64 MiB.
     pub max_module_bytes: usize,
     /// Whether instances come from a pool of pre-reserved slots. Default true.
@@ -87,6 +90,7 @@ impl Default for RuntimeConfig {
             max_instances: 1000,
             max_memory_bytes: 1 << 30,
             max_modules: 1000,
+            share_modules: true,
             max_module_bytes: 64 << 20,
             pooling: true,
             code_cache: None,

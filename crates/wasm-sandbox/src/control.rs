@@ -1,13 +1,14 @@
 //! What all backends share: the ticker, the gate in front of an instance, and blocking on futures.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::lock::{Guard, Lock};
-use crate::{Error, Limit, Result, WasmInstanceState, host};
+use crate::{Error, Limit, Result, RuntimeConfig, WasmInstanceState, host};
 
 /// Counts time in ticks for all guests of a runtime, so that checking a deadline costs one load.
 ///
@@ -325,31 +326,49 @@ pub(crate) async fn yield_now() {
 /// The loaded modules of a runtime, by id and by content.
 #[derive(Debug)]
 pub(crate) struct Registry<M> {
-    modules: Mutex<RegistryMaps<M>>,
+    modules: Mutex<Modules<M>>,
     max: usize,
+    share: bool,
 }
 
+type Hash = [u8; 32];
+
 #[derive(Debug)]
-struct RegistryMaps<M> {
-    by_id: std::collections::HashMap<crate::ModuleId, (Arc<M>, [u8; 32])>,
-    by_hash: std::collections::HashMap<[u8; 32], (crate::ModuleId, Weak<M>)>,
+struct Modules<M> {
+    by_id: HashMap<crate::ModuleId, (Arc<M>, Option<Hash>)>,
+    by_hash: HashMap<Hash, crate::ModuleId>,
     next: u64,
 }
 
+impl<M> Modules<M> {
+    /// The module that is already there, or nothing when there is room for another.
+    fn existing(&self, hash: Option<&Hash>, max: usize) -> Result<Option<Arc<M>>> {
+        let id = hash.and_then(|hash| self.by_hash.get(hash));
+        if let Some((module, _)) = id.and_then(|id| self.by_id.get(id)) {
+            return Ok(Some(module.clone()));
+        }
+        match self.by_id.len() < max {
+            true => Ok(None),
+            false => Err(Error::exceeded(Limit::Modules)),
+        }
+    }
+}
+
 impl<M> Registry<M> {
-    pub(crate) fn new(max: usize) -> Self {
-        let maps = RegistryMaps {
-            by_id: Default::default(),
-            by_hash: Default::default(),
+    pub(crate) fn new(config: &RuntimeConfig) -> Self {
+        let modules = Modules {
+            by_id: HashMap::new(),
+            by_hash: HashMap::new(),
             next: 1,
         };
         Self {
-            modules: Mutex::new(maps),
-            max,
+            modules: Mutex::new(modules),
+            max: config.max_modules,
+            share: config.share_modules,
         }
     }
 
-    /// The module of these bytes, compiled by `compile` unless it is loaded already.
+    /// The module of these bytes, compiled by `compile` unless it is loaded already and shared.
     ///
     /// The lock is not held while compiling; of two racing compilations the first one is kept.
     pub(crate) fn load(
@@ -358,51 +377,44 @@ impl<M> Registry<M> {
         compile: impl FnOnce(crate::ModuleId) -> Result<M>,
     ) -> Result<Arc<M>> {
         use sha2::Digest as _;
-        let hash: [u8; 32] = sha2::Sha256::digest(bytes).into();
+        let hash: Option<Hash> = self.share.then(|| sha2::Sha256::digest(bytes).into());
         let id = {
-            let mut maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(module) = maps
-                .by_hash
-                .get(&hash)
-                .and_then(|(_, module)| module.upgrade())
-            {
+            let mut modules = self.lock();
+            if let Some(module) = modules.existing(hash.as_ref(), self.max)? {
                 return Ok(module);
             }
-            if maps.by_id.len() >= self.max {
-                return Err(Error::exceeded(Limit::Modules));
-            }
-            maps.next += 1;
-            crate::ModuleId(maps.next - 1)
+            modules.next += 1;
+            crate::ModuleId(modules.next - 1)
         };
         let module = Arc::new(compile(id)?);
-        let mut maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = maps
-            .by_hash
-            .get(&hash)
-            .and_then(|(_, module)| module.upgrade())
-        {
+        let mut modules = self.lock();
+        if let Some(module) = modules.existing(hash.as_ref(), self.max)? {
             return Ok(module);
         }
-        if maps.by_id.len() >= self.max {
-            return Err(Error::exceeded(Limit::Modules));
-        }
-        maps.by_hash.insert(hash, (id, Arc::downgrade(&module)));
-        maps.by_id.insert(id, (module.clone(), hash));
+        modules.by_hash.extend(hash.map(|hash| (hash, id)));
+        modules.by_id.insert(id, (module.clone(), hash));
         Ok(module)
     }
 
     pub(crate) fn get(&self, id: crate::ModuleId) -> Result<Arc<M>> {
-        let maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        maps.by_id
-            .get(&id)
+        let modules = self.lock();
+        let found = modules.by_id.get(&id);
+        found
             .map(|(module, _)| module.clone())
             .ok_or(Error::UnknownModule { id })
     }
 
     pub(crate) fn remove(&self, id: crate::ModuleId) -> Result<()> {
-        let mut maps = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, hash) = maps.by_id.remove(&id).ok_or(Error::UnknownModule { id })?;
-        maps.by_hash.remove(&hash);
+        let mut modules = self.lock();
+        let removed = modules.by_id.remove(&id);
+        let (_, hash) = removed.ok_or(Error::UnknownModule { id })?;
+        if let Some(hash) = hash {
+            modules.by_hash.remove(&hash);
+        }
         Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Modules<M>> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -106,7 +106,8 @@ impl RuntimeCapabilities {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait WasmRuntime: Send + Sync {
-    /// Compiles a module or component. The same bytes are the same module.
+    /// Compiles a module or component. The same bytes are the same module, unless
+    /// [`RuntimeConfig::share_modules`](crate::RuntimeConfig::share_modules) says otherwise.
     ///
     /// # Errors
     ///

@@ -274,7 +274,7 @@ impl WasmiRuntime {
                 ticker: Ticker::start(config.tick, || {})?,
                 count: InstanceCount::new(config.max_instances as usize),
                 engine: Engine::new(&engine),
-                modules: Registry::new(config.max_modules),
+                modules: Registry::new(config),
                 config: config.clone(),
             }),
         })

@@ -210,7 +210,7 @@ impl WasmtimeRuntime {
                 ticker,
                 engine,
                 count: InstanceCount::new(config.max_instances as usize),
-                modules: Registry::new(config.max_modules),
+                modules: Registry::new(config),
                 worker: OnceLock::new(),
                 config: config.clone(),
             }),

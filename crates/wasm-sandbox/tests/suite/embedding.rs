@@ -401,3 +401,23 @@ fn the_interpreter_does_not_wait_for_the_hosts_input() {
         Some(Error::CapabilityUnsupported { .. })
     ));
 }
+
+#[test]
+fn modules_are_shared_unless_nobody_wants_it() {
+    let loaded = |share_modules| {
+        let runtime = runtime_with(&RuntimeConfig {
+            share_modules,
+            max_modules: 2,
+            ..config(Backend::Wasmtime)
+        });
+        let bytes = wat("(module)");
+        let ids = [(); 2].map(|()| runtime.load_module(&bytes).expect("a module").id());
+        let third = runtime.load_module(&bytes).err();
+        for id in ids {
+            assert_eq!(runtime.get_module(id).expect("loaded").id(), id);
+        }
+        (ids[0] == ids[1], third.and_then(|error| error.limit()))
+    };
+    assert_eq!(loaded(true), (true, None));
+    assert_eq!(loaded(false), (false, Some(Limit::Modules)));
+}

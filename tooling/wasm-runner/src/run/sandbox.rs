@@ -50,6 +50,7 @@ pub(super) fn runtime(options: &Options) -> Result<Box<dyn WasmRuntime>, Error> 
         max_instances: 1,
         max_memory_bytes: usize::MAX,
         max_modules: 1,
+        share_modules: false,
         max_module_bytes: usize::MAX,
         pooling: false,
         code_cache: options.cache.then(cache::folder).flatten(),
