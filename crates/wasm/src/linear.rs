@@ -37,7 +37,7 @@
 //! The check happens where code is generated (`cargo build`, not `cargo check`), for WebAssembly, and with panics that abort, as they do
 //! there by default: unwinding drops what is alive. On other targets a token does nothing, so that unit tests run natively.
 //! `docs/compiler-contract.md` says what the check cannot see: values that are forgotten or leaked on purpose, and functions for which no
-//! code is generated; and where it is stricter than need be: containers and futures that are empty when they are dropped.
+//! code is generated; and where it is stricter than need be, as for containers and futures that are empty when they are dropped.
 //!
 //! # Cost
 //!
