@@ -179,15 +179,15 @@ impl Control {
 /// A call in progress. Dropped before it is finished, it poisons the instance: its guest was stopped
 /// in the middle of something and never runs again.
 #[derive(Debug)]
-pub(crate) struct Flight {
-    control: Arc<Control>,
+pub(crate) struct Flight<'c> {
+    control: &'c Control,
     finished: bool,
 }
 
-impl Flight {
-    pub(crate) fn begin(control: &Arc<Control>) -> Self {
+impl<'c> Flight<'c> {
+    pub(crate) fn begin(control: &'c Control) -> Self {
         Self {
-            control: control.clone(),
+            control,
             finished: false,
         }
     }
@@ -198,7 +198,7 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if !self.finished {
             self.control.poisoned.store(true, Ordering::Relaxed);

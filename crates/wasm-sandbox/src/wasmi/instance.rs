@@ -359,7 +359,8 @@ impl Inner {
     ) -> Result<Vec<Value>> {
         let (func, params, results) = self.lower(name, params)?;
         let deadline = self.begin()?;
-        let flight = Flight::begin(&self.store.data().control);
+        let control = self.store.data().control.clone();
+        let flight = Flight::begin(&control);
         let outcome = self
             .run(func, &params, results, deadline, asynchronous)
             .await;

@@ -20,7 +20,7 @@ use super::error::classify;
 use super::instance::{Body, Inner};
 use super::module::Code;
 use super::state::Handles;
-use crate::control::{Flight, block_on};
+use crate::control::{Control, Flight, block_on};
 use crate::simple::{simple_result, simple_values};
 use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind};
 use crate::{Error, Limit, Result};
@@ -282,7 +282,7 @@ impl Inner {
                 }
             }
             Call::Plain(func, params) => match func.call(&mut self.store, params) {
-                Ok(Results(results)) => Ok(results),
+                Ok(Results(result)) => Ok(Vec::from_iter(result)),
                 Err(error) => self.fail(error),
             },
             Call::Component(func, params, mut results) => {
@@ -313,7 +313,8 @@ impl Inner {
         self.begin(yielding)?;
         let worker = self.worker()?;
         let deadline = self.limits.deadline;
-        let flight = Flight::begin(&self.store.data().control);
+        let control = self.store.data().control.clone();
+        let flight = Flight::begin(&control);
         let outcome = match call {
             Call::Core(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
@@ -325,7 +326,7 @@ impl Inner {
                 let future = func.call_async(&mut self.store, params);
                 driven(worker, deadline, future)
                     .await
-                    .map(|Results(results)| Returned::Plain(results))
+                    .map(|Results(result)| Returned::Plain(result))
             }
             Call::Component(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
@@ -337,10 +338,36 @@ impl Inner {
         flight.finish();
         match outcome {
             Ok(Returned::Core(results)) => self.lift_core(index, &results),
-            Ok(Returned::Plain(results)) => Ok(results),
+            Ok(Returned::Plain(result)) => Ok(Vec::from_iter(result)),
             Ok(Returned::Component(results)) => self.lift(index, results),
             Err(Ended::Guest(error)) => self.fail(error),
             Err(Ended::Deadline) => self.failed(Error::exceeded(Limit::Deadline)),
+        }
+    }
+
+    /// The function of this index when calling it takes nothing but the guest: its values go straight to
+    /// the canonical ABI, and it never waits for WASI.
+    pub(super) fn plain(&mut self, index: usize) -> Result<Option<PlainFunc>> {
+        Ok(match self.target(index)? {
+            Target::Plain(func) if !self.loaded.wasi => Some(func),
+            _ => None,
+        })
+    }
+
+    /// Calls such a function with arguments that are known to be of its types.
+    pub(super) async fn call_plain(
+        &mut self,
+        control: &Control,
+        func: PlainFunc,
+        params: Vec<Value>,
+    ) -> Result<Option<Value>> {
+        self.begin(true)?;
+        let flight = Flight::begin(control);
+        let outcome = func.call_async(&mut self.store, Arguments(params)).await;
+        flight.finish();
+        match outcome {
+            Ok(Results(result)) => Ok(result),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -497,7 +524,7 @@ enum Call {
 
 enum Returned {
     Core(Vec<CoreVal>),
-    Plain(Vec<Value>),
+    Plain(Option<Value>),
     Component(Vec<Val>),
 }
 

@@ -20,7 +20,7 @@ use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
 use crate::limits::{admit, refuse_deadline};
 use crate::session::Session;
-use crate::value::{ResourceHandle, Value, arguments, result};
+use crate::value::{ResourceHandle, Value, arguments, from_value, result};
 use crate::{
     BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
     Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
@@ -233,9 +233,17 @@ impl WasmtimeInstance {
         }
         // What can be done without the instance is done before it is locked.
         let values = arguments(signature, params)?;
-        let results = {
-            let mut inner = self.gate.enter_async().await?;
-            inner.call_index(index, values, true).await?
+        let mut inner = self.gate.enter_async().await?;
+        let results = match inner.plain(index)? {
+            Some(func) => {
+                let outcome = inner.call_plain(&self.gate.control, func, values).await?;
+                drop(inner);
+                match (outcome, signature.results.as_slice()) {
+                    (Some(value), [ty]) => return Ok(Some(from_value(value, ty)?)),
+                    (outcome, _) => Vec::from_iter(outcome),
+                }
+            }
+            None => inner.call_index(index, values, true).await?,
         };
         Ok(Some(result(signature, results)?))
     }

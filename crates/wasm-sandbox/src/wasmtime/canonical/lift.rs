@@ -8,20 +8,25 @@ use wasmtime::{Result, ValRaw, bail};
 use super::MAX_FLAT_RESULTS;
 use crate::value::Value;
 
-/// Lifts the results of a call: from the stack, or from memory when they are too many.
+/// Lifts the result of a call: from the stack, or from memory when it is too large.
 pub(super) fn results(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     src: &[ValRaw; MAX_FLAT_RESULTS],
-) -> Result<Vec<Value>> {
+) -> Result<Option<Value>> {
     let InterfaceType::Tuple(index) = ty else {
         bail!("results are a tuple");
     };
     let types = cx.types;
     let tuple = &types[index];
+    let ty = match *tuple.types {
+        [] => return Ok(None),
+        [ty] => ty,
+        _ => bail!("a component's function has one result at most"),
+    };
     if tuple.abi.flat_count(MAX_FLAT_RESULTS).is_some() {
         let mut flat = Flat { src, next: 0 };
-        return tuple.types.iter().map(|ty| flat.lift(cx, *ty)).collect();
+        return flat.lift(cx, ty).map(Some);
     }
     let ptr = src[0].get_u32() as usize;
     if !ptr.is_multiple_of(tuple.abi.align32 as usize) {
@@ -34,7 +39,7 @@ pub(super) fn results(
     let Some(bytes) = bytes else {
         bail!("pointer out of bounds of memory");
     };
-    load_fields(cx, tuple.types.iter().copied(), bytes)
+    load(cx, ty, bytes).map(Some)
 }
 
 /// The core values of the results, as far as they are read.

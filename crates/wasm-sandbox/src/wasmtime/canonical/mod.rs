@@ -76,8 +76,8 @@ pub(super) fn plain(func: Func) -> PlainFunc {
 /// The arguments of a call, in order.
 pub(super) struct Arguments(pub(super) Vec<Value>);
 
-/// The results of a call, in order.
-pub(super) struct Results(pub(super) Vec<Value>);
+/// The result of a call; a component's function has one at most.
+pub(super) struct Results(pub(super) Option<Value>);
 
 /// Why the parts of the traits that only static types need are never reached.
 const STATIC_ONLY: &str = "values without a static type were used as if they had one";
