@@ -17,7 +17,8 @@
 //!   call: it may stand in a loop.
 //! * A callee with a tail call is not copied: the copy would keep the caller's frame.
 //! * A call with handlers is left alone. Stack slots of the callee are added to the caller's.
-//! * Source locations stay those of the callee.
+//! * Source locations stay those of the callee; what has none there gets that of the call, so that a trap in
+//!   code without line tables names the line that called it.
 //!
 //! # Cost
 //! O(size of the result).
@@ -204,33 +205,35 @@ impl Site<'_> {
         } else {
             Some(self.caller.blocks.push(BlockData::default()))
         };
+        let or_call = |own: SrcLoc| if own.is_some() { own } else { loc };
         for &block in &callee.layout {
             let data = &callee.blocks[block];
+            let term_loc = or_call(data.term_loc);
             self.current = blocks[block];
             if block != entry {
                 self.layout.push(self.current);
             }
             for (inst, &loc) in data.insts.iter().zip(&data.locs) {
                 let inst = self.translate(callee, *inst, &locals, first_slot);
-                self.push(inst, loc);
+                self.push(inst, or_call(loc));
             }
             match (data.term, behind) {
                 (Terminator::Return(values), _) => {
-                    self.assign(&results, callee.pool.args(values), &locals, data.term_loc);
+                    self.assign(&results, callee.pool.args(values), &locals, term_loc);
                     if let Some(behind) = behind {
-                        self.terminate(Terminator::Jump(behind), data.term_loc);
+                        self.terminate(Terminator::Jump(behind), term_loc);
                     }
                 }
                 (Terminator::Unreachable, None) => {
                     // What follows the call cannot be reached, but stays a block of its own.
-                    self.terminate(Terminator::Unreachable, data.term_loc);
+                    self.terminate(Terminator::Unreachable, term_loc);
                     self.current = self.caller.blocks.push(BlockData::default());
                     self.layout.push(self.current);
                     return;
                 }
                 (term, _) => {
                     let term = self.translate_term(callee, term, &locals, &blocks);
-                    self.terminate(term, data.term_loc);
+                    self.terminate(term, term_loc);
                     if behind.is_none() {
                         self.current = self.caller.blocks.push(BlockData::default());
                         self.layout.push(self.current);
@@ -468,6 +471,17 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("return").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn code_without_lines_gets_the_line_of_the_call() {
+        // Position 10 has a line, position 20 has none: the division is the caller's.
+        let text = optimised(
+            "func %lineless type0 {\n  param l0: i32\n  local l1: i32\nb0:\n  l1 = i32.div_s l0, l0 @20\n  return l1 @20\n}\nfunc %caller type0 {\n  param l0: i32\n  local l1: i32\nb0:\n  l1 = call %lineless(l0) @10\n  return l1 @12\n}\nfile \"a.rs\"\nline @10 0 7 3\nline @20 0 0 0\nline @30 end\n",
+        );
+        assert!(!text.contains("call %"), "{text}");
+        let division = text.lines().find(|line| line.contains("i32.div_s"));
+        assert!(division.expect("it stays").ends_with("@10"), "{text}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use super::{dce, frame, inline};
 use crate::analysis::CallGraph;
 use crate::entities::Func;
+use crate::inst::SrcLoc;
 use crate::module::{FuncBody, Module};
 use cranelift_entity::SecondaryMap;
 
@@ -42,11 +43,34 @@ pub struct Stats {
     pub dead: dce::Stats,
 }
 
+/// Positions that the line tables give no line say nothing; without them, inlining puts in those of calls.
+fn forget_lineless(module: &mut Module) {
+    let debug = &module.debug;
+    if debug.rows.is_empty() {
+        return;
+    }
+    let known = |loc: SrcLoc| match debug.lookup(loc) {
+        Some((_, line, _)) if line > 0 => loc,
+        _ => SrcLoc::NONE,
+    };
+    for func in module.funcs.values_mut() {
+        if let FuncBody::Ir(body) = &mut func.body {
+            for &block in &body.layout {
+                let data = &mut body.blocks[block];
+                for loc in data.locs.iter_mut().chain([&mut data.term_loc]) {
+                    *loc = known(*loc);
+                }
+            }
+        }
+    }
+}
+
 /// Runs the passes on every function that is in WasmIR form.
 ///
 /// Functions that nothing mentions any more are left for reachability to remove.
 pub fn run(module: &mut Module, options: &Options) -> Stats {
     let mut stats = Stats::default();
+    forget_lineless(module);
     let graph = CallGraph::of(module);
     let convention = options
         .frames
