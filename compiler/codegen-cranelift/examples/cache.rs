@@ -46,7 +46,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (plain, without) = emit(&module, None);
         let (cold_bytes, cold) = emit(&module, Some(&folder));
         let (warm_bytes, warm) = emit(&module, Some(&folder));
-        assert!(plain == cold_bytes && plain == warm_bytes, "the cache shows");
+        assert!(
+            plain == cold_bytes && plain == warm_bytes,
+            "the cache shows"
+        );
         for (list, time) in times.iter_mut().zip([without, cold, warm]) {
             list.push(time);
         }

@@ -1,12 +1,15 @@
 //! The pipeline for one function, with memory that is reused from function to function.
 
+use crate::dead_sets;
 use crate::encode::{Encoder, FunctionBody};
 use crate::env::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::flow::{self, Flow, Graph};
+use crate::ifconv;
 use crate::irreducible;
 use crate::lir::Lir;
 use crate::locals::{self, Abi};
+use crate::merge;
 use crate::optimize;
 use crate::select;
 use crate::stackify::{self, Code};
@@ -122,6 +125,10 @@ impl Emitter {
             &mut self.lir,
             &mut self.select,
         )?;
+        merge::merge(&mut self.lir);
+        ifconv::convert(&mut self.lir);
+        merge::merge(&mut self.lir);
+        dead_sets::remove(&mut self.lir);
         self.graph.compute(&self.lir);
         self.stats.dispatch_blocks = irreducible::make_reducible(&mut self.lir, &mut self.graph);
         irreducible::split_switch_edges(&mut self.lir);

@@ -40,6 +40,7 @@
 
 mod bodies;
 pub mod cache;
+pub mod dead_sets;
 mod dwarf;
 pub mod emit;
 pub mod encode;
@@ -47,10 +48,12 @@ pub mod env;
 pub mod error;
 mod fields;
 pub mod flow;
+pub mod ifconv;
 pub mod irreducible;
 pub mod leb;
 pub mod lir;
 pub mod locals;
+pub mod merge;
 pub mod module;
 pub mod number;
 pub mod object;

@@ -265,6 +265,18 @@ impl Lir {
         self.insts[inst].args = list;
     }
 
+    /// Replaces every value that is read.
+    pub fn rename(&mut self, mut f: impl FnMut(Val) -> Val) {
+        for v in &mut self.pool {
+            *v = f(*v);
+        }
+        for (_, block) in self.blocks.iter_mut() {
+            if let Term::Branch { cond: v, .. } | Term::Switch { index: v, .. } = &mut block.term {
+                *v = f(*v);
+            }
+        }
+    }
+
     /// A new value.
     pub fn new_val(&mut self, ty: Ty, def: Def) -> Val {
         self.vals.push(ValData { ty, def })

@@ -11,6 +11,9 @@ use wasmir::{
     RefType, Table, Tag, Type,
 };
 
+/// The results of a block.
+type Results = Box<[Type]>;
+
 /// What a block leaves on the stack.
 pub(crate) enum BlockType {
     Empty,
@@ -29,9 +32,9 @@ pub struct Numbers {
     /// Fields that name entities are padded and recorded.
     pub(crate) relocatable: bool,
     /// Results of function types without parameters that follow the module's types.
-    pub(crate) block_types: Vec<Box<[Type]>>,
+    pub(crate) block_types: Vec<Results>,
     /// The type of each list of two or more results.
-    block_index: FxHashMap<Box<[Type]>, u32>,
+    block_index: FxHashMap<Results, u32>,
 }
 
 /// Imports in their order, then definitions.
@@ -55,9 +58,9 @@ macro_rules! number {
 
 /// The types of blocks that receive the payloads of exception handlers: those that the module lacks, and the number of
 /// each.
-fn block_types(module: &Module) -> (Vec<Box<[Type]>>, FxHashMap<Box<[Type]>, u32>) {
+fn block_types(module: &Module) -> (Vec<Results>, FxHashMap<Results, u32>) {
     let mut new = Vec::new();
-    let mut index: FxHashMap<Box<[Type]>, u32> = FxHashMap::default();
+    let mut index: FxHashMap<Results, u32> = FxHashMap::default();
     let bodies = module.funcs.values().filter_map(|f| match &f.body {
         FuncBody::Ir(body) => Some(body),
         _ => None,
@@ -86,7 +89,7 @@ fn block_types(module: &Module) -> (Vec<Box<[Type]>>, FxHashMap<Box<[Type]>, u32
                 }
             }
         }
-        let results: Box<[Type]> = results.into();
+        let results: Results = results.into();
         index.entry(results.clone()).or_insert_with(|| {
             new.push(results);
             (module.types.len() + new.len() - 1) as u32

@@ -97,3 +97,9 @@ fn copy() {
 fn recompile() {
     run(0..300, &stages::recompile);
 }
+
+/// The whole pipeline with the passes of a dev build.
+#[test]
+fn passes() {
+    run(0..300, &stages::passes);
+}

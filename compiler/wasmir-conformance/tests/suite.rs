@@ -86,3 +86,9 @@ fn copy() {
 fn recompile() {
     run(&stages::recompile);
 }
+
+/// The whole pipeline with the passes of a dev build.
+#[test]
+fn passes() {
+    run(&stages::passes);
+}

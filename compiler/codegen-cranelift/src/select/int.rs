@@ -160,6 +160,35 @@ impl Selector<'_> {
         }
     }
 
+    /// `a & b` where `b` is a mask that changes nothing, or takes the low bit of the complement of a truth value.
+    fn masked(&mut self, a: Value, b: Value) -> Option<(Val, Ext)> {
+        let ty = self.ty(a);
+        let mask = self.lir.int_const(self.val(b))? as u64;
+        if ty.bits() < 32 || mask.wrapping_add(1) & mask != 0 {
+            return None;
+        }
+        if self.bound(a, 6) <= mask {
+            return Some((self.val(a), self.s.ext[a]));
+        }
+        let def = self.func.dfg.value_def(a).inst()?;
+        let negated = match self.func.dfg.insts[def] {
+            InstructionData::Unary {
+                opcode: Opcode::Bnot,
+                arg,
+            } => arg,
+            InstructionData::Binary {
+                opcode: Opcode::Bxor,
+                args: [x, y],
+            } if self.lir.int_const(self.val(y)) == Some(-1) => x,
+            _ => return None,
+        };
+        if mask != 1 || ty != types::I32 || self.bound(negated, 6) > 1 {
+            return None;
+        }
+        let v = self.val(negated);
+        Some((self.is_zero(v), Ext::BOTH))
+    }
+
     fn compare(&mut self, cond: IntCC, a: Value, b: Value) -> Val {
         let narrow = self.ty(a).bits() < 32;
         let signed = match cond {
@@ -389,6 +418,10 @@ impl Selector<'_> {
                 (self.iop(Op::I32_MUL, x, y), Ext::ANY)
             }
             Opcode::Band => {
+                if let Some((v, ext)) = self.masked(a, b) {
+                    self.define(self.result(inst), v, ext);
+                    return Ok(());
+                }
                 let (x, y) = (self.val(a), self.val(b));
                 let ext = if ea.zero() || eb.zero() {
                     Ext::ZERO

@@ -43,7 +43,7 @@ impl Selector<'_> {
     }
 
     /// An upper bound of an unsigned value, by its last few operators.
-    fn bound(&self, v: Value, depth: u32) -> u64 {
+    pub(super) fn bound(&self, v: Value, depth: u32) -> u64 {
         let ty = self.ty(v);
         let all = if ty.bits() >= 64 {
             u64::MAX
@@ -118,7 +118,21 @@ impl Selector<'_> {
                     all
                 }
             }
-            InstructionData::IntCompare { .. } => 1,
+            InstructionData::IntCompare { .. } | InstructionData::FloatCompare { .. } => 1,
+            InstructionData::Ternary {
+                opcode: Opcode::Select,
+                args: [_, a, b],
+            } => self.bound(a, depth - 1).max(self.bound(b, depth - 1)),
+            InstructionData::Binary {
+                opcode: Opcode::Bor | Opcode::Bxor,
+                args: [a, b],
+            } => {
+                let bits = self.bound(a, depth - 1) | self.bound(b, depth - 1);
+                all.min(
+                    bits.checked_next_power_of_two()
+                        .map_or(u64::MAX, |p| if p == bits { p | (p - 1) } else { p - 1 }),
+                )
+            }
             _ => all,
         }
     }
@@ -433,6 +447,20 @@ impl Selector<'_> {
             };
             if let Some(w) = wide_op {
                 op = w;
+                val = self.lir.args(def)[0];
+            }
+        }
+        // Nor does memory care whether bits are a float.
+        if let Some(def) = self.lir.sole_def(val) {
+            let other = match (op, self.lir.insts[def].op) {
+                (Op::I32_STORE, Op::I32_REINTERPRET_F32) => Some(Op::F32_STORE),
+                (Op::I64_STORE, Op::I64_REINTERPRET_F64) => Some(Op::F64_STORE),
+                (Op::F32_STORE, Op::F32_REINTERPRET_I32) => Some(Op::I32_STORE),
+                (Op::F64_STORE, Op::F64_REINTERPRET_I64) => Some(Op::I64_STORE),
+                _ => None,
+            };
+            if let Some(other) = other {
+                op = other;
                 val = self.lir.args(def)[0];
             }
         }

@@ -501,6 +501,22 @@ impl<'a> Selector<'a> {
         }
         let v = self.val(arg);
         let (from_ty, to_ty) = (lower_type(from)?.0, lower_type(to)?.0);
+        // A load with this one use may as well load the other type.
+        if let Some(load) = self.sole_load(arg, v) {
+            let op = match (self.lir.insts[load].op, to_ty) {
+                (Op::I32_LOAD, Ty::F32) => Some(Op::F32_LOAD),
+                (Op::I64_LOAD, Ty::F64) => Some(Op::F64_LOAD),
+                (Op::F32_LOAD, Ty::I32) => Some(Op::I32_LOAD),
+                (Op::F64_LOAD, Ty::I64) => Some(Op::I64_LOAD),
+                _ => None,
+            };
+            if let Some(op) = op {
+                self.lir.insts[load].op = op;
+                self.lir.vals[v].ty = to_ty;
+                self.define(result, v, Ext::ANY);
+                return Ok(());
+            }
+        }
         let op = match (from_ty, to_ty) {
             (a, b) if a == b => {
                 self.define(result, v, self.s.ext[arg]);

@@ -40,7 +40,7 @@ impl Selector<'_> {
     }
 
     /// The load behind `v`, when it is a CLIF load with one use, so that it may be changed in place.
-    fn sole_load(&self, v: Value, val: Val) -> Option<crate::lir::Inst> {
+    pub(super) fn sole_load(&self, v: Value, val: Val) -> Option<crate::lir::Inst> {
         let def = self.func.dfg.value_def(v).inst()?;
         let is_load = matches!(self.func.dfg.insts[def], InstructionData::Load { .. });
         if is_load && self.s.uses[v] == 1 {

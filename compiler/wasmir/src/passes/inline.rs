@@ -46,7 +46,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             slack: 4,
-            single: 200,
+            single: 800,
             caller: 4000,
         }
     }

@@ -102,6 +102,7 @@ pub fn run(module: &mut Module, options: &Options) -> Stats {
             let context = frame::Context {
                 convention,
                 summaries: &summaries,
+                rebase: true,
             };
             let (made, summary) = frame::run(&mut body, &context);
             stats.frames += made;

@@ -18,6 +18,7 @@
 //! 2. Addresses passed to a function whose summary bounds what it touches cost only those bytes
 //!    (the idea of LLVM's StackSafetyAnalysis); an address that goes anywhere else *escapes*.
 //! 3. Slots that no doubt fell upon are rewritten (`promote`).
+//! 4. What stays in memory is reached through one base (`rebase`).
 //!
 //! Summaries are made callees first ([`run_on_module`]); recursion is taken as escape.
 //!
@@ -48,6 +49,7 @@
 //! more is left as it is.
 
 mod promote;
+mod rebase;
 mod slots;
 mod summary;
 mod values;
@@ -101,6 +103,8 @@ pub struct Context<'a> {
     pub convention: Convention,
     /// What is known of callees; an absent summary means that anything may happen.
     pub summaries: &'a SecondaryMap<Func, Option<Summary>>,
+    /// Whether what stays in memory is reached through one base.
+    pub rebase: bool,
 }
 
 /// What the pass did.
@@ -114,6 +118,8 @@ pub struct Stats {
     pub stores: usize,
     /// Frames that are no longer made.
     pub frames: usize,
+    /// Loads and stores that reach the frame by its one base now.
+    pub rebased: usize,
 }
 
 impl std::ops::AddAssign for Stats {
@@ -122,6 +128,7 @@ impl std::ops::AddAssign for Stats {
         self.loads += other.loads;
         self.stores += other.stores;
         self.frames += other.frames;
+        self.rebased += other.rebased;
     }
 }
 
@@ -130,7 +137,11 @@ pub fn run(body: &mut Body, context: &Context<'_>) -> (Stats, Summary) {
     match values::Analysis::of(body, context) {
         Some(analysis) => {
             let summary = analysis.summary();
-            (promote::promote(body, context, &analysis), summary)
+            let mut stats = promote::promote(body, context, &analysis);
+            if context.rebase {
+                stats.rebased = rebase::rebase(body, context, &analysis);
+            }
+            (stats, summary)
         }
         None => (Stats::default(), Summary::default()),
     }
@@ -152,6 +163,7 @@ pub fn run_on_module(module: &mut Module) -> Stats {
             &Context {
                 convention,
                 summaries: &summaries,
+                rebase: true,
             },
         );
         stats += made;

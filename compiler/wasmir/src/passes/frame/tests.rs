@@ -130,6 +130,7 @@ fn run_alone(convention: Convention, body: &mut Body) -> (Stats, Summary) {
         &Context {
             convention,
             summaries: &summaries,
+            rebase: false,
         },
     )
 }
@@ -150,7 +151,8 @@ fn a_private_frame_disappears() {
             slots: 2,
             loads: 1,
             stores: 2,
-            frames: 1
+            frames: 1,
+            rebased: 0,
         }
     );
     assert_eq!(memory_accesses(&body), 0);
@@ -216,6 +218,7 @@ fn a_callee_that_reads_four_bytes_costs_four_bytes() {
         &Context {
             convention,
             summaries: &summaries,
+            rebase: false,
         },
     );
     assert_eq!(
@@ -224,7 +227,8 @@ fn a_callee_that_reads_four_bytes_costs_four_bytes() {
             slots: 2,
             loads: 1,
             stores: 2,
-            frames: 0
+            frames: 0,
+            rebased: 0,
         }
     );
     assert_eq!(
