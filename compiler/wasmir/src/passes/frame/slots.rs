@@ -77,7 +77,8 @@ impl Slots {
             (low, high) = (low.min(start), high.max(end));
         }
         self.spans.insert(low, high);
-        self.borders.retain(|&border| border <= low || border >= high);
+        self.borders
+            .retain(|&border| border <= low || border >= high);
         self.changes += 1;
     }
 
