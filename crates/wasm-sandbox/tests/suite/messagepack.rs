@@ -122,7 +122,7 @@ fn there_and_back_is_the_same_value() {
         let answer = executor.block_on(echo.call_function_msgpack_async("echo", &params));
         let context = format!("round {round}: {value:?} as `{ty}`");
         let seen = echo.seen.lock().expect("unpoisoned").clone();
-        assert_eq!(seen, [value.clone()], "{context}");
+        assert_eq!(seen, std::slice::from_ref(&value), "{context}");
         let written = rmp_serde::to_vec_named(&typed).expect("it can be written");
         assert_eq!(answer.expect("it is echoed"), written, "{context}");
     }

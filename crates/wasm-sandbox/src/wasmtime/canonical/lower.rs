@@ -215,7 +215,7 @@ impl Flat<'_> {
                 let Some(count) = choice.abi.flat_count(MAX_FLAT_PARAMS) else {
                     bail!("a variant of more core values than the stack has");
                 };
-                let end = self.next + usize::from(count);
+                let end = self.next + count;
                 self.push(ValRaw::u32(choice.case))?;
                 if let Some((payload, ty)) = choice.payload {
                     self.lower(cx, ty, payload)?;
