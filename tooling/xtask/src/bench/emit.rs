@@ -24,28 +24,30 @@ impl Bench for Emit {
 
     fn about(&self) -> &'static str {
         "`wasmir opt` (lift, all passes, emit) on what LLVM makes at -O0, and `wasmir codegen` (lift and emit every function anew, no \
-         passes) on what it makes at -O3, against `wasm-opt` and against the module itself."
+         passes) on what it makes at -O3, against `wasm-opt`, against walrus (which reads and writes, but optimises nothing) and against \
+         the module itself."
     }
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
         let (wasmir, wasm_opt) = (session.wasmir()?, session.wasm_opt()?);
+        let walrus = session.peer("walrus", "walrus-emit")?;
         let mut rows = Vec::new();
         for (name, profile, level) in MODULES {
             let input = session.fixture(name, profile)?;
             let what = format!("{name} from {level}");
             let out = |tool: &str| session.path(&format!("{name}{level}.{tool}.wasm"));
-            let ours = |_| -> Result<Command> {
+            let stage = match profile {
+                Profile::Debug => "opt",
+                Profile::Release => "codegen",
+            };
+            let ours = |stage: &str| {
                 let mut command = Command::new(&wasmir);
-                command.arg(if profile == Profile::Debug {
-                    "opt"
-                } else {
-                    "codegen"
-                });
                 command
+                    .arg(stage)
                     .arg(&input)
                     .args(["--emit", "wasm", "-o"])
                     .arg(out("ours"));
-                Ok(command)
+                command
             };
             let binaryen = |level: &str| {
                 let mut command = Command::new(&wasm_opt);
@@ -62,9 +64,21 @@ impl Bench for Emit {
                     (Measure::Cpu, Limit::None),
                     (Measure::Memory, Limit::None),
                 ],
-                &ours,
+                &|_| Ok(ours(stage)),
                 &|_| Ok(binaryen("-O1")),
             )?);
+            rows.extend(session.compare_all(
+                format!("{what}: `wasmir codegen` against walrus"),
+                [(Measure::Wall, Limit::None), (Measure::Cpu, Limit::None)],
+                &|_| Ok(ours("codegen")),
+                &|_| {
+                    let mut command = Command::new(&walrus);
+                    command.arg(&input).arg(out("walrus"));
+                    Ok(command)
+                },
+            )?);
+            // The last word on `out("ours")`: what the sizes are of.
+            measure(&mut ours(stage))?;
             measure(&mut binaryen("-Oz"))?;
             let limit = match profile {
                 Profile::Debug => 0.65,

@@ -122,6 +122,29 @@ impl Session {
         Ok(found.path)
     }
 
+    /// A peer of `tooling/xtask/peers`, always built for release: a package of its own, since nothing of ours depends on it.
+    pub fn peer(&self, name: &str, program: &str) -> Result<PathBuf> {
+        let this = std::env::current_exe().context("cannot find this program")?;
+        let target = this
+            .ancestors()
+            .nth(2)
+            .context("a program in a target folder")?;
+        let target = target.join("peers");
+        let manifest = crate::root()
+            .join("tooling/xtask/peers")
+            .join(name)
+            .join("Cargo.toml");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--locked", "--manifest-path"])
+            .arg(&manifest)
+            .arg("--target-dir")
+            .arg(&target)
+            .status()
+            .context("cannot start Cargo")?;
+        ensure!(status.success(), "the peer `{name}` does not build");
+        Ok(target.join(format!("release/{program}{}", std::env::consts::EXE_SUFFIX)))
+    }
+
     /// How often each side is measured.
     pub fn runs(&self) -> u32 {
         self.runs
