@@ -54,7 +54,7 @@ impl<T: Linear> Handle<T> {
         self.raw
     }
 
-    /// Gives the handle up: what it stands for now belongs to whoever gets the number.
+    /// Gives the handle up: what it stands for belongs to whoever gets the number.
     #[inline]
     #[must_use = "the number is all that is left of the handle"]
     pub fn into_raw(self) -> u32 {

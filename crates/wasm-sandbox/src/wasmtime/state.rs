@@ -234,15 +234,15 @@ mod tests {
     fn time_does_not_use_up_the_budget() {
         let mut calls = HostCalls::new(Some(1), true);
         calls.begin(0);
-        for now in 1..100 {
-            calls.left_guest(now).expect("it is the callback");
-            calls.ticked(now);
+        for tick in 1..100 {
+            calls.left_guest(tick).expect("it is the callback");
+            calls.ticked(tick);
         }
         calls.left_guest(99).expect("the one call there is");
         calls.called().expect("it is counted already");
-        for now in 100..200 {
-            calls.left_guest(now).expect("it is the callback");
-            calls.ticked(now);
+        for tick in 100..200 {
+            calls.left_guest(tick).expect("it is the callback");
+            calls.ticked(tick);
         }
         calls
             .left_guest(199)
