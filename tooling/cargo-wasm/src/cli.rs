@@ -1,6 +1,5 @@
 //! The command line. Cargo's options are spelled as Cargo spells them and handed on unchanged.
 
-use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -217,20 +216,6 @@ pub(crate) enum Frontend {
     RustcWasm,
 }
 
-impl Frontend {
-    /// An error for what cannot be used yet.
-    pub(crate) fn check(self) -> Result<()> {
-        match self {
-            Frontend::Stock => Ok(()),
-            Frontend::RustcWasm => Err(Error::user(
-                "`--frontend rustc-wasm` cannot be used yet: `cargo wasm` does not build that compiler",
-            )
-            .hint("leave `--frontend` out; dev builds by the stock rustc go through WasmIR as well")
-            .into()),
-        }
-    }
-}
-
 /// What a running guest is given.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Guest options")]
@@ -329,6 +314,9 @@ pub(crate) struct Check {
     /// First make the machine ready, installing packages where needed
     #[arg(long)]
     pub(crate) setup: bool,
+    /// Which compiler checks
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub(crate) frontend: Frontend,
 }
 
 #[derive(Debug, Args)]
@@ -359,6 +347,9 @@ pub(crate) struct TestOnly {
     /// Take out the code that has these effects; where it is needed, the tests trap
     #[arg(long, value_delimiter = ',', value_name = "EFFECTS")]
     pub(crate) without: Vec<String>,
+    /// Which compiler makes the modules
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub(crate) frontend: Frontend,
     /// Compile, but do not run
     #[arg(long)]
     pub(crate) no_run: bool,
@@ -387,6 +378,9 @@ pub(crate) struct Setup {
     /// Also bring binaryen's wasm-opt
     #[arg(long)]
     pub(crate) wasm_opt: bool,
+    /// Also build the compiler of `--frontend rustc-wasm`, and std with it; takes long the first time
+    #[arg(long)]
+    pub(crate) rustc_wasm: bool,
     /// Say nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -121,7 +121,9 @@ pub(crate) fn encode(bytes: &[u8], file: &Path, adapter: Option<AdapterChoice>) 
         let message = format!("`{}` cannot be made a component", file.display());
         let shown = mismatches
             .iter()
-            .fold(Error::user(message), |shown, mismatch| shown.cause(mismatch));
+            .fold(Error::user(message), |shown, mismatch| {
+                shown.cause(mismatch)
+            });
         shown.hint("the code and the WIT were not made from each other; build both from one source")
     })?;
     Validator::new_with_features(WasmFeatures::all())
@@ -184,6 +186,26 @@ pub(crate) fn cores<'a>(bytes: &'a [u8], file: &Path) -> Result<Vec<(Option<Stri
         (!connects).then_some((Some(shown), core))
     });
     Ok(named.collect())
+}
+
+/// The names of the interfaces and functions that a component imports.
+pub(crate) fn imports(component: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    // What is nested has imports of its own, which the component provides.
+    let mut depth = 0usize;
+    let payloads = Parser::new(0).parse_all(component);
+    for payload in payloads.map_while(std::result::Result::ok) {
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                let imports = section.into_iter().map_while(std::result::Result::ok);
+                names.extend(imports.map(|import| import.name.name.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// The name that a core module gives itself.

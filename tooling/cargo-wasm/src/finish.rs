@@ -254,6 +254,9 @@ fn make(
         Made::Component { bytes, wit } => (bytes, wit.as_deref(), true),
         Made::Core => (&bytes, None, false),
     };
+    if is_component && !options.request.without.is_empty() {
+        tell_of_adapter(main, &options.request.without);
+    }
     let wants = |form: Emit| options.emit.contains(&form);
     if !is_component && (wants(Emit::Component) || wants(Emit::Wit)) {
         let message = format!(
@@ -306,6 +309,26 @@ fn make(
         size,
         outputs,
     })
+}
+
+/// Says which imports of the component have effects that its module does without: they are the adapter's for WASI
+/// preview 1, which stands between the two and imports more than it is used for.
+fn tell_of_adapter(component: &[u8], without: &[String]) {
+    let rules = wasmir_verify::ImportRules::new();
+    let unwanted = tier1::effect_set(without, &wasmir_verify::Effects::new());
+    // A user's own effect is of no interest to the adapter.
+    let Ok(unwanted) = unwanted else { return };
+    for name in component::imports(component) {
+        let import = wasmir::Import {
+            module: name.clone(),
+            name: String::new(),
+        };
+        if name.starts_with("wasi:") && !rules.effects(&import).intersection(unwanted).is_pure() {
+            report::warning(&format!(
+                "the component imports `{name}` for its adapter of WASI preview 1, but no code of the program reaches it"
+            ));
+        }
+    }
 }
 
 fn with_suffix(base: &Path, suffix: &str) -> PathBuf {

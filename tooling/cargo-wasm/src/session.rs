@@ -1,7 +1,7 @@
 //! What every building command begins with: options settled, toolchain found, workspace read.
 
 use crate::cargo;
-use crate::cli::{Cargo, Emit, Make};
+use crate::cli::{Cargo, Emit, Frontend, Make};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::plan::{self, Job, Part};
@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_toolchain::discover::{self, Rust};
-use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain};
+use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain, rustc_wasm};
 
 /// The state of one command.
 pub(crate) struct Session {
@@ -69,6 +69,18 @@ impl Session {
         })
     }
 
+    /// The session with the compiler that was asked for.
+    pub(crate) fn with_frontend(mut self, frontend: Frontend) -> Result<Session> {
+        if frontend == Frontend::RustcWasm {
+            let made = rustc_wasm::find(&self.env, &self.rust)?;
+            self.rust = made.ok_or_else(|| {
+                Error::user("the compiler of `--frontend rustc-wasm` is not built yet")
+                    .hint("run `cargo wasm setup --rustc-wasm`; it builds rustc's front end, which takes long the first time")
+            })?;
+        }
+        Ok(self)
+    }
+
     /// The toolchain with these targets ready.
     pub(crate) fn toolchain(&self, targets: &[Target]) -> Result<Toolchain> {
         Ok(Toolchain::complete(
@@ -93,10 +105,8 @@ impl Session {
     pub(crate) fn compile(
         &self,
         jobs: &[Job],
-        make: &Make,
         stages: &mut Stages,
     ) -> Result<Vec<(PathBuf, PathBuf, bool)>> {
-        make.frontend.check()?;
         let toolchain = self.toolchain(&plan::targets(jobs))?;
         let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
         for job in jobs {
@@ -135,7 +145,7 @@ impl Session {
         emit: Option<&[Emit]>,
         stages: &mut Stages,
     ) -> Result<Vec<(Finished, bool)>> {
-        let made = self.compile(jobs, make, stages)?;
+        let made = self.compile(jobs, stages)?;
         let mut finished = Vec::new();
         for (core, manifest, library) in &made {
             let settings = match self.project.package_of(manifest) {

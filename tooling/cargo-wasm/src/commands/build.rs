@@ -16,7 +16,8 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
         arguments.cargo,
         arguments.path.as_deref(),
         arguments.make.setup,
-    )?;
+    )?
+    .with_frontend(arguments.make.frontend)?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
     let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
     let mut stages = Stages::default();

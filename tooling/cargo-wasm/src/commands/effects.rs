@@ -1,6 +1,6 @@
 //! `cargo wasm effects`: what a program does to the world around it, and by which way.
 
-use crate::cli::{Effects, EffectsFormat, Make};
+use crate::cli::{Effects, EffectsFormat};
 use crate::component;
 use crate::error::{Error, Result};
 use crate::finish;
@@ -22,7 +22,7 @@ pub(crate) fn effects(arguments: Effects) -> Result<ExitCode> {
         None => {
             let session = Session::begin(arguments.cargo, arguments.path.as_deref(), false)?;
             let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
-            let made = session.compile(&jobs, &Make::default(), &mut Stages::default())?;
+            let made = session.compile(&jobs, &mut Stages::default())?;
             made.into_iter().map(|(core, ..)| core).collect()
         }
     };
@@ -51,8 +51,10 @@ pub(crate) fn effects(arguments: Effects) -> Result<ExitCode> {
         (EffectsFormat::Json, [(_, one)]) => one.json() + "\n",
         (EffectsFormat::Json, all) => {
             // A list of pairs would lose which file is which.
-            let map: std::collections::BTreeMap<&str, &Report> =
-                all.iter().map(|(file, report)| (file.as_str(), report)).collect();
+            let map: std::collections::BTreeMap<&str, &Report> = all
+                .iter()
+                .map(|(file, report)| (file.as_str(), report))
+                .collect();
             serde_json::to_string_pretty(&map)
                 .map_err(|e| Error::ours("the report cannot be written").because(&e))?
                 + "\n"

@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
         arguments.cargo,
         arguments.path.as_deref(),
         arguments.make.setup,
-    )?;
+    )?
+    .with_frontend(arguments.make.frontend)?;
     let mut jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
     // `cargo run` settles which program is meant, and complains when that is not clear.
     if let Some(programs) = jobs
@@ -58,7 +59,6 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
                 "`--wasm-opt` is ignored: a program runs as Cargo linked it; use it with `build`",
             );
         }
-        arguments.make.frontend.check()?;
         let request = session.runner_request(&arguments.make, &programs.packages)?;
         return run_program(
             &session,

@@ -6,13 +6,13 @@ use crate::report;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use wasm_toolchain::{Environment, Finding, Progress, SetupOptions, State};
+use wasm_toolchain::{Environment, Finding, Progress, SetupOptions, State, rustc_wasm};
 
 /// Makes the machine ready.
 pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
     let env = Environment::from_process();
     let progress = Progress::new(arguments.quiet);
-    let toolchain = wasm_toolchain::setup(
+    let mut toolchain = wasm_toolchain::setup(
         &env,
         SetupOptions {
             install: arguments.yes,
@@ -20,6 +20,9 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
         },
         &progress,
     )?;
+    if arguments.rustc_wasm {
+        toolchain = rustc_wasm::set_up(&env, toolchain.rust(), &progress)?;
+    }
     if !arguments.quiet {
         let rust = toolchain.rust();
         report::status(

@@ -14,7 +14,8 @@ use wasm_toolchain::Target;
 /// Runs `cargo test` with ourselves as the runner. Tests print, so they are compiled for WASI whatever the library's target is.
 pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let (folder, name) = words(&arguments.words)?;
-    let session = Session::begin(arguments.cargo, folder.map(Path::new), arguments.make.setup)?;
+    let session = Session::begin(arguments.cargo, folder.map(Path::new), arguments.make.setup)?
+        .with_frontend(arguments.make.frontend)?;
     let packages = session.project.selected(&session.options);
     if packages.is_empty() {
         return Err(plan::nothing_selected(&session.options));

@@ -66,7 +66,10 @@ fn function(
 }
 
 fn list_name(module: &Module, numbers: &Numbers, index: u32) -> String {
-    let found = module.funcs.keys().find(|&func| numbers.func(func) == index);
+    let found = module
+        .funcs
+        .keys()
+        .find(|&func| numbers.func(func) == index);
     found.map_or_else(
         || "not a function".to_owned(),
         |func| wasmir_verify::function_name(module, func),

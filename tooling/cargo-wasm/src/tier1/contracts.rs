@@ -43,11 +43,7 @@ pub(crate) fn check(module: &mut Module, options: &mut Options, file: &Path) -> 
 }
 
 fn broken(file: &Path, what: &str) -> crate::error::Failure {
-    Error::user(format!(
-        "{what} not hold in `{}`",
-        report::relative(file)
-    ))
-    .into()
+    Error::user(format!("{what} not hold in `{}`", report::relative(file))).into()
 }
 
 /// Notes and hints in rustc's manner, below the first line.

@@ -171,9 +171,9 @@ pub(crate) fn run(
     if !request.without.is_empty() {
         // What a panic does counts here: its imports are to go as well.
         options.panics = true;
-        unwanted = run
-            .stages
-            .time("effects", || take_out(&mut module, &options, request, places))?;
+        unwanted = run.stages.time("effects", || {
+            take_out(&mut module, &options, request, places)
+        })?;
         run.stage("reach", || reach::run(&mut module))?;
     }
     if !request.optimise {
@@ -185,7 +185,9 @@ pub(crate) fn run(
     if request.clif || (request.wir && !request.optimise) {
         let mut shown = module.clone();
         run.stage("lift", || lift_bodies(&mut shown))?;
-        let wir = request.wir.then(|| wasmir::print_module(&shown).to_string());
+        let wir = request
+            .wir
+            .then(|| wasmir::print_module(&shown).to_string());
         let clif = match request.clif {
             true => Some(run.stage("print", || clif::print(&shown))?),
             false => None,
@@ -196,7 +198,9 @@ pub(crate) fn run(
             clif,
         });
     }
-    let wir = request.wir.then(|| wasmir::print_module(&module).to_string());
+    let wir = request
+        .wir
+        .then(|| wasmir::print_module(&module).to_string());
     Ok(Made {
         module: emitted(&mut run, &module, request, unwanted, &options)?,
         wir,
@@ -321,7 +325,10 @@ fn prove(
         return Ok(());
     }
     let reasons = left.iter().filter_map(|effect| {
-        let func = module.funcs.keys().find(|&f| inferred.of(f).contains(effect))?;
+        let func = module
+            .funcs
+            .keys()
+            .find(|&f| inferred.of(f).contains(effect))?;
         wasmir_verify::reason(&module, &inferred, func, effect)
     });
     let chains: Vec<String> = reasons.map(|reason| reason.chain_text()).collect();
