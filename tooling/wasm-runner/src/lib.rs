@@ -45,7 +45,7 @@
 //!
 //! The runner is a command line, WAVE, and the printing of results and backtraces; every program runs in a
 //! [sandbox](wasm_sandbox), which sets the engine up, grants what the options name, keeps the limits and makes the calls. Only `run`
-//! knows the sandbox, and nothing here knows the engine beneath it. Nothing reads the process's environment but `cli`, `cache` (where
+//! talks to the sandbox, and nothing here knows the engine beneath it. Nothing reads the process's environment but `cli`, `cache` (where
 //! to keep compiled code) and the variables that are passed on to the guest.
 
 mod cache;

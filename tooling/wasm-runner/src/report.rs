@@ -1,4 +1,4 @@
-//! How a guest was stopped, as data: the engine fills it in, [`TrapReport::render`] prints it like a Rust backtrace.
+//! How a guest was stopped, as data: `run` fills it in, [`TrapReport::render`] prints it like a Rust backtrace.
 //!
 //! The frames of Rust's panic machinery (above the function that panicked) and of the runtime's start code (below `main`) say
 //! nothing about the user's program: they are hidden, as `RUST_BACKTRACE=1` does natively, unless the full trace is asked for.

@@ -20,6 +20,8 @@ pub(super) struct Function {
     pub(super) export: Export,
     pub(super) parameters: Vec<Parameter>,
     pub(super) results: Vec<Type>,
+    /// The type of a result that cannot leave the sandbox, if one is such.
+    captive: Option<String>,
 }
 
 impl Function {
@@ -31,6 +33,8 @@ impl Function {
         };
         let is_method = kind == ModuleKind::Component && name.starts_with("[method]");
         let parameters = signature.params.iter().zip(&text.params).enumerate();
+        let mut results = signature.results.iter().zip(&text.results);
+        let captive = results.find(|(ty, _)| matches!(ty, Type::Unsupported(_)));
         Function {
             export: Export {
                 interface,
@@ -49,16 +53,22 @@ impl Function {
                 })
                 .collect(),
             results: signature.results.clone(),
+            captive: captive.map(|(_, text)| text.name.clone()),
             name: text.name.clone(),
         }
     }
 
-    /// Parses arguments with `parse`, for the parameters after the first `given`.
+    /// Parses arguments with `parse`, for the parameters after the first `given`. A function that could not answer is refused first.
     pub(super) fn parse<T>(
         &self,
         given: usize,
         parse: impl FnOnce(&Signature<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        if let Some(ty) = &self.captive {
+            return Err(Error::Unsupported(format!(
+                "the result is of the type `{ty}`, which has no text form"
+            )));
+        }
         let text = self.export.describe();
         parse(&Signature {
             parameters: &self.parameters[given.min(self.parameters.len())..],
