@@ -17,6 +17,7 @@ use crate::signature::combine;
 pub(crate) use names::Declared;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{
     Attribute, Block, ForeignItemFn, Ident, ImplItem, Item, ItemTrait, Signature, TraitItem, Type,
@@ -260,7 +261,7 @@ impl Place {
                 };
                 if let Some(effects) = own.text() {
                     let (method_name, (line, column)) =
-                        (method.sig.ident.to_string(), position(&method.sig.ident));
+                        (method.sig.ident.unraw().to_string(), position(&method.sig.ident));
                     after.extend(section(&quote! {
                         ::core::concat!(
                             "trait\t-\t", ::core::module_path!(), "::", #name, "::", #method_name, "\t", #effects, "\t",
@@ -287,7 +288,7 @@ impl Place {
         let Some(effects) = declared.text() else {
             return;
         };
-        let name = format!("{}{}", self.0, signature.ident);
+        let name = format!("{}{}", self.0, signature.ident.unraw());
         let (line, column) = position(&signature.ident);
         let number = hash(&[&name, &effects, &line, &column]);
         let digits = format!("{number:016x}");
@@ -304,11 +305,12 @@ impl Place {
             }
         });
         let marker = format_ident!("__wasm_effect_{digits}");
-        // The number in the body keeps LLVM from merging two markers; a constant function cannot have it, and is not merged as long as
-        // nothing is optimised.
-        let (constness, body) = match &signature.constness {
-            Some(constness) => (quote!(#constness), quote!()),
-            None => (quote!(), quote!(::core::hint::black_box(#number);)),
+        let constness = &signature.constness;
+        // The number keeps LLVM from merging two markers, and their calls from being removed. Not in a future, which can be inlined into
+        // whoever polls it, for no attribute reaches its body: where that is optimised, the call must be gone before.
+        let body = match signature.asyncness {
+            None => quote!(::core::hint::black_box(#number);),
+            Some(_) => quote!(),
         };
         let marked: Block = parse_quote!({
             #record

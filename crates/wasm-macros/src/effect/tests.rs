@@ -123,6 +123,17 @@ fn the_marker_comes_first_and_a_wish_to_inline_waits() {
 }
 
 #[test]
+fn only_the_marker_of_a_future_can_be_optimised_away() {
+    let has_number = |item: TokenStream| {
+        let file = expanded(quote!(), item);
+        quote!(#file).to_string().contains("black_box")
+    };
+    assert!(has_number(quote! { fn f() {} }));
+    assert!(has_number(quote! { const fn f() {} }));
+    assert!(!has_number(quote! { async fn f() {} }));
+}
+
+#[test]
 fn markers_differ_when_declarations_do() {
     let marker = |arguments: TokenStream, name: &str| {
         let name = Ident::new(name, Span::call_site());
