@@ -25,7 +25,8 @@ impl Tools {
         let env = Environment::from_process();
         let targets = ["wasm32-unknown-unknown", "wasm32-wasip1"]
             .map(|triple| Target::from_triple(triple).expect("a target we know"));
-        let toolchain = Toolchain::ready(&env, &targets, &Progress::new(true)).expect("it is set up");
+        let toolchain =
+            Toolchain::ready(&env, &targets, &Progress::new(true)).expect("it is set up");
         let linker = discover::find_linker(&env, Some(toolchain.rust())).expect("it is set up");
         let libc = discover::find_wasi_libc(&env).expect("it is set up");
         Tools {
@@ -65,7 +66,10 @@ impl Tools {
     fn link(&self, name: &str, files: &[PathBuf], flags: &[&str]) -> Vec<u8> {
         let out = self.path(name);
         let mut command = Command::new(&self.linker);
-        let is_rust_lld = self.linker.file_stem().is_some_and(|stem| stem == "rust-lld");
+        let is_rust_lld = self
+            .linker
+            .file_stem()
+            .is_some_and(|stem| stem == "rust-lld");
         if is_rust_lld {
             command.args(["-flavor", "wasm"]);
         }
@@ -104,7 +108,10 @@ fn answers(wasm: &[u8]) -> Vec<String> {
             let f = instance
                 .get_typed_func::<i32, i32>(&mut store, name)
                 .expect("it is exported");
-            out.push(format!("{name} {}", f.call(&mut store, round).expect("it returns")));
+            out.push(format!(
+                "{name} {}",
+                f.call(&mut store, round).expect("it returns")
+            ));
         }
         let f = instance
             .get_typed_func::<f64, f64>(&mut store, "float")
@@ -182,7 +189,11 @@ fn output(wasm: &[u8]) -> String {
         .func_wrap(
             "wasi_snapshot_preview1",
             "fd_write",
-            |mut caller: wasmtime::Caller<'_, Vec<u8>>, _: i32, list: i32, count: i32, done: i32| {
+            |mut caller: wasmtime::Caller<'_, Vec<u8>>,
+             _: i32,
+             list: i32,
+             count: i32,
+             done: i32| {
                 let memory = caller.get_export("memory").and_then(|e| e.into_memory());
                 let memory = memory.expect("it is exported");
                 let word = |data: &[u8], at: usize| {
@@ -203,10 +214,31 @@ fn output(wasm: &[u8]) -> String {
             },
         )
         .expect("no such name yet");
-    for (name, errno) in [("fd_fdstat_get", 8), ("environ_sizes_get", 0), ("environ_get", 0)] {
+    linker
+        .func_wrap(
+            "wasi_snapshot_preview1",
+            "args_sizes_get",
+            |mut caller: wasmtime::Caller<'_, Vec<u8>>, count: i32, size: i32| {
+                let memory = caller.get_export("memory").and_then(|e| e.into_memory());
+                let data = memory.expect("it is exported").data_mut(&mut caller);
+                data[count as usize..][..4].fill(0);
+                data[size as usize..][..4].fill(0);
+                0i32
+            },
+        )
+        .expect("no such name yet");
+    // No arguments; standard output is no file that could be asked about or sought in.
+    for (name, errno) in [("args_get", 0), ("fd_fdstat_get", 8)] {
         let defined = linker.func_wrap("wasi_snapshot_preview1", name, move |_: i32, _: i32| errno);
         defined.expect("no such name yet");
     }
+    linker
+        .func_wrap(
+            "wasi_snapshot_preview1",
+            "fd_seek",
+            |_: i32, _: i64, _: i32, _: i32| 8i32,
+        )
+        .expect("no such name yet");
     linker
         .define_unknown_imports_as_traps(&module)
         .expect("functions only");
@@ -233,13 +265,74 @@ fn our_objects_link_with_wasi_libc() {
     assert_eq!(link("llvm.wasm", tools.path("hello.o")), expected);
     for instructions in [false, true] {
         let ours = tools.write("ours.o", &again(&object, instructions));
-        assert_eq!(link("ours.wasm", ours), expected, "instructions: {instructions}");
+        assert_eq!(
+            link("ours.wasm", ours),
+            expected,
+            "instructions: {instructions}"
+        );
     }
     // The start code is LLVM's object, too, and goes the same way.
     let crt = std::fs::read(&libc[0]).expect("it is set up");
     let crt = tools.write("crt.o", &again(&crt, true));
     let files = [crt, tools.path("hello.o"), libc[1].clone()];
     assert_eq!(output(&tools.link("crt.wasm", &files, &[])), expected);
+}
+
+/// The objects in an archive in the format of `ar`.
+fn members(archive: &[u8]) -> Vec<&[u8]> {
+    let mut rest = archive.strip_prefix(b"!<arch>\n").expect("an archive");
+    let mut members = Vec::new();
+    while let Some((header, after)) = rest.split_at_checked(60) {
+        let size = std::str::from_utf8(&header[48..58]).expect("digits");
+        let size: usize = size.trim().parse().expect("digits");
+        let contents = &after[..size];
+        if contents.starts_with(b"\0asm") {
+            members.push(contents);
+        }
+        rest = after.get(size.next_multiple_of(2)..).unwrap_or_default();
+    }
+    members
+}
+
+/// All of a C library, and the program on top of it.
+#[test]
+fn wasi_libc_goes_through_wasmir() {
+    let tools = Tools::new();
+    let hello = tools.object("hello.rs", "hello.o", "wasm32-wasip1", 2);
+    let crt = std::fs::read(tools.libc.join("crt1-command.o")).expect("it is set up");
+    let libc = std::fs::read(tools.libc.join("libc.a")).expect("it is set up");
+    let mut files = vec![
+        tools.write("crt.o", &again(&crt, true)),
+        tools.write("ours.o", &again(&hello, true)),
+        PathBuf::from("--start-lib"),
+    ];
+    let members = members(&libc);
+    let mut refused = 0;
+    for (i, member) in members.iter().enumerate() {
+        let ours = match wasmir_lift::lift(member) {
+            Ok(_) => again(member, true),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains("a second symbol of the same data"),
+                    "{error}"
+                );
+                refused += 1;
+                member.to_vec()
+            }
+        };
+        files.push(tools.write(&format!("{i:04}.o"), &ours));
+    }
+    assert!(
+        members.len() > 500 && refused * 50 < members.len(),
+        "{refused} of {}",
+        members.len()
+    );
+    files.push(PathBuf::from("--end-lib"));
+    assert_eq!(
+        output(&tools.link("all.wasm", &files, &[])),
+        "hello 4950 2.500\n"
+    );
 }
 
 /// The line of the fixture that ends in this comment.

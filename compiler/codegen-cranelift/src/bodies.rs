@@ -147,6 +147,9 @@ impl Plan<'_> {
         match &func.body {
             FuncBody::None => Err(ErrorKind::Invalid("defined function without a body".into())),
             FuncBody::Raw(raw) => self.padded(raw),
+            FuncBody::Ir(ir) if names_types(ir) => Err(ErrorKind::Unsupported(
+                "a reference to a type of the module in an object".into(),
+            )),
             FuncBody::Ir(ir) => self.compiled(worker, func, ir),
         }
     }
@@ -399,6 +402,20 @@ impl Plan<'_> {
         })
         .collect()
     }
+}
+
+/// Whether code for the body names types in a form that no relocation describes.
+fn names_types(body: &Body) -> bool {
+    use wasmir::{HeapType, Imm, Type};
+    let concrete = |heap: HeapType| matches!(heap, HeapType::Concrete(_));
+    let locals = body.locals.values();
+    let imms = body.pool.imms.values();
+    locals
+        .into_iter()
+        .any(|ty| matches!(ty, Type::Ref(r) if concrete(r.heap)))
+        || imms
+            .into_iter()
+            .any(|imm| matches!(imm, Imm::Heap(heap) if concrete(*heap)))
 }
 
 /// How far bytes moved: from each position on, up to the next.

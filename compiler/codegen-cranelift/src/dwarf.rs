@@ -207,7 +207,11 @@ fn add_file(lines: &mut LineProgram, path: &str) -> FileId {
 /// The rows of one function.
 fn sequence(lines: &mut LineProgram, info: &DebugInfo, files: &[FileId], place: &Place<'_>) {
     let mut last = None;
+    // Rows of strange line tables may lie inside an index that became shorter, so that the next row comes first.
+    let mut reached = 0;
     for &(offset, loc) in &place.body.locations {
+        let offset = u64::from(offset).min(place.body.bytes.len() as u64);
+        reached = offset.max(reached);
         let found = info.row(SrcLoc(loc.bits()));
         let row = found.and_then(|row| Some((*files.get(row.file? as usize)?, row.line, row.col)));
         // Line 0 of whichever file: nowhere.
@@ -219,7 +223,7 @@ fn sequence(lines: &mut LineProgram, info: &DebugInfo, files: &[FileId], place: 
             lines.begin_sequence(Some(place.start));
         }
         let state = lines.row();
-        state.address_offset = offset.into();
+        state.address_offset = reached;
         match row {
             Some((file, line, col)) => {
                 state.file = file;

@@ -230,6 +230,56 @@ fn the_engine_names_function_file_and_line_of_a_trap() {
     }
 }
 
+/// Rows may lie anywhere, in the middle of an operator, too.
+#[test]
+fn rows_in_strange_places_do_no_harm() {
+    let lifted = wasmir_lift::lift(&emit(&program())).expect("the module is lifted");
+    for step in 1..4 {
+        let mut module = lifted.clone();
+        module.debug.rows = (0..300)
+            .step_by(step)
+            .map(|at| wasmir::LineRow {
+                start: wasmir::SrcLoc(at),
+                file: (at % 7 != 0).then_some(0),
+                line: at,
+                col: u32::MAX - at,
+            })
+            .collect();
+        // Indices that were padded become short, so that rows inside them meet those behind.
+        for func in module.funcs.values_mut() {
+            if let FuncBody::Raw(raw) = &mut func.body {
+                let mut padded = Vec::new();
+                let mut done = 0;
+                let calls = raw.bytes.windows(2).enumerate();
+                for (i, pair) in calls.filter(|(_, pair)| pair[0] == 0x10 && pair[1] < 3) {
+                    padded.extend_from_slice(&raw.bytes[done..=i]);
+                    padded.extend([pair[1] | 0x80, 0x80, 0x80, 0x80, 0]);
+                    done = i + 2;
+                }
+                padded.extend_from_slice(&raw.bytes[done..]);
+                raw.bytes = padded.into();
+            }
+        }
+        let first = module.funcs.keys().next().expect("there");
+        let extra = module.funcs[first].clone();
+        let mut moved = wasmir::entity::PrimaryMap::new();
+        moved.push(extra);
+        for (_, func) in module.funcs.clone() {
+            moved.push(func);
+        }
+        module.funcs = moved;
+        for unit in module.units.values_mut() {
+            for func in &mut unit.funcs {
+                *func = func
+                    .expand()
+                    .map(|f| wasmir::Func::from_u32(f.as_u32() + 1))
+                    .into();
+            }
+        }
+        wasmir_lift::lift(&emit(&module)).expect("the module is lifted");
+    }
+}
+
 /// File names may be anything.
 #[test]
 fn strange_file_names_are_written() {

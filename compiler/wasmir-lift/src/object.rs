@@ -551,7 +551,9 @@ impl Reader<'_> {
             self.relocation(&entry?, &places, sections)?;
         }
         for (_, _, holder) in &places.list {
-            self.relocs_of(*holder).sort_by_key(|reloc| reloc.offset);
+            if let Some(relocs) = self.relocs_of(*holder) {
+                relocs.sort_by_key(|reloc| reloc.offset);
+            }
         }
         Ok(())
     }
@@ -614,21 +616,22 @@ impl Reader<'_> {
                 target,
                 addend: entry.addend.wrapping_add(inside),
             };
-            self.relocs_of(*holder).push(reloc);
+            if let Some(relocs) = self.relocs_of(*holder) {
+                relocs.push(reloc);
+            }
         }
         Ok(())
     }
 
-    fn relocs_of(&mut self, holder: Holder) -> &mut Vec<Reloc> {
-        match holder {
+    fn relocs_of(&mut self, holder: Holder) -> Option<&mut Vec<Reloc>> {
+        Some(match holder {
             Holder::Func(func) => match &mut self.module.funcs[func].body {
                 FuncBody::Raw(raw) => &mut raw.relocs,
-                // Only raw bodies are holders.
-                FuncBody::None | FuncBody::Ir(_) => unreachable!("a raw body"),
+                FuncBody::None | FuncBody::Ir(_) => return None,
             },
             Holder::Data(data) => &mut self.module.datas[data].relocs,
             Holder::Custom(place) => &mut self.module.customs[place as usize].relocs,
-        }
+        })
     }
 
     /// Gives calls of a function's second symbol a number of their own, since raw bodies name functions by number.
