@@ -29,7 +29,8 @@
 //! | fuel | with `fuel_metering` | with `fuel_metering` |
 //! | deadlines, termination | epochs | slices of fuel |
 //! | WASI | preview 1 and 2 | preview 1 without files and sockets |
-//! | directories, network | yes | refused |
+//! | directories, network, the host's standard input | yes | refused |
+//! | call stacks in errors, names of types, code cache | yes | no |
 //!
 //! # Limits
 //!
