@@ -64,7 +64,7 @@
 //! | [`#[wasm::linear]`](macro@linear), [`#[wasm::consume]`](consume), [`Handle`] | values reach a consumer on every path: [`mod@linear`] | rustc |
 //! | [`#[wasm::effect]`](macro@effect) | a function reaches no effects but those | the whole-program check |
 //! | [`Pod`], [`SharedSlice`] | plain data, shared by parts that do not overlap | rustc |
-//! | [`ExternRef`], [`ExternId`] | a number never names another value than its own: [`reference`] | generations |
+//! | [`ExternRef`], [`ExternId`] | a number never names another value than its own: [`mod@reference`] | generations |
 //! | [`Exportable`] | a generic result can leave the component | rustc |
 //!
 //! # Types
