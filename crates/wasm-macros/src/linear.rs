@@ -81,7 +81,7 @@ fn guarded(arguments: TokenStream) -> syn::Result<bool> {
     }
 }
 
-/// Refuses `#[derive(Clone, Copy, Default)]` where it can be seen; the other way round, the compiler reports a conflict.
+/// Refuses `#[derive(Clone, Copy)]` where it can be seen; the other way round, the compiler reports a conflict.
 fn refuse_clone(attributes: &[Attribute]) -> syn::Result<()> {
     let mut errors = Vec::new();
     for attribute in attributes
