@@ -59,6 +59,7 @@ impl Choice {
 }
 
 impl Wrap {
+    #[inline]
     fn around(self, value: Value) -> Value {
         let value = match self.choice {
             None => value,
@@ -67,6 +68,7 @@ impl Wrap {
         self.options_around(value)
     }
 
+    #[inline]
     fn options_around(self, value: Value) -> Value {
         (0..self.options).fold(value, |value, _| Value::Option(Some(Box::new(value))))
     }
@@ -223,7 +225,7 @@ impl<'t> ToValue<'t> {
 
     fn entries(ty: &'t Type, wrap: Wrap) -> Result<Entries<'t>> {
         let kind = match ty {
-            Type::Record(fields) => EntryKind::Record(fields, vec![None; fields.len()]),
+            Type::Record(fields) => EntryKind::Record(Record::new(fields)),
             Type::List(element) => match &**element {
                 Type::Tuple(pair) if pair.len() == 2 => {
                     EntryKind::Pairs(&pair[0], &pair[1], Vec::new())
@@ -520,11 +522,65 @@ element_frames!(
 );
 
 enum EntryKind<'t> {
-    Record(&'t [Field], Vec<Option<Value>>),
+    Record(Record<'t>),
     Pairs(&'t Type, &'t Type, Vec<Value>),
     Flags(&'t [std::sync::Arc<str>], u64),
     /// A variant written as JSON does: one entry whose key is the case.
     Case(&'t Type, Option<Value>),
+}
+
+/// A record's fields so far. As a rule they come in the order of the type and are complete, so that
+/// nothing has to be sorted.
+struct Record<'t> {
+    fields: &'t [Field],
+    in_order: Vec<Value>,
+    /// All fields by index, from the first one on that came out of order.
+    by_index: Vec<Option<Value>>,
+}
+
+impl<'t> Record<'t> {
+    fn new(fields: &'t [Field]) -> Self {
+        Self {
+            fields,
+            in_order: Vec::with_capacity(fields.len()),
+            by_index: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, index: usize, value: Value) {
+        if self.by_index.is_empty() && index == self.in_order.len() {
+            self.in_order.push(value);
+        } else {
+            self.by_index()[index] = Some(value);
+        }
+    }
+
+    #[cold]
+    fn by_index(&mut self) -> &mut [Option<Value>] {
+        if self.by_index.is_empty() {
+            self.by_index.extend(self.in_order.drain(..).map(Some));
+            self.by_index.resize(self.fields.len(), None);
+        }
+        &mut self.by_index
+    }
+
+    fn finish(mut self) -> Result<Vec<Value>> {
+        if self.by_index.is_empty() && self.in_order.len() == self.fields.len() {
+            return Ok(self.in_order);
+        }
+        self.by_index();
+        let values = self.by_index.into_iter().zip(self.fields);
+        values
+            .map(|(value, field)| match (value, &field.ty) {
+                (Some(value), _) => Ok(value),
+                (None, Type::Option(_)) => Ok(Value::Option(None)),
+                (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
+                    name: field.name.to_string(),
+                })),
+            })
+            .collect()
+    }
 }
 
 enum Key {
@@ -544,7 +600,8 @@ pub(super) struct Entries<'t> {
 impl Entries<'_> {
     fn named<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
         match &mut self.kind {
-            EntryKind::Record(fields, values) => {
+            EntryKind::Record(record) => {
+                let fields = record.fields;
                 let all = fields.iter().map(|field| &*field.name);
                 let index = names::find(all.clone(), name, self.next).ok_or_else(|| {
                     ValueError::new(ValueErrorKind::UnknownField {
@@ -556,7 +613,7 @@ impl Entries<'_> {
                 let value = value
                     .serialize(ToValue { ty: &field.ty })
                     .map_err(|error| error.within(format_args!(".{}", field.name)))?;
-                values[index] = Some(value);
+                record.set(index, value);
                 self.next = index + 1;
             }
             EntryKind::Pairs(key, item, pairs) => {
@@ -596,26 +653,13 @@ impl Entries<'_> {
     }
 
     fn finish(self) -> Result<Value> {
-        let value =
-            match self.kind {
-                EntryKind::Record(fields, values) => {
-                    // The values come first, so that they are collected in place.
-                    let values = values.into_iter().zip(fields).map(|(value, field)| {
-                        match (value, &field.ty) {
-                            (Some(value), _) => Ok(value),
-                            (None, Type::Option(_)) => Ok(Value::Option(None)),
-                            (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
-                                name: field.name.to_string(),
-                            })),
-                        }
-                    });
-                    Value::Record(values.collect::<Result<_>>()?)
-                }
-                EntryKind::Pairs(_, _, pairs) => Value::List(pairs),
-                EntryKind::Flags(_, bits) => Value::Flags(bits),
-                EntryKind::Case(_, Some(value)) => value,
-                EntryKind::Case(ty, None) => return Err(ValueError::mismatch(ty, "an empty map")),
-            };
+        let value = match self.kind {
+            EntryKind::Record(record) => Value::Record(record.finish()?),
+            EntryKind::Pairs(_, _, pairs) => Value::List(pairs),
+            EntryKind::Flags(_, bits) => Value::Flags(bits),
+            EntryKind::Case(_, Some(value)) => value,
+            EntryKind::Case(ty, None) => return Err(ValueError::mismatch(ty, "an empty map")),
+        };
         Ok(self.wrap.around(value))
     }
 }

@@ -117,7 +117,6 @@ pub(super) async fn create(
     let hooked = limits.host_calls.is_some() && loaded.wasi;
     let state = State {
         budget: Budget {
-            control: control.clone(),
             memory_bytes: limits.memory_bytes,
             table_elements: limits.table_elements,
             tables_used: 0,
@@ -133,7 +132,7 @@ pub(super) async fn create(
         handles: Handles::new(limits.resources),
     };
     let mut store = Store::try_new(&shared.engine, state).map_err(classify_instantiation)?;
-    store.limiter(|state| &mut state.budget);
+    store.limiter(|state| state);
     store.epoch_deadline_callback(|mut context| context.data_mut().tick());
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.value_bytes);

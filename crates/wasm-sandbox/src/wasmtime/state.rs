@@ -1,6 +1,6 @@
 //! What travels in the store: budgets, deadlines, WASI and resource handles.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -126,7 +126,6 @@ impl HostCalls {
 /// The instance's memory and table budgets, counted over all its memories and tables.
 #[derive(Debug)]
 pub(super) struct Budget {
-    pub(super) control: Arc<Control>,
     pub(super) memory_bytes: usize,
     pub(super) table_elements: usize,
     pub(super) tables_used: usize,
@@ -147,7 +146,7 @@ impl Budget {
     }
 }
 
-impl ResourceLimiter for Budget {
+impl ResourceLimiter for State {
     fn memory_growing(
         &mut self,
         current: usize,
@@ -156,8 +155,8 @@ impl ResourceLimiter for Budget {
     ) -> wasmtime::Result<bool> {
         let used = self.control.memory_bytes.load(Ordering::Relaxed);
         let total = used.saturating_sub(current).saturating_add(desired);
-        if total > self.memory_bytes {
-            return self.refuse(Limit::Memory);
+        if total > self.budget.memory_bytes {
+            return self.budget.refuse(Limit::Memory);
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
@@ -173,16 +172,17 @@ impl ResourceLimiter for Budget {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let total = self
+            .budget
             .tables_used
             .saturating_sub(current)
             .saturating_add(desired);
-        if total > self.table_elements {
-            return self.refuse(Limit::Tables);
+        if total > self.budget.table_elements {
+            return self.budget.refuse(Limit::Tables);
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        self.tables_used = total;
+        self.budget.tables_used = total;
         Ok(true)
     }
 }
@@ -190,7 +190,7 @@ impl ResourceLimiter for Budget {
 /// The resources that the host holds, by handle.
 #[derive(Default)]
 pub(super) struct Handles {
-    live: HashMap<u64, ResourceAny>,
+    live: BTreeMap<u64, ResourceAny>,
     next: u64,
     max: usize,
 }

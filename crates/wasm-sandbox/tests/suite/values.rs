@@ -233,3 +233,50 @@ fn integers_at_the_edges() {
     );
     assert!(matches!(to_value(&f64::NAN, &Type::F32), Ok(Value::F32(nan)) if nan.is_nan()));
 }
+
+#[test]
+fn fields_may_come_in_any_order_more_than_once_or_not_at_all() {
+    let field = |name: &str, ty| Field {
+        name: name.into(),
+        ty,
+    };
+    let maybe = Type::Option(Type::U8.into());
+    let ty = Type::Record(
+        [
+            field("a", Type::U8),
+            field("b", maybe),
+            field("c", Type::U8),
+        ]
+        .into(),
+    );
+    let read = |entries: &[(&str, u8)]| {
+        struct Entries<'a>(&'a [(&'a str, u8)]);
+        impl serde::Serialize for Entries<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().copied())
+            }
+        }
+        to_value(&Entries(entries), &ty)
+    };
+    let record = |a: u8, b: Option<u8>, c: u8| {
+        let b = Value::Option(b.map(|b| Box::new(Value::U8(b))));
+        Ok(Value::Record(vec![Value::U8(a), b, Value::U8(c)]))
+    };
+    assert_eq!(read(&[("a", 1), ("b", 2), ("c", 3)]), record(1, Some(2), 3));
+    assert_eq!(read(&[("c", 3), ("b", 2), ("a", 1)]), record(1, Some(2), 3));
+    assert_eq!(read(&[("a", 1), ("c", 3), ("b", 2)]), record(1, Some(2), 3));
+    assert_eq!(read(&[("a", 1), ("c", 3)]), record(1, None, 3));
+    assert_eq!(read(&[("c", 3), ("a", 1)]), record(1, None, 3));
+    // The last one counts, as everywhere in JSON.
+    assert_eq!(read(&[("a", 9), ("a", 1), ("c", 3)]), record(1, None, 3));
+    assert_eq!(read(&[("a", 1), ("c", 9), ("c", 3)]), record(1, None, 3));
+    for incomplete in [
+        &[][..],
+        &[("a", 1)],
+        &[("a", 1), ("b", 2)],
+        &[("b", 2), ("c", 3)],
+    ] {
+        assert!(read(incomplete).is_err(), "{incomplete:?}");
+    }
+    assert!(read(&[("a", 1), ("d", 2), ("c", 3)]).is_err());
+}
