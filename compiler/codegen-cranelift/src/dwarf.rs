@@ -141,6 +141,15 @@ pub(crate) fn describe(info: &DebugInfo, places: &[Place<'_>]) -> Dwarf {
     let producer = concat!("codegen-cranelift ", env!("CARGO_PKG_VERSION"));
     let producer = AttributeValue::StringRef(dwarf.strings.add(producer));
     unit.get_mut(root).set(gimli::DW_AT_producer, producer);
+    // Who reads names by the language takes them as they are unless they are Rust's.
+    let rust = |place: &Place<'_>| place.name.starts_with("_R") || place.name.starts_with("_ZN");
+    let language = if places.iter().any(rust) {
+        gimli::DW_LANG_Rust
+    } else {
+        gimli::DW_LANG_C99
+    };
+    let language = AttributeValue::Language(language);
+    unit.get_mut(root).set(gimli::DW_AT_language, language);
     // A range of its own for each function in an object, whose linker moves them; else one for all.
     let whole = match (ranges.first(), places.last()) {
         (

@@ -230,6 +230,55 @@ fn the_engine_names_function_file_and_line_of_a_trap() {
     }
 }
 
+/// An `unreachable` that a condition guards traps in its own line, not in that of the branch, however many there are.
+#[test]
+fn guarded_traps_keep_their_lines() {
+    let mut text = String::from(
+        "wasmir 1\ntype type0 = func(i32) -> ()\nfunc %f type0 {\n  param l0: i32\n  local l1, l2: i32\n",
+    );
+    for i in 0..6 {
+        text += &format!(
+            "b{a}:\n  l1 = i32.const {i} @{p}\n  l2 = i32.eq l0, l1 @{p}\n  br_if l2, b{b}, b{c} @{p}\nb{b}:\n  unreachable @{q}\n",
+            a = 2 * i,
+            b = 2 * i + 1,
+            c = 2 * i + 2,
+            p = 10 * i + 1,
+            q = 10 * i + 5,
+        );
+    }
+    text += "b12:\n  return\n}\nexport \"f\" func %f\nfile \"/t.rs\"\n";
+    for i in 0..6 {
+        text += &format!(
+            "line @{} 0 {} 1\nline @{} 0 {} 2\n",
+            10 * i + 1,
+            100 + i,
+            10 * i + 5,
+            200 + i
+        );
+    }
+    let module = parse_module(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    verify_module(&module).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let mut config = wasmtime::Config::new();
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
+    // The engine's own optimiser moves such traps to the branch.
+    config.cranelift_opt_level(wasmtime::OptLevel::None);
+    let engine = wasmtime::Engine::new(&config).expect("an engine");
+    let module = wasmtime::Module::new(&engine, emit(&module)).expect("the module is valid");
+    let mut store = wasmtime::Store::new(&engine, ());
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("nothing is imported");
+    let f = instance
+        .get_typed_func::<i32, ()>(&mut store, "f")
+        .expect("it is exported");
+    for i in 0..6 {
+        let trace = format!("{:?}", f.call(&mut store, i).expect_err("it traps"));
+        assert!(
+            trace.contains(&format!("/t.rs:{}:2", 200 + i)),
+            "{i}: {trace}"
+        );
+    }
+    f.call(&mut store, 6).expect("it returns");
+}
+
 /// Rows may lie anywhere, in the middle of an operator, too.
 #[test]
 fn rows_in_strange_places_do_no_harm() {

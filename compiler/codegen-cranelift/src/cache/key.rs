@@ -220,7 +220,9 @@ fn type_text(ty: &FuncType) -> Option<String> {
 
 /// What all bodies of a module depend on.
 pub(super) fn salt(plan: &Plan<'_>) -> Vec<u8> {
-    let mut text = format!("{};", plan.optimize);
+    // Where lines matter, traps are kept apart from the branches to them.
+    let lines = !plan.module.debug.rows.is_empty();
+    let mut text = format!("{}{lines};", plan.optimize);
     for (id, memory) in plan.module.memories.iter() {
         text += &format!(
             "{}={}{}{:?};",

@@ -656,7 +656,14 @@ impl Translator<'_, '_> {
 
     fn terminator(&mut self, term: &Terminator) -> Result<()> {
         match *term {
-            Terminator::Unreachable => self.trap(),
+            Terminator::Unreachable => {
+                // A block with nothing but a trap becomes a conditional trap at the branch to it, which names
+                // the line of the branch; where lines matter, something has to stand before the trap.
+                if !self.module.debug.rows.is_empty() {
+                    self.b.ins().sequence_point();
+                }
+                self.trap();
+            }
             Terminator::Jump(to) => {
                 let to = self.block(to)?;
                 self.b.ins().jump(to, &[] as &[BlockArg]);
