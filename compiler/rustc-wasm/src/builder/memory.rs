@@ -19,6 +19,11 @@ pub(crate) fn align_log2(align: Align) -> u8 {
     align.bytes().trailing_zeros() as u8
 }
 
+/// Whether wasm has values of a type.
+fn is_wasm(ty: W) -> bool {
+    !matches!(ty, W::I8 | W::I16 | W::I128)
+}
+
 /// Splits `size` bytes into pieces of 8, 4, 2 and 1: (offset, size).
 fn pieces(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut at = 0;
@@ -99,6 +104,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 let local = self.load_raw(Opcode::I32Load8U, W::I32, 1, at, align, volatile);
                 self.value(Scalar::Bool, local)
             }
+            Type::Scalar(scalar) if volatile && !is_wasm(scalar.wir()) => self.load_volatile(scalar, pointer, align),
             Type::Scalar(scalar) if scalar.bytes().is_power_of_two() => {
                 let at = self.address(pointer);
                 let wir = scalar.wir();
@@ -118,6 +124,40 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 self.cx.pair(first, second, (a, b))
             }
             Type::Void | Type::Blob(_) => bug!("a load of {ty:?}"),
+        }
+    }
+
+    /// A volatile load by wasm's own operators: what is volatile is not taken apart or joined later.
+    fn load_volatile(&mut self, scalar: Scalar, pointer: Value, align: u8) -> Value {
+        let at = self.address(pointer);
+        let local = match scalar.wir() {
+            W::I8 => self.load_raw(Opcode::I32Load8U, W::I32, 1, at, align, true),
+            W::I16 => self.load_raw(Opcode::I32Load16U, W::I32, 2, at, align, true),
+            _ => {
+                let low = self.load_raw(Opcode::I64Load, W::I64, 8, at, align, true);
+                let high = self.load_raw(Opcode::I64Load, W::I64, 8, (at.0, at.1 + 8), align.min(3), true);
+                self.binary(Opcode::I128Concat, W::I128, low, high)
+            }
+        };
+        let local = self.narrow(scalar, local);
+        self.value(scalar, local)
+    }
+
+    /// A volatile store by wasm's own operators.
+    fn store_volatile(&mut self, scalar: Scalar, value: Value, pointer: Value, align: u8) {
+        let local = self.widen(value, false);
+        let at = self.address(pointer);
+        match scalar.wir() {
+            W::I8 => self.store_raw(Opcode::I32Store8, local, 1, at, align, true),
+            W::I16 => self.store_raw(Opcode::I32Store16, local, 2, at, align, true),
+            _ => {
+                let low = self.unary(Opcode::I64WrapI128, W::I64, local);
+                let by = self.i32(64);
+                let high = self.binary(Opcode::I128ShrU, W::I128, local, by);
+                let high = self.unary(Opcode::I64WrapI128, W::I64, high);
+                self.store_raw(Opcode::I64Store, low, 8, at, align, true);
+                self.store_raw(Opcode::I64Store, high, 8, (at.0, at.1 + 8), align.min(3), true);
+            }
         }
     }
 
@@ -159,6 +199,9 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 let local = self.use_value(value);
                 let at = self.address(pointer);
                 self.store_raw(Opcode::I32Store8, local, 1, at, align, volatile);
+            }
+            Type::Scalar(scalar) if volatile && !is_wasm(scalar.wir()) => {
+                self.store_volatile(scalar, value, pointer, align);
             }
             Type::Scalar(scalar) if scalar.bytes().is_power_of_two() => {
                 if matches!(value, Value::Undef(_)) {
