@@ -40,9 +40,21 @@ fn a_trap_shows_the_functions_that_led_to_it() {
     set_up();
     let source = "#[inline(never)]\nfn culprit(values: &[u32], i: usize) -> u32 { values[i] }\nfn main() { println!(\"{}\", culprit(&[1], std::env::args().count() + 8)); }\n";
     let project = Project::new("trapper", "", &[("src/main.rs", source)]);
-    let output = Output::of(&mut project.cargo_wasm(["run", "--quiet"]));
-    assert_ne!(output.code, Some(0));
-    output.says(&["index out of bounds", "trapper::culprit", "src/main.rs:2"]);
+    let trap = |more: &[&str]| {
+        let words = ["run", "--quiet"].iter().chain(more);
+        let output = Output::of(&mut project.cargo_wasm(words));
+        assert_ne!(output.code, Some(0));
+        output.says(&["index out of bounds"]).stderr
+    };
+    let as_linked = trap(&["--no-wasmir"]);
+    assert!(as_linked.contains("trapper::culprit"), "{as_linked}");
+    assert!(as_linked.contains("src/main.rs:2:47\n"), "{as_linked}");
+    // Inlined or not: the backtrace has the line that went wrong, in a function of the program.
+    let optimised = trap(&[]);
+    let frame = optimised.split("0: trapper::").nth(1);
+    let place = frame.and_then(|rest| rest.lines().nth(1));
+    let place = place.unwrap_or_else(|| panic!("no frame of the program\n{optimised}"));
+    assert!(place.ends_with("src/main.rs:2:47"), "{optimised}");
 }
 
 #[test]

@@ -6,7 +6,9 @@
 mod all_types;
 mod bad_input;
 mod commands;
+mod effects;
 mod examples;
 mod objects;
 mod pipeline;
 mod support;
+mod tier1;

@@ -182,9 +182,11 @@ impl Session {
     }
 
     /// What is asked of WasmIR: modules are optimised as the command line says, else as the package says, else in dev builds.
+    /// What rustc-wasm makes has been through WasmIR already.
     pub(crate) fn request(&self, make: &Make, settings: &Settings) -> tier1::Request {
+        let wanted = settings.wasmir.unwrap_or_else(|| self.dev());
         tier1::Request {
-            optimise: !make.no_wasmir && settings.wasmir.unwrap_or_else(|| self.dev()),
+            optimise: wanted && !make.no_wasmir && make.frontend == Frontend::Stock,
             without: make.without.clone(),
             ..tier1::Request::default()
         }

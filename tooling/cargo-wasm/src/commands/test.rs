@@ -35,6 +35,7 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let make = Make {
         no_wasmir: arguments.make.no_wasmir,
         without: arguments.make.without.clone(),
+        frontend: arguments.make.frontend,
         ..Make::default()
     };
     let request = session.runner_request(&make, &names)?;
