@@ -1,5 +1,5 @@
 //! What the cache of finished bodies saves: emits a module without it, with an empty one and with a full one, several
-//! times, and prints the median of the processor's time in milliseconds.
+//! times, and prints the median time in milliseconds.
 //!
 //! ```sh
 //! cargo run --release -p codegen-cranelift --example cache -- app.wasm
@@ -31,15 +31,15 @@ fn emit(module: &Module, folder: Option<&Path>) -> (Vec<u8>, Duration) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: cache MODULE")?;
+    // One thread, so that wall time is the processor's time on a machine that is not too busy.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build_global()?;
     let mut module = wasmir_lift::lift(&std::fs::read(path)?)?;
     wasmir::reach::run(&mut module)?;
     wasmir_lift::lift_bodies(&mut module).map_err(|(_, error)| error)?;
     pipeline::run(&mut module, &pipeline::Options::default());
     wasmir::reach::run(&mut module)?;
-    // One thread, so that wall time is the processor's time on a machine that is not too busy.
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build_global()?;
     let folder = std::env::temp_dir().join(format!("wasmir-cache-{}", std::process::id()));
     let mut times: [Vec<Duration>; 3] = Default::default();
     for _ in 0..ROUNDS {

@@ -155,7 +155,7 @@ impl Cache {
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
         let mut added: Vec<(Key, Vec<u8>)> = added.into_iter().collect();
-        added.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        added.sort_unstable_by_key(|(key, _)| *key);
         let stored: u64 = self.packs.iter().map(|pack| pack.len() as u64).sum();
         let new: u64 = added.iter().map(|(_, bytes)| pack::entry_len(bytes)).sum();
         if self.packs.len() < MAX_PACKS && stored + new <= self.limit {

@@ -99,3 +99,77 @@ fn mistakes_have_a_place_and_an_exit_code() {
         Some(1)
     );
 }
+
+const PROGRAM: &str = "wasmir 1
+relocatable
+type type0 = func(i32) -> (i32)
+memory %mem 0 import \"env\" \"__linear_memory\"
+func %helper type0 undefined
+func %go type0 strong {
+  param l0: i32
+  local l1, l2: i32
+b0:
+  l1 = sym_addr data %seven 0
+  l1 = i32.load %mem l1+0 align 4
+  l2 = call %helper(l0)
+  l1 = i32.add l1, l2
+  return l1
+}
+data %seven symbol \".rodata.seven\" align 4 size 4 \"\\07\\00\\00\\00\"
+";
+
+const LIBRARY: &str = "wasmir 1
+relocatable
+type type0 = func(i32) -> (i32)
+func %helper type0 strong {
+  param l0: i32
+  local l1: i32
+b0:
+  l1 = i32.mul l0, l0
+  return l1
+}
+";
+
+/// Modules to objects, objects to one object or to a program that runs.
+#[test]
+fn objects_are_written_and_linked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    for (name, text) in [("a", PROGRAM), ("b", LIBRARY)] {
+        std::fs::write(at.join(format!("{name}.wir")), text).expect("a file");
+        let (input, output) = (format!("{name}.wir"), format!("{name}.o"));
+        stdout(&["codegen", &input, "--emit", "wasm", "-o", &output], at);
+    }
+    stdout(
+        &[
+            "link", "a.o", "b.o", "--export", "go", "--emit", "wasm", "-o", "p.wasm",
+        ],
+        at,
+    );
+    assert_eq!(
+        stdout(&["run", "p.wasm", "--invoke", "go", "5"], at).trim(),
+        "32"
+    );
+    stdout(
+        &["link", "a.o", "b.o", "-r", "--emit", "wasm", "-o", "ab.o"],
+        at,
+    );
+    stdout(
+        &[
+            "link", "ab.o", "--export", "go", "--emit", "wasm", "-o", "q.wasm",
+        ],
+        at,
+    );
+    assert_eq!(
+        stdout(&["run", "q.wasm", "--invoke", "go", "6"], at).trim(),
+        "43"
+    );
+
+    let alone = wasmir(&["link", "a.o", "--export", "go"], at);
+    let errors = String::from_utf8_lossy(&alone.stderr);
+    assert_eq!(alone.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("the function `helper` is used but defined nowhere"),
+        "{errors}"
+    );
+}
