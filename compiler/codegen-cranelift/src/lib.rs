@@ -5,6 +5,10 @@
 //! [selection](select) with legalisation, [tree building](stackify), [structured control flow](flow),
 //! [locals](locals) and [encoding](encode).
 //!
+//! [`emit_module`] makes a final module of a WasmIR module, [`emit_object`] what `wasm-ld` links; both compile function by
+//! function, in parallel, take finished ones from a [`Cache`] if they are given one, and write line tables for the code
+//! as it lies in the output.
+//!
 //! # Example
 //!
 //! ```
