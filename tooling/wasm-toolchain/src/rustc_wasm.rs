@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! From nothing some twenty minutes on 2 cores and 1.9 GB; after a change of ours, the seconds that our crates and the link take.
+//! From nothing some twenty minutes on 2 cores and 1.6 GB; after a change of ours, what our crates and the link take.
 
 use crate::cache::{self, Integrity, Lock};
 use crate::discover::Rust;
