@@ -14,7 +14,7 @@
 //! - Output is the same with and without a cache, and whatever it holds.
 //! - Nothing read is trusted: an entry that is damaged is a miss, a pack that breaks off ends there.
 //! - Processes that share a folder disturb each other at most by misses: no pack is ever changed, and one that goes has
-//!   been read by those who use it.
+//!   been read by those who use it. Together they may pass the limit until the next one opens the folder.
 //!
 //! # Cost
 //! Opening reads the packs, which are at most the limit. A hit costs cloning and hashing the body.

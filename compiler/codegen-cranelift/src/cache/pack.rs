@@ -87,7 +87,12 @@ impl Pack {
     }
 }
 
-/// Reads the packs of a folder, the oldest first, and deletes what no compiler like this one reads.
+/// What other compilers left is deleted when they have not come back for it for so long.
+const FOREIGN: Duration = Duration::from_secs(14 * 24 * 3600);
+/// A pack that takes longer to be written is not being written any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Reads the packs of a folder, the oldest first, as far as the limit allows, the newest by preference.
 pub(super) fn read_all(folder: &Path, limit: u64) -> Vec<Pack> {
     let Ok(files) = fs::read_dir(folder) else {
         return Vec::new();
@@ -99,7 +104,7 @@ pub(super) fn read_all(folder: &Path, limit: u64) -> Vec<Pack> {
     let mut room = limit;
     for path in paths.into_iter().rev() {
         let is = |extension: &str| path.extension().is_some_and(|e| e == extension);
-        if is("part") && is_old(&path) {
+        if is("part") && is_older(&path, ABANDONED) {
             // Left behind by a process that was killed.
             let _ = fs::remove_file(&path);
         }
@@ -108,16 +113,15 @@ pub(super) fn read_all(folder: &Path, limit: u64) -> Vec<Pack> {
         }
         let fits = fs::metadata(&path).is_ok_and(|data| data.len() <= room);
         let bytes = if fits {
-            fs::read(&path)
+            fs::read(&path).unwrap_or_default()
         } else {
-            Ok(Vec::new())
+            Vec::new()
         };
-        let Ok(bytes) = bytes else { continue };
         let pack = Pack { path, bytes };
         if pack.bytes.starts_with(&header) {
-            room -= pack.len() as u64;
+            room = room.saturating_sub(pack.len() as u64);
             packs.push(pack);
-        } else {
+        } else if !fits || is_older(&pack.path, FOREIGN) {
             pack.remove();
         }
     }
@@ -125,12 +129,12 @@ pub(super) fn read_all(folder: &Path, limit: u64) -> Vec<Pack> {
     packs
 }
 
-fn is_old(path: &Path) -> bool {
+fn is_older(path: &Path, limit: Duration) -> bool {
     let age = fs::metadata(path)
         .and_then(|data| data.modified())
         .ok()
         .and_then(|time| time.elapsed().ok());
-    age.is_some_and(|age| age > Duration::from_secs(3600))
+    age.is_some_and(|age| age > limit)
 }
 
 /// Writes a pack; it appears whole or not at all.
