@@ -1,5 +1,5 @@
 //! The MIR front end is built once per rustc and version of our sources, goes on where it stopped, and is never half there.
-//! Cargo is a script here; the real build takes minutes and has its own test (`compiler/rustc-wasm/conformance`).
+//! Cargo is a script here: the real build takes minutes.
 
 use crate::machine::Machine;
 use std::fs;
