@@ -65,8 +65,8 @@ pub struct Graph {
     pub number: SecondaryMap<Blk, u32>,
     /// Immediate dominators, as places in `rpo`.
     idom: Vec<u32>,
-    /// Depth in the dominator tree.
-    depth: Vec<u32>,
+    /// Number of each block in a preorder of the dominator tree, and how many follow that it dominates (itself included).
+    subtree: Vec<(u32, u32)>,
     preds: Vec<Vec<u32>>,
 }
 
@@ -143,10 +143,18 @@ impl Graph {
                 }
             }
         }
-        self.depth.clear();
-        self.depth.resize(n, 0);
+        self.subtree.clear();
+        self.subtree.resize(n, (0, 1));
+        for i in (1..n).rev() {
+            self.subtree[self.idom[i] as usize].1 += self.subtree[i].1;
+        }
+        // Parents come first, and hand each child its part of what follows them.
+        let mut next: Vec<u32> = vec![1; n];
         for i in 1..n {
-            self.depth[i] = self.depth[self.idom[i] as usize] + 1;
+            let parent = self.idom[i] as usize;
+            self.subtree[i].0 = next[parent];
+            next[parent] += self.subtree[i].1;
+            next[i] = self.subtree[i].0 + 1;
         }
     }
 
@@ -160,12 +168,10 @@ impl Graph {
         &self.preds[place]
     }
 
-    /// True when the block at place `a` dominates the one at place `b`. Costs the difference of their depths.
-    pub fn dominates(&self, a: usize, mut b: usize) -> bool {
-        while self.depth[b] > self.depth[a] {
-            b = self.idom[b] as usize;
-        }
-        a == b
+    /// True when the block at place `a` dominates the one at place `b`.
+    pub fn dominates(&self, a: usize, b: usize) -> bool {
+        let ((first, count), (number, _)) = (self.subtree[a], self.subtree[b]);
+        (first..first + count).contains(&number)
     }
 }
 

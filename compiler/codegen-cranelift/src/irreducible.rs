@@ -17,6 +17,9 @@ use crate::ops::{Effects, Op};
 use cranelift_codegen::ir::SourceLoc;
 use cranelift_entity::{EntityRef, SecondaryMap};
 
+/// More parameters of entries than this share those of the dispatcher.
+const MAX_OWN_PARAMS: usize = 64;
+
 /// How often regions are searched again inside regions.
 const MAX_ROUNDS: usize = 6;
 
@@ -161,14 +164,28 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
     // The dispatcher's parameters: the selector, then those of every entry.
     let selector = lir.new_val(Ty::I32, Def::Param(d));
     let mut params = vec![selector];
-    let mut first_param: SecondaryMap<Blk, u32> = SecondaryMap::new();
     let mut number: SecondaryMap<Blk, u32> = SecondaryMap::new();
+    // The dispatcher's parameter for each parameter of each entry. A few entries have their own, which shares a local with
+    // the entry's; many use the same ones, so that edges stay short.
+    let total: usize = entries.iter().map(|&e| lir.blocks[e].params.len()).sum();
+    let mut slots: SecondaryMap<Blk, Vec<u32>> = SecondaryMap::new();
+    let mut shared: [Vec<u32>; Ty::ALL.len()] = Default::default();
     for (k, &e) in entries.iter().enumerate() {
         number[e] = k as u32 + 1;
-        first_param[e] = params.len() as u32;
+        let mut used = [0; Ty::ALL.len()];
         for p in lir.blocks[e].params.clone() {
             let ty = lir.vals[p].ty;
-            params.push(lir.new_val(ty, Def::Param(d)));
+            let nth = &mut used[ty as usize];
+            let pool = &mut shared[ty as usize];
+            if total <= MAX_OWN_PARAMS {
+                *nth = pool.len();
+            }
+            if *nth == pool.len() {
+                pool.push(params.len() as u32);
+                params.push(lir.new_val(ty, Def::Param(d)));
+            }
+            slots[e].push(pool[*nth]);
+            *nth += 1;
         }
     }
     let selectors: Vec<Val> = (0..entries.len())
@@ -198,9 +215,8 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
                 k => {
                     let mut args = vec![Lir::undef(); params.len()];
                     args[0] = selectors[k as usize - 1];
-                    let first = first_param[e.to] as usize;
-                    for (i, &v) in lir.edge_args(e).to_vec().iter().enumerate() {
-                        args[first + i] = v;
+                    for (&slot, &v) in slots[e.to].iter().zip(lir.edge_args(e)) {
+                        args[slot as usize] = v;
                     }
                     lir.edge(d, &args)
                 }
@@ -215,9 +231,7 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
     }
     let start = lir.edges.len() as u32;
     for &e in &entries {
-        let first = first_param[e] as usize;
-        let count = lir.blocks[e].params.len();
-        let args = params[first..first + count].to_vec();
+        let args: Vec<Val> = slots[e].iter().map(|&slot| params[slot as usize]).collect();
         let edge = lir.edge(e, &args);
         lir.edges.push(edge);
     }

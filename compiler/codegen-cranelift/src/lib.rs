@@ -63,6 +63,7 @@ pub mod number;
 pub mod object;
 pub mod ops;
 pub mod optimize;
+mod segments;
 pub mod select;
 pub mod stackify;
 pub mod translate;

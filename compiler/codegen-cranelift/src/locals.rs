@@ -14,17 +14,15 @@
 use crate::error::{ErrorKind, Result};
 use crate::flow::{Graph, Step};
 use crate::lir::{Blk, Def, Lir, Term, Ty, Val};
+use crate::segments::{Segment, Segments};
 use crate::stackify::{Code, Item};
 use cranelift_entity::{EntityRef, SecondaryMap};
 
 /// Bits of live sets that a function may use before precision is given up.
-const SET_BUDGET: usize = 1 << 28;
+const SET_BUDGET: usize = 1 << 26;
 
 /// The most locals engines accept.
 pub const MAX_LOCALS: u32 = 50_000;
-
-/// A live range: from a definition to the last use, half open.
-type Segment = (u32, u32);
 
 /// Which local each value has, and the declarations.
 #[derive(Default)]
@@ -453,9 +451,9 @@ impl Allocator<'_> {
             .lir
             .vals
             .keys()
-            .filter(|&v| classes.find(v) == v && !classes.segments[v].is_empty())
+            .filter(|&v| classes.find(v) == v && classes.segments[v].len() > 0)
             .collect();
-        reps.sort_by_key(|&v| (classes.segments[v][0].0, v));
+        reps.sort_by_key(|&v| (classes.segments[v].hull().map(|(start, _)| start), v));
         struct Slot {
             ty: Ty,
             fixed: Option<u32>,
@@ -482,16 +480,15 @@ impl Allocator<'_> {
             });
             let slot = slots.len() as u32 - 1;
             slot_of[rep] = slot + 1;
-            match classes.segments[rep].last() {
-                Some(&(_, end)) => busy[ty as usize].push(std::cmp::Reverse((end, slot))),
+            match classes.segments[rep].hull() {
+                Some((_, end)) => busy[ty as usize].push(std::cmp::Reverse((end, slot))),
                 None => free[ty as usize].push(slot),
             }
         }
         for &v in &reps {
             if slot_of[v] == 0 {
                 let ty = self.lir.vals[v].ty as usize;
-                let segments = &classes.segments[v];
-                let (start, end) = (segments[0].0, segments[segments.len() - 1].1);
+                let (start, end) = classes.segments[v].hull().unwrap_or_default();
                 while let Some(&std::cmp::Reverse((e, slot))) = busy[ty].peek() {
                     if e > start {
                         break;
@@ -610,17 +607,22 @@ fn clear(live: &mut [u64], bit: u32) {
 struct Classes<'a> {
     lir: &'a Lir,
     parent: Vec<u32>,
-    segments: SecondaryMap<Val, Vec<Segment>>,
+    segments: SecondaryMap<Val, Segments>,
     /// Parameter index plus one.
     fixed: SecondaryMap<Val, u32>,
 }
 
 impl<'a> Classes<'a> {
-    fn new(lir: &'a Lir, segments: SecondaryMap<Val, Vec<Segment>>) -> Self {
+    fn new(lir: &'a Lir, mut segments: SecondaryMap<Val, Vec<Segment>>) -> Self {
+        let mut sets: SecondaryMap<Val, Segments> = SecondaryMap::new();
+        sets.resize(lir.vals.len());
+        for v in lir.vals.keys() {
+            sets[v] = Segments::new(std::mem::take(&mut segments[v]));
+        }
         Classes {
             lir,
             parent: (0..lir.vals.len() as u32).collect(),
-            segments,
+            segments: sets,
             fixed: SecondaryMap::new(),
         }
     }
@@ -652,29 +654,14 @@ impl<'a> Classes<'a> {
         };
         let small_segments = std::mem::take(&mut self.segments[small]);
         let list = &mut self.segments[big];
-        let overlaps = small_segments.iter().any(|&(s, e)| {
-            let i = list.partition_point(|&(_, end)| end <= s);
-            list.get(i).is_some_and(|&(start, _)| start < e)
-        });
-        if overlaps {
+        if !small_segments.all(|s| !list.overlaps(s)) {
             self.segments[small] = small_segments;
             return;
         }
-        for (s, e) in small_segments {
-            let i = list.partition_point(|&(start, _)| start < s);
-            // Neighbours that touch become one, which keeps the lists short.
-            let joins_left = i > 0 && list[i - 1].1 == s;
-            let joins_right = i < list.len() && list[i].0 == e;
-            match (joins_left, joins_right) {
-                (true, true) => {
-                    list[i - 1].1 = list[i].1;
-                    list.remove(i);
-                }
-                (true, false) => list[i - 1].1 = e,
-                (false, true) => list[i].0 = s,
-                (false, false) => list.insert(i, (s, e)),
-            }
-        }
+        small_segments.all(|s| {
+            list.insert(s);
+            true
+        });
         self.fixed[big] = self.fixed[big].max(self.fixed[small]);
         self.parent[small.index()] = big.as_u32();
     }

@@ -4,15 +4,35 @@
 //! loop-invariant code, redundant loads and dead stores. Divisors are hidden from it first: its expansion of a
 //! division by a constant multiplies for the upper half of a product, which WebAssembly lacks; engines do that
 //! rewriting themselves, where it is cheap.
+//!
+//! The egraph pass takes time in proportion to the depth of dominators for each level of it. Functions deeper than
+//! [`MAX_DEPTH`] go without it: their translation stays linear.
 
 use crate::env::NS_CONST;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName, types,
+    Block, ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName,
+    types,
 };
 use cranelift_codegen::settings::{self, Flags};
+use cranelift_entity::SecondaryMap;
+
+/// The depth of dominators from which on a function is not optimised.
+const MAX_DEPTH: u32 = 2000;
+
+/// The depth of the dominator tree.
+fn depth(ctx: &Context) -> u32 {
+    let mut depths: SecondaryMap<Block, u32> = SecondaryMap::new();
+    let mut deepest = 0;
+    for &block in ctx.domtree.cfg_postorder().iter().rev() {
+        let above = ctx.domtree.idom(block).map_or(0, |above| depths[above]);
+        depths[block] = above + 1;
+        deepest = deepest.max(above + 1);
+    }
+    deepest
+}
 
 /// Runs the mid-end on `ctx.func`. Afterwards `ctx.domtree` is up to date.
 pub fn optimize(ctx: &mut Context, flags: &Flags) {
@@ -22,6 +42,9 @@ pub fn optimize(ctx: &mut Context, flags: &Flags) {
     ctx.eliminate_unreachable_code(flags).expect(ok);
     ctx.remove_constant_phis(flags).expect(ok);
     ctx.func.dfg.resolve_all_aliases();
+    if depth(ctx) > MAX_DEPTH {
+        return;
+    }
     hide_divisors(ctx);
     ctx.egraph_pass(flags, &mut ControlPlane::default())
         .expect(ok);

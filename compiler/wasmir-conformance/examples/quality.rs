@@ -5,13 +5,13 @@
 //! take an `i32` and answer an `i64`, such as the kernels of `tests/fixtures`, each is called with its argument in both
 //! modules, in turn, in wasmtime: the answers must agree, the CPU times are compared as the median of the ratios of pairs.
 //! `--peer MODULE` compares with another module than the original. `--out FOLDER` leaves the original and what was emitted
-//! there, for `real/kernels.mjs`, which does the same in Node.
+//! there, for a look or for other engines.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::time::Instant;
 
+use wasmir_conformance::clock::cpu_seconds;
 use wasmir_conformance::stages;
 use wasmtime::{Engine, Instance, Module, Store, TypedFunc};
 
@@ -74,17 +74,6 @@ impl Side {
         }
         Ok((answer, cpu_seconds() - start))
     }
-}
-
-/// CPU time of this thread, where the system tells (Linux), else the time of day: other programs run meanwhile.
-fn cpu_seconds() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    nanos.map_or_else(
-        || START.get_or_init(Instant::now).elapsed().as_secs_f64(),
-        |nanos| nanos / 1e9,
-    )
 }
 
 fn run() -> Result<(), String> {

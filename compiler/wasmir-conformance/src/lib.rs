@@ -8,7 +8,7 @@
 //!   it also demands that every invalid or malformed module is refused *by the transform*.
 //! * [`differential`] makes modules from a seed ([`generate`]), runs original and transformed side by side, and compares
 //!   results, traps, memories, globals and tables after every call.
-//!
+//! * [`shapes`] makes functions of extreme shapes and any size: answers must be right, and time linear in the size.
 //!
 //! # Example
 //!
@@ -32,9 +32,11 @@
 //! assert_eq!(suite::run_script("two.wast", script, &broken).failures.len(), 1);
 //! ```
 
+pub mod clock;
 pub mod differential;
 pub mod engine;
 pub mod generate;
+pub mod shapes;
 pub mod stages;
 pub mod suite;
 pub mod value;
