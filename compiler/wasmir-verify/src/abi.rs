@@ -331,7 +331,9 @@ mod tests {
         let world = resolve.select_world(&[package], Some("app")).unwrap();
         let module = wasmir_lift::lift(&wat::parse_str(wat).unwrap()).unwrap();
         let list = check_abi(&module, &resolve, world);
-        list.iter().map(|mismatch| format!("{mismatch}\n")).collect()
+        list.iter()
+            .map(|mismatch| format!("{mismatch}\n"))
+            .collect()
     }
 
     const GOOD: &str = r#"(module

@@ -17,10 +17,7 @@ const ENTRIES: &[(&str, &[&str])] = &[
     ),
     ("begin_panic", &["std::panicking::begin_panic"]),
     ("resume_unwind", &["std::panic::resume_unwind"]),
-    (
-        "handle_alloc_error",
-        &["alloc::alloc::handle_alloc_error"],
-    ),
+    ("handle_alloc_error", &["alloc::alloc::handle_alloc_error"]),
 ];
 
 /// The functions of `module` at which a panic, or the end for want of memory, begins.

@@ -436,7 +436,10 @@ mod tests {
         let effects = Effects::new();
         assert_eq!(nearest("clcok", &effects), None, "two letters off in five");
         assert_eq!(nearest("clok", &effects).as_deref(), Some("clock"));
-        assert_eq!(nearest("atomic_raed", &effects).as_deref(), Some("atomic_read"));
+        assert_eq!(
+            nearest("atomic_raed", &effects).as_deref(),
+            Some("atomic_read")
+        );
         assert_eq!(nearest("billing", &effects), None);
     }
 }

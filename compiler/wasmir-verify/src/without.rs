@@ -35,8 +35,8 @@ use std::fmt;
 use wasmir::entity::SecondaryMap;
 use wasmir::passes::{dce, frame::Convention};
 use wasmir::{
-    Access, Block, Body, BodyBuilder, Callee, Func, FuncBody, FuncData, FuncType, Inst, Item, MemArg,
-    Module, Opcode, SrcLoc, Symbol, Terminator, Type,
+    Access, Block, Body, BodyBuilder, Callee, Func, FuncBody, FuncData, FuncType, Inst, Item,
+    MemArg, Module, Opcode, SrcLoc, Symbol, Terminator, Type,
 };
 
 use crate::effect::{Effect, EffectSet};
@@ -436,9 +436,9 @@ fn direct(term: &Terminator) -> Option<Func> {
 
 /// The first call of a doomed function in a block.
 fn cut_at(body: &Body, block: Block, doomed: &SecondaryMap<Func, bool>) -> Option<usize> {
-    body.blocks[block].insts.iter().position(|inst| {
-        matches!(*inst, Inst::Call { callee: Callee::Direct(func), .. } if doomed[func])
-    })
+    body.blocks[block].insts.iter().position(
+        |inst| matches!(*inst, Inst::Call { callee: Callee::Direct(func), .. } if doomed[func]),
+    )
 }
 
 /// How far the walk over a body came with a block.
@@ -510,11 +510,7 @@ fn needs(body: &Body, doomed: &SecondaryMap<Func, bool>) -> bool {
 }
 
 /// The ways into the program that have unwanted effects, each with the error in case it cannot do without.
-fn entries(
-    module: &Module,
-    inferred: &Inferred,
-    unwanted: EffectSet,
-) -> Vec<(Func, WithoutError)> {
+fn entries(module: &Module, inferred: &Inferred, unwanted: EffectSet) -> Vec<(Func, WithoutError)> {
     let start = module.start.map(|func| ("(start)", func));
     let exports = module
         .exports

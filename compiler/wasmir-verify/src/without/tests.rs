@@ -28,8 +28,7 @@ fn without_effects(functions: &str, effects: &[&str]) -> Result<(Removed, String
         let body = wasmir_lift::lift_body(&module, func).unwrap();
         module.funcs[func].body = FuncBody::Ir(Box::new(body));
     }
-    let removed =
-        without(&mut module, &inferred, unwanted).map_err(|error| error.to_string())?;
+    let removed = without(&mut module, &inferred, unwanted).map_err(|error| error.to_string())?;
     wasmir::reach::run(&mut module).unwrap();
     wasmir::verify_module(&module).unwrap();
     let left = infer(&module, &options).unwrap();
@@ -54,7 +53,10 @@ fn one_branch_goes_and_the_other_stays() {
             doomed: 1
         }
     );
-    assert!(!text.contains("import"), "the clock was only asked behind the net\n{text}");
+    assert!(
+        !text.contains("import"),
+        "the clock was only asked behind the net\n{text}"
+    );
     assert!(text.contains("wasm_effect_removed::net"), "{text}");
 }
 
@@ -104,7 +106,10 @@ fn doom_goes_up_through_callers_and_recursion() {
         &["net"],
     )
     .unwrap_err();
-    assert!(error.starts_with("`run` needs the effect `net` on every path: run → c"), "{error}");
+    assert!(
+        error.starts_with("`run` needs the effect `net` on every path: run → c"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -116,7 +121,11 @@ fn what_a_table_holds_traps_when_it_is_called() {
     )
     .unwrap();
     assert_eq!(removed.imports, 1);
-    assert!(text.contains("clock_time_get") && !text.contains("import \"wasi_snapshot_preview1\" \"sock_send\""), "{text}");
+    assert!(
+        text.contains("clock_time_get")
+            && !text.contains("import \"wasi_snapshot_preview1\" \"sock_send\""),
+        "{text}"
+    );
 }
 
 #[test]
@@ -129,9 +138,13 @@ fn operators_are_taken_out_too() {
     let (removed, text) = without_effects(program, &["memory_grow"]).unwrap();
     assert_eq!(removed.operators, 1);
     assert!(!text.contains("memory.grow"), "{text}");
-    let always = r#"(memory 1) (func $run (export "run") (result i32) (memory.grow (i32.const 1)))"#;
+    let always =
+        r#"(memory 1) (func $run (export "run") (result i32) (memory.grow (i32.const 1)))"#;
     let error = without_effects(always, &["memory_grow"]).unwrap_err();
-    assert_eq!(error, "`run` needs the effect `memory_grow` on every path: run (`memory.grow`)");
+    assert_eq!(
+        error,
+        "`run` needs the effect `memory_grow` on every path: run (`memory.grow`)"
+    );
 }
 
 #[test]
@@ -142,7 +155,10 @@ fn what_only_the_host_knows_cannot_be_taken_out() {
         &["host"],
     )
     .unwrap_err();
-    assert!(error.starts_with("the effect `host` cannot be taken out: run"), "{error}");
+    assert!(
+        error.starts_with("the effect `host` cannot be taken out: run"),
+        "{error}"
+    );
 }
 
 #[test]
