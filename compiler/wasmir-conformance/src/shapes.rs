@@ -200,6 +200,6 @@ fn step(a: u32, i: u32) -> u32 {
 /// Where block `at` of a web of `n` branches to.
 fn web(n: u32, at: u32) -> (u32, u32) {
     let bits = Stream::new(u64::from(at)).next_u64();
-    let pick = |bits: u32| (u64::from(bits) * u64::from(n) >> 32) as u32;
+    let pick = |bits: u32| ((u64::from(bits) * u64::from(n)) >> 32) as u32;
     (pick(bits as u32), pick((bits >> 32) as u32))
 }
