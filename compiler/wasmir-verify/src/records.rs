@@ -11,6 +11,7 @@
 //! # Cost
 //! Linear in the size of the section and of the module's calls and names.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -233,12 +234,19 @@ pub fn declare(module: &mut Module, options: &mut Options) -> Result<Declaration
             }
         }
         for &func in funcs.into_iter().flatten() {
-            // A function's own declaration counts before that of the trait it implements, which its macro checked.
+            // Declarations of the function and of the traits it implements are upper bounds, and all of them hold.
+            let contract = module.contracts.entry(func).or_default();
+            match &mut contract.effects {
+                Some(declared) => declared.retain(|name| record.effects.contains(name)),
+                none => *none = Some(record.effects.clone()),
+            }
+            // Its own place is the better one to point at; that of a trait does when there is no other.
+            let place = declarations.places.entry(func);
             let own = matches!(record.subject, Subject::Function { .. });
-            if own || !declarations.places.contains_key(&func) {
-                let contract = module.contracts.entry(func).or_default();
-                contract.effects = Some(record.effects.clone());
-                declarations.places.insert(func, record.place.clone());
+            match place {
+                Entry::Occupied(mut place) if own => drop(place.insert(record.place.clone())),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => drop(place.insert(record.place.clone())),
             }
         }
     }

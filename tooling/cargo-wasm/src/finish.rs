@@ -241,7 +241,7 @@ fn make(
     let (mut wir, mut clif) = (None, None);
     // Cargo may be told to make components by itself; those stay as they are.
     if !component::shape(&bytes, core)?.component
-        && (!options.request.is_empty() || has_section(&bytes, wasmir_verify::SECTION))
+        && (!options.request.is_empty() || tier1::is_called_for(&bytes))
     {
         let made = tier1::run(bytes, &places(core, base), &options.request, stages)?;
         (bytes, wir, clif) = (made.module, made.wir, made.clif);

@@ -32,6 +32,11 @@ use std::fmt;
 /// The module of the table's own functions, and the start of the names of imports with references.
 const PREFIX: &str = "wasmrust:ref";
 
+/// Whether an import is one that the pass works on.
+pub fn is_reference_import(module: &str, name: &str) -> bool {
+    module == PREFIX || name.starts_with(PREFIX)
+}
+
 /// What the pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {

@@ -29,8 +29,9 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wasmir::passes::pipeline;
+use wasmir::passes::{externref, pipeline};
 use wasmir::{FuncBody, Module, reach};
+use wasmparser::{Parser, Payload};
 use wasmir_verify::{EffectSet, Effects, WithoutError, affected, infer, without};
 
 /// Finished bodies are kept up to this many bytes per target folder.
@@ -158,6 +159,9 @@ pub(crate) fn run(
     run.stages.time("effects", || {
         contracts::check(&mut module, &mut options, places.file)
     })?;
+    run.stages.time("references", || {
+        use_references(&mut module, places.file)
+    })?;
     run.stage("reach", || reach::run(&mut module))?;
     if request.optimise {
         run.stage("lift", || lift_bodies(&mut module))?;
@@ -208,6 +212,39 @@ pub(crate) fn run(
     })
 }
 
+/// Makes reference types of the slot numbers by which `crates/wasm` speaks of references.
+fn use_references(module: &mut Module, file: &Path) -> Result<()> {
+    externref::run(module).map(drop).map_err(|malformed| {
+        let list: Vec<String> = malformed.iter().map(ToString::to_string).collect();
+        Error::user(format!(
+            "`{}` has imports over references that no host can satisfy",
+            report::relative(file)
+        ))
+        .cause(list.join("; "))
+        .hint("write them with `#[wasm::host]`, which gives them their names and types")
+        .into()
+    })
+}
+
+/// Whether a module has anything for [`run`] to do that nobody asked for: declarations to check, references to make.
+pub(crate) fn is_called_for(bytes: &[u8]) -> bool {
+    finish::has_section(bytes, wasmir_verify::SECTION) || imports_references(bytes)
+}
+
+fn imports_references(bytes: &[u8]) -> bool {
+    let imports = |payload| match payload {
+        Ok(Payload::ImportSection(imports)) => Some(imports),
+        _ => None,
+    };
+    Parser::new(0)
+        .parse_all(bytes)
+        .find_map(imports)
+        .is_some_and(|imports| {
+            let mut imports = imports.into_imports();
+            imports.any(|import| import.is_ok_and(|i| externref::is_reference_import(i.module, i.name)))
+        })
+}
+
 /// The module's bytes: emitted and proved, or as they came when nothing was changed.
 fn emitted(
     run: &mut Run<'_>,
@@ -216,7 +253,7 @@ fn emitted(
     unwanted: EffectSet,
     options: &wasmir_verify::Options,
 ) -> Result<Vec<u8>> {
-    if !request.changes() && run_is_unchanged(run.input) {
+    if !request.changes() && !is_called_for(run.input) {
         return Ok(run.input.to_vec());
     }
     let cache = request
@@ -236,11 +273,6 @@ fn emitted(
         let _ = cache.save();
     }
     Ok(output)
-}
-
-/// Whether there is no section of declarations to be dropped.
-fn run_is_unchanged(input: &[u8]) -> bool {
-    !finish::has_section(input, wasmir_verify::SECTION)
 }
 
 fn lift_bodies(module: &mut Module) -> std::result::Result<(), String> {
