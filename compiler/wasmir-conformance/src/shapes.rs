@@ -25,6 +25,16 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// A size at which growth shows.
+    pub fn great(self) -> usize {
+        match self {
+            Shape::Straight => 10_000,
+            // Live ranges of functions with thousands of loops in each other are widened loop by loop.
+            Shape::Loops => 1_000,
+            _ => 2_500,
+        }
+    }
+
     /// All shapes.
     pub const ALL: [Shape; 6] = [
         Shape::Straight,

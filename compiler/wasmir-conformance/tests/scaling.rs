@@ -1,8 +1,8 @@
-//! Functions of extreme shapes: right answers at moderate size, linear time and bounded depth at great size.
+//! Functions of extreme shapes: right answers at moderate size, valid code and bounded depth at great size.
 
 use codegen_cranelift::{Options, emit_module};
 use wasmir_conformance::shapes::Shape;
-use wasmir_conformance::{clock, engine, stages};
+use wasmir_conformance::{engine, stages};
 use wasmtime::{Instance, Module, Store};
 
 fn emit(shape: Shape, n: usize) -> Vec<u8> {
@@ -44,36 +44,11 @@ fn answers_are_right() {
     }
 }
 
-/// `SHAPE=Web` chooses one. Twice the size takes at most 2.6 times as long, whatever the shape (2.2 is the aim; a busy machine blurs it).
+/// Stacks and memory hold out; the example `scaling` measures time.
 #[test]
-fn time_is_linear() {
-    // One thread, so that its clock sees all that is done.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    pool.expect("a thread can be started").install(|| {
-        let wanted = std::env::var("SHAPE").unwrap_or_default();
-        let all = Shape::ALL.into_iter();
-        for shape in all.filter(|shape| format!("{shape:?}").contains(&wanted)) {
-            let n = match shape {
-                Shape::Straight => 10_000,
-                // Live ranges of functions with thousands of loops in each other are widened loop by loop.
-                Shape::Loops => 1_000,
-                _ => 2_500,
-            };
-            let time = |n: usize| {
-                let module = shape
-                    .module(n)
-                    .unwrap_or_else(|e| panic!("{shape:?}({n}): {e}"));
-                let emit = || emit_module(&module, &Options::default()).expect("it is emitted");
-                engine::validate(&emit()).unwrap_or_else(|e| panic!("{shape:?}({n}): {e}"));
-                clock::least(3, emit)
-            };
-            let (once, twice) = (time(n), time(2 * n));
-            let ratio = twice / once;
-            println!(
-                "{shape:?}: {n}: {once:.3} s, {}: {twice:.3} s, {ratio:.2}",
-                2 * n
-            );
-            assert!(ratio < 2.6, "{shape:?}: {ratio:.2} times as long");
-        }
-    });
+fn great_sizes_are_emitted() {
+    for shape in Shape::ALL {
+        let n = shape.great() * 2;
+        engine::validate(&emit(shape, n)).unwrap_or_else(|e| panic!("{shape:?}({n}): {e}"));
+    }
 }

@@ -31,8 +31,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmir::passes::{externref, pipeline};
 use wasmir::{FuncBody, Module, reach};
-use wasmparser::{Parser, Payload};
 use wasmir_verify::{EffectSet, Effects, WithoutError, affected, infer, without};
+use wasmparser::{Parser, Payload};
 
 /// Finished bodies are kept up to this many bytes per target folder.
 const CACHE_LIMIT: u64 = 64 << 20;
@@ -159,9 +159,8 @@ pub(crate) fn run(
     run.stages.time("effects", || {
         contracts::check(&mut module, &mut options, places.file)
     })?;
-    run.stages.time("references", || {
-        use_references(&mut module, places.file)
-    })?;
+    run.stages
+        .time("references", || use_references(&mut module, places.file))?;
     run.stage("reach", || reach::run(&mut module))?;
     if request.optimise {
         run.stage("lift", || lift_bodies(&mut module))?;
@@ -241,7 +240,9 @@ fn imports_references(bytes: &[u8]) -> bool {
         .find_map(imports)
         .is_some_and(|imports| {
             let mut imports = imports.into_imports();
-            imports.any(|import| import.is_ok_and(|i| externref::is_reference_import(i.module, i.name)))
+            imports.any(|import| {
+                import.is_ok_and(|i| externref::is_reference_import(i.module, i.name))
+            })
         })
 }
 
