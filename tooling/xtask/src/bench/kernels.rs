@@ -42,7 +42,7 @@ impl Bench for Kernels {
         let mut rows = Vec::new();
         for (profile, level, stage, limit) in [
             (Profile::Debug, "-O0", "opt", 0.5),
-            (Profile::Release, "-O3", "codegen", 1.05),
+            (Profile::Release, "-O3", "lift", 1.05),
         ] {
             let input = session.fixture("kernels", profile)?;
             let ours = session.path(&format!("kernels{level}.wasm"));
