@@ -2,7 +2,7 @@
 // Prints JSON: { kernel: [[ours, peer], …] } in milliseconds. Answers that differ are an error.
 import { readFileSync } from "node:fs";
 
-const SIZES = { sieve: 200, matmul: 60, nbody: 20000, sha256: 200, sort: 100, words: 300, mandelbrot: 150, dispatch: 3000 };
+const SIZES = { sieve: 3000, matmul: 250, nbody: 200000, sha256: 4000, sort: 1500, words: 5000, mandelbrot: 600, dispatch: 8000 };
 const [ours, peer, rounds] = process.argv.slice(2);
 const load = async (path) => (await WebAssembly.instantiate(readFileSync(path), {})).instance.exports;
 const modules = [await load(ours), await load(peer)];
