@@ -6,6 +6,7 @@
 mod all_types;
 mod bad_input;
 mod commands;
+mod contracts;
 mod effects;
 mod examples;
 mod objects;
