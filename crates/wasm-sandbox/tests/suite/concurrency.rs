@@ -133,10 +133,31 @@ fn open_files() -> usize {
 }
 
 /// Create, call, drop, over and over. `SOAK_CYCLES` makes it as long as one likes; 100,000 is what a
-/// release is held to.
+/// release is held to. It runs in a process of its own, since it counts memory and files of the whole process.
 #[test]
 #[cfg(target_os = "linux")]
 fn soak_without_growth() {
+    const ALONE: &str = "SOAK_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return soak();
+    }
+    let this = std::env::current_exe().expect("a test is a program");
+    let output = std::process::Command::new(this)
+        .args(["--exact", "concurrency::soak_without_growth", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .expect("it can be started again");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    print!("{printed}");
+    assert!(
+        output.status.success() && printed.contains("cycles:"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[cfg(target_os = "linux")]
+fn soak() {
     let cycles = std::env::var("SOAK_CYCLES")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -188,9 +209,9 @@ fn soak_without_growth() {
         "{cycles} cycles: {grown} KiB and {opened} files more than after the first {}",
         cycles / 4
     );
-    // The suite's other tests share the process: leave them some room, a leak has none.
-    assert!(grown < 256 << 10, "{cycles} cycles grew by {grown} KiB");
-    assert!(opened < 64, "{cycles} cycles opened {opened} files");
+    // An allocator may come to need a little more; a leak of a byte for each cycle would not be seen, one of a page would.
+    assert!(grown < 16 << 10, "{cycles} cycles grew by {grown} KiB");
+    assert!(opened < 8, "{cycles} cycles opened {opened} files");
 }
 
 #[test]
