@@ -1,7 +1,7 @@
 //! Whole programs through WasmIR: what an unoptimised module computes, it computes after it was lifted, reduced, inlined, freed of
 //! its frames and emitted anew. The original in the same engine is the oracle.
 
-use crate::support::{Output, cargo_wasm, root, set_up, shared_target};
+use crate::support::{Output, cargo_wasm, root, set_up, shared_target, stripped};
 use codegen_cranelift::module::{Options, emit_module};
 use wasmir::passes::pipeline;
 use wasmtime::{Engine, Instance, Module, Store};
@@ -67,17 +67,6 @@ fn answers(bytes: &[u8]) -> Vec<(&'static str, i64)> {
             (name, answer)
         })
         .collect()
-}
-
-/// The bytes of all sections that are not custom.
-fn stripped(bytes: &[u8]) -> u64 {
-    wasmparser::Parser::new(0)
-        .parse_all(bytes)
-        .map(|payload| payload.expect("a valid module"))
-        .filter_map(|payload| payload.as_section())
-        .filter(|(id, _)| *id != 0)
-        .map(|(_, range)| range.end - range.start)
-        .sum()
 }
 
 #[test]

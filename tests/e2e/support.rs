@@ -227,3 +227,14 @@ pub(crate) fn validated(file: &Path) -> Vec<u8> {
         .unwrap_or_else(|e| panic!("{} is not valid: {e}", file.display()));
     bytes
 }
+
+/// The bytes of all sections that are not custom.
+pub(crate) fn stripped(bytes: &[u8]) -> u64 {
+    wasmparser::Parser::new(0)
+        .parse_all(bytes)
+        .map(|payload| payload.expect("a valid module"))
+        .filter_map(|payload| payload.as_section())
+        .filter(|(id, _)| *id != 0)
+        .map(|(_, range)| range.end - range.start)
+        .sum()
+}

@@ -66,6 +66,7 @@ pub mod optimize;
 mod segments;
 pub mod select;
 pub mod stackify;
+pub mod standalone;
 pub mod translate;
 
 pub use cache::{Cache, CacheStats};

@@ -32,6 +32,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use wasmir::analysis::for_each_direct_callee;
 use wasmir::entity::SecondaryMap;
 use wasmir::passes::{dce, frame::Convention};
 use wasmir::{
@@ -51,7 +52,7 @@ const MESSAGE: i32 = 16;
 /// What was taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Imported functions replaced by stubs.
+    /// Imported functions replaced by functions that trap.
     pub imports: usize,
     /// Operators replaced by traps.
     pub operators: usize,
@@ -133,7 +134,7 @@ pub fn without(
         if matches!(module.funcs[func].body, FuncBody::Raw(_)) {
             return Err(WithoutError::Opaque { func });
         }
-        // Only what no stub can stand for is left: calls of functions that the host alone knows.
+        // Only what no such function can stand for is left: calls of functions that the host alone knows.
         if let Some(reason) = unknown(module, inferred, func, unwanted) {
             return Err(WithoutError::Unknown { reason });
         }
@@ -158,7 +159,7 @@ pub fn without(
         let report = reports.of(module, inferred, effect);
         doomed[report] = true;
         doomed[func] = true;
-        stub(module, func, report, inferred.effects.name(effect));
+        put_trap(module, func, report, inferred.effects.name(effect));
         removed.imports += 1;
     }
     for &func in &affected {
@@ -299,7 +300,7 @@ fn message(b: &mut BodyBuilder, stderr: Stderr, text: &str) {
 }
 
 /// Defines the imported function `func` as one that calls `report`.
-fn stub(module: &mut Module, func: Func, report: Func, effect: &str) {
+fn put_trap(module: &mut Module, func: Func, report: Func, effect: &str) {
     let params = module.func_type(func).map(|ty| ty.params.to_vec());
     let mut b = BodyBuilder::new(&params.unwrap_or_default());
     let entry = b.block();
@@ -376,7 +377,7 @@ fn doom(module: &Module, affected: &[Func], doomed: &mut SecondaryMap<Func, bool
     let mut callers: SecondaryMap<Func, Vec<Func>> = SecondaryMap::new();
     for &func in affected {
         if let FuncBody::Ir(body) = &module.funcs[func].body {
-            each_direct_call(body, |callee| callers[callee].push(func));
+            for_each_direct_callee(body, |callee| callers[callee].push(func));
         }
     }
     let mut queued: SecondaryMap<Func, bool> = SecondaryMap::new();
@@ -398,24 +399,6 @@ fn doom(module: &Module, affected: &[Func], doomed: &mut SecondaryMap<Func, bool
                 queued[caller] = true;
                 work.push(caller);
             }
-        }
-    }
-}
-
-fn each_direct_call(body: &Body, mut f: impl FnMut(Func)) {
-    for &block in &body.layout {
-        let data = &body.blocks[block];
-        for inst in &data.insts {
-            if let Inst::Call {
-                callee: Callee::Direct(func),
-                ..
-            } = *inst
-            {
-                f(func);
-            }
-        }
-        if let Some(func) = direct(&data.term) {
-            f(func);
         }
     }
 }

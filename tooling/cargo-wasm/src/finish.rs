@@ -365,7 +365,7 @@ fn optimised(wasm_opt: &Path, level: &str, core: &Path, bytes: &[u8]) -> Result<
             core.display()
         ))
         .cause(cause)
-        .hint("leave `wasm-opt` out, or use a newer binaryen")
+        .hint("`--no-wasm-opt` leaves it out; or use a newer binaryen")
     };
     let folder = core.parent().unwrap_or(Path::new("."));
     let [input, output] = [(); 2].map(|()| tempfile::NamedTempFile::new_in(folder));

@@ -87,6 +87,19 @@ struct Translator<'a, 'f> {
     temps: handlers::Temps,
 }
 
+/// The part of a function's type that CLIF can say: its numbers and vectors, without references.
+fn signature(ty: &wasmir::FuncType) -> Signature {
+    let params = |types: &[wasmir::Type]| -> Vec<AbiParam> {
+        let known = types.iter().filter_map(|&t| clif_type(t));
+        known.map(AbiParam::new).collect()
+    };
+    Signature {
+        params: params(&ty.params),
+        returns: params(&ty.results),
+        call_conv: CallConv::Tail,
+    }
+}
+
 /// Translates `body` of type `ty` into `func`, which must be empty.
 ///
 /// # Errors
@@ -99,19 +112,7 @@ pub fn translate(
     func: &mut Function,
     ctx: &mut FunctionBuilderContext,
 ) -> Result<Translation> {
-    let mut sig = Signature::new(CallConv::Tail);
-    sig.params.extend(
-        ty.params
-            .iter()
-            .filter_map(|&t| clif_type(t))
-            .map(AbiParam::new),
-    );
-    sig.returns.extend(
-        ty.results
-            .iter()
-            .filter_map(|&t| clif_type(t))
-            .map(AbiParam::new),
-    );
+    let mut sig = signature(ty);
     let opaque_results = ty.results.iter().any(|t| t.is_ref());
     if opaque_results {
         sig.returns.clear();
@@ -524,20 +525,7 @@ impl Translator<'_, '_> {
             return Ok(f);
         }
         let ty = self.signature_of(func)?.clone();
-        let mut sig = Signature::new(CallConv::Tail);
-        sig.params.extend(
-            ty.params
-                .iter()
-                .filter_map(|&t| clif_type(t))
-                .map(AbiParam::new),
-        );
-        sig.returns.extend(
-            ty.results
-                .iter()
-                .filter_map(|&t| clif_type(t))
-                .map(AbiParam::new),
-        );
-        let signature = self.b.import_signature(sig);
+        let signature = self.b.import_signature(signature(&ty));
         let name = self
             .b
             .func

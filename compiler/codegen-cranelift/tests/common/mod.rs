@@ -1,107 +1,17 @@
 //! Builds modules from CLIF text and runs them in wasmtime.
 
-use codegen_cranelift::env::{NS_FUNC, Standalone};
-use codegen_cranelift::{Emitter, select};
+use codegen_cranelift::standalone::emit_functions;
 use cranelift_codegen::data_value::DataValue;
 use cranelift_codegen::ir::{Function, Signature, Type, types};
-use wasm_encoder::{
-    CodeSection, ConstExpr, ElementSection, Elements, ExportKind, ExportSection, FunctionSection,
-    GlobalSection, GlobalType, MemorySection, MemoryType, Module, RefType, TableSection, TableType,
-    TypeSection, ValType,
-};
 
-/// Emits the functions as one module: function `k` is `u0:k`, exported under its name and in slot `k` of table 0;
-/// global 0 is the shadow stack's pointer. Memory 0 has one page.
+/// Emits the functions as one module, which must be valid.
 pub(crate) fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
-    let _ = NS_FUNC;
-    let mut env = Standalone {
-        stack_pointer: Some(0),
-        ..Standalone::default()
-    };
-    let mut type_of = Vec::new();
-    for f in funcs {
-        let sigs = std::iter::once(&f.signature).chain(f.dfg.signatures.values());
-        for (k, sig) in sigs.enumerate() {
-            let ty = (
-                select::abi_types(&sig.params).unwrap(),
-                select::abi_types(&sig.returns).unwrap(),
-            );
-            let index = env.types.iter().position(|t| *t == ty).unwrap_or_else(|| {
-                env.types.push(ty);
-                env.types.len() - 1
-            });
-            if k == 0 {
-                type_of.push(index as u32);
-            }
-        }
-    }
-    let mut types_section = TypeSection::new();
-    for (params, results) in &env.types {
-        types_section
-            .ty()
-            .function(params.iter().copied(), results.iter().copied());
-    }
-    let mut functions = FunctionSection::new();
-    let mut exports = ExportSection::new();
-    let mut code = CodeSection::new();
-    let mut emitter = Emitter::new();
-    emitter.optimize = optimize;
-    for (i, f) in funcs.iter().enumerate() {
-        functions.function(type_of[i]);
-        exports.export(
-            f.name.to_string().trim_start_matches('%'),
-            ExportKind::Func,
-            i as u32,
-        );
-        let body = emitter
-            .emit(f.clone(), &env)
-            .unwrap_or_else(|e| panic!("{e}\n{}", f.display()));
-        code.raw(&body.bytes);
-    }
-    let mut tables = TableSection::new();
-    tables.table(TableType {
-        element_type: RefType::FUNCREF,
-        table64: false,
-        minimum: funcs.len() as u64,
-        maximum: None,
-        shared: false,
-    });
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: 1,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    exports.export("memory", ExportKind::Memory, 0);
-    let mut globals = GlobalSection::new();
-    globals.global(
-        GlobalType {
-            val_type: ValType::I32,
-            mutable: true,
-            shared: false,
-        },
-        &ConstExpr::i32_const(0x8000),
-    );
-    let mut elements = ElementSection::new();
-    let all: Vec<u32> = (0..funcs.len() as u32).collect();
-    elements.active(
-        None,
-        &ConstExpr::i32_const(0),
-        Elements::Functions(all.into()),
-    );
-    let mut module = Module::new();
-    module
-        .section(&types_section)
-        .section(&functions)
-        .section(&tables)
-        .section(&memories)
-        .section(&globals)
-        .section(&exports)
-        .section(&elements)
-        .section(&code);
-    let bytes = module.finish();
+    let bytes = emit_functions(funcs, optimize)
+        .unwrap_or_else(|e| {
+            let clif: Vec<String> = funcs.iter().map(|f| f.display().to_string()).collect();
+            panic!("{e}\n{}", clif.join("\n"))
+        })
+        .wasm;
     let mut validator = wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all());
     if let Err(e) = validator.validate_all(&bytes) {
         let text = wasmprinter::print_bytes(&bytes).unwrap_or_else(|e| e.to_string());
