@@ -1,10 +1,11 @@
-//! What a contributor runs and a user never does: benchmarks and checks of the source tree.
+//! What a contributor runs and a user never does: benchmarks, fuzzing, checks of the source tree.
 //!
 //! ```text
 //! cargo xtask tidy                      # the rules of the house, also checked by `cargo test`
 //! cargo xtask bench --list
 //! cargo xtask bench --only build --runs 3
 //! cargo run --release -p xtask -- bench --write    # release builds on both sides, tables into docs/benchmarks.md
+//! cargo xtask fuzz wasmir/text --seconds 600     # libFuzzer by the stable compiler; without a name, all targets in turn
 //! ```
 //!
 //! A benchmark is one file in `src/bench/`, with one type that implements [`bench::Bench`] and one line in [`bench::all`].
@@ -12,6 +13,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod bench;
+pub mod fuzz;
 pub mod tidy;
 
 /// The root of the source tree.

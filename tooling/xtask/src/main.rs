@@ -1,9 +1,9 @@
-//! The `cargo xtask` command: `bench` and `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+//! The `cargo xtask` command: `bench`, `fuzz` and `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, tidy};
+use xtask::{bench, fuzz, tidy};
 
 /// What a contributor runs and a user never does
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ enum Arguments {
 enum Task {
     /// Measure against the peers, as ratios within one run
     Bench(Bench),
+    /// Fuzz with libFuzzer, by the stable compiler
+    Fuzz(Fuzz),
     /// Check the source tree against the rules of the house
     Tidy,
 }
@@ -46,9 +48,34 @@ struct Bench {
     wasm_opt: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct Fuzz {
+    /// The target, as CRATE/BINARY, or either half of it (default: all)
+    target: Option<String>,
+    /// List the targets and stop
+    #[arg(long)]
+    list: bool,
+    /// How long each target runs
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// How many processes work on one target at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: u32,
+    /// Watch over memory, for targets that reach `unsafe` code
+    #[arg(long)]
+    address_sanitizer: bool,
+    /// Run this input, of a finding for instance, and nothing else; may be repeated
+    #[arg(long = "input", value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+    /// Passed on to libFuzzer
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse() {
         Arguments::Task(Task::Bench(options)) => measure(options),
+        Arguments::Task(Task::Fuzz(options)) => fuzz(options),
         Arguments::Task(Task::Tidy) => check(),
     };
     match result {
@@ -83,6 +110,32 @@ fn measure(options: Bench) -> anyhow::Result<bool> {
         report.write(&xtask::root().join("docs/benchmarks.md"))?;
     }
     Ok(report.holds())
+}
+
+fn fuzz(options: Fuzz) -> anyhow::Result<bool> {
+    let root = xtask::root();
+    if options.list {
+        for target in fuzz::targets(&root)? {
+            println!("{}", target.name());
+        }
+        return Ok(true);
+    }
+    let outcomes = fuzz::run(
+        &root,
+        &fuzz::Options {
+            filter: options.target,
+            seconds: options.seconds,
+            jobs: options.jobs,
+            sanitizer: match options.address_sanitizer {
+                true => fuzz::Sanitizer::Address,
+                false => fuzz::Sanitizer::None,
+            },
+            inputs: options.inputs,
+            arguments: options.arguments,
+        },
+    )?;
+    print!("{}", fuzz::table(&outcomes));
+    Ok(outcomes.iter().all(|outcome| outcome.findings.is_empty()))
 }
 
 fn check() -> anyhow::Result<bool> {

@@ -22,7 +22,12 @@ pub fn raw(bytes: &[u8]) {
 
 /// Linker, reachability and passes on a generated module.
 pub fn modules(seed: u64) {
-    targets::check(random::module(&mut random::Rng(seed)));
+    targets::check(module(seed));
+}
+
+/// The module that is generated from a seed.
+pub fn module(seed: u64) -> wasmir::Module {
+    random::module(&mut random::Rng(seed))
 }
 
 /// Linker and layout on modules as text.
