@@ -111,53 +111,12 @@ pub fn doctor(env: &Environment) -> Vec<Finding> {
             "install `lld`, or any rustup toolchain",
         ),
     });
-    if let Some(rust) = &rust {
-        let ready_made = Target::ALL.iter().all(|t| rust.has_target(*t));
-        findings.push(match rust.library_source() {
-            Some(path) => Finding {
-                version: Some(rust.version.release.clone()),
-                ..Finding::found(
-                    "library source",
-                    &Tool {
-                        path,
-                        origin: rust.origin.clone(),
-                    },
-                )
-            },
-            None if ready_made => Finding::lacking(
-                "library source",
-                State::Optional,
-                "not installed; the targets are, so no build needs it",
-                "rustup component add rust-src",
-            ),
-            None => Finding::lacking(
-                "library source",
-                State::Missing,
-                "not installed",
-                format!("{APT_COMMAND}, or {RUSTUP_COMMAND}"),
-            ),
-        });
-        let wasi = discover::find_wasi_libc(env);
-        findings.push(match wasi {
-            Some(tool) => Finding {
-                version: None,
-                ..Finding::found("wasi-libc", &tool)
-            },
-            None if rust.has_target(Target::WasiP1) => Finding::lacking(
-                "wasi-libc",
-                State::Optional,
-                "not found; the installed target carries its own",
-                "install the package `wasi-libc`",
-            ),
-            None => Finding::lacking(
-                "wasi-libc",
-                State::Missing,
-                "`wasm32-wasip1` needs it",
-                "install the package `wasi-libc`",
-            ),
-        });
-        findings.extend(Target::ALL.map(|target| library(env, rust, target)));
-    }
+    findings.push(library_source(rust.as_ref()));
+    findings.push(wasi_libc(env, rust.as_ref()));
+    findings.extend(Target::ALL.map(|target| match &rust {
+        Some(rust) => library(env, rust, target),
+        None => without_rustc(&format!("std for {target}")),
+    }));
     findings.push(match discover::find_wasm_opt(env) {
         Some(tool) => Finding::found("wasm-opt", &tool),
         None => Finding::lacking(
@@ -168,6 +127,67 @@ pub fn doctor(env: &Environment) -> Vec<Finding> {
         ),
     });
     findings
+}
+
+/// What cannot be judged before there is a rustc.
+fn without_rustc(name: &str) -> Finding {
+    Finding::lacking(
+        name,
+        State::Missing,
+        "needs a rustc first",
+        "cargo wasm setup --yes",
+    )
+}
+
+/// The source of the standard library, of which sysroots are built.
+fn library_source(rust: Option<&discover::Rust>) -> Finding {
+    const NAME: &str = "library source";
+    let Some(rust) = rust else {
+        return without_rustc(NAME);
+    };
+    match rust.library_source() {
+        Some(path) => Finding {
+            version: Some(rust.version.release.clone()),
+            ..Finding::found(
+                NAME,
+                &Tool {
+                    path,
+                    origin: rust.origin.clone(),
+                },
+            )
+        },
+        None if Target::ALL.iter().all(|t| rust.has_target(*t)) => Finding::lacking(
+            NAME,
+            State::Optional,
+            "not installed; the targets are, so no build needs it",
+            "rustup component add rust-src",
+        ),
+        None => Finding::lacking(
+            NAME,
+            State::Missing,
+            "not installed",
+            format!("{APT_COMMAND}, or {RUSTUP_COMMAND}"),
+        ),
+    }
+}
+
+/// The C library of `wasm32-wasip1`; an installed target brings its own.
+fn wasi_libc(env: &Environment, rust: Option<&discover::Rust>) -> Finding {
+    const NAME: &str = "wasi-libc";
+    const REMEDY: &str = "install the package `wasi-libc`";
+    match discover::find_wasi_libc(env) {
+        Some(tool) => Finding {
+            version: None,
+            ..Finding::found(NAME, &tool)
+        },
+        None if rust.is_some_and(|rust| rust.has_target(Target::WasiP1)) => Finding::lacking(
+            NAME,
+            State::Optional,
+            "not found; the installed target carries its own",
+            REMEDY,
+        ),
+        None => Finding::lacking(NAME, State::Missing, "`wasm32-wasip1` needs it", REMEDY),
+    }
 }
 
 /// The compiled library of one target.

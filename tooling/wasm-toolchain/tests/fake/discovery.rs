@@ -15,12 +15,23 @@ fn an_empty_machine_is_told_what_to_do() {
         "{hint}"
     );
     assert_eq!(missing(&machine.env()).len(), 1);
+    // Everything that a build will need is named at once, not only what is missing first.
     let findings = doctor(&machine.env());
-    assert!(
-        findings
-            .iter()
-            .any(|f| f.name == "rustc" && f.state == State::Missing && f.remedy.is_some())
-    );
+    for name in [
+        "rustc",
+        "linker",
+        "library source",
+        "wasi-libc",
+        "std for wasm32-unknown-unknown",
+        "std for wasm32-wasip1",
+    ] {
+        assert!(
+            findings
+                .iter()
+                .any(|f| f.name == name && f.state == State::Missing && f.remedy.is_some()),
+            "{name}: {findings:?}"
+        );
+    }
 }
 
 #[test]
