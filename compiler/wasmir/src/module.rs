@@ -9,7 +9,7 @@ use crate::debug::DebugInfo;
 use crate::entities::*;
 use crate::inst::Imm;
 use crate::op::Opcode;
-use crate::symbol::{Import, Reloc, Symbol};
+use crate::symbol::{Import, Linkage, Reloc, Symbol};
 use crate::types::{HeapType, RefType, Type, Types};
 use cranelift_entity::PrimaryMap;
 use cranelift_entity::packed_option::PackedOption;
@@ -210,6 +210,16 @@ pub enum DataKind {
         strings: bool,
         /// Declared elsewhere.
         undefined: bool,
+    },
+    /// A further symbol of an object's data: it has no bytes of its own. What it names is a local symbol, so that no other object's
+    /// data takes its place.
+    Alias {
+        /// The data.
+        of: Data,
+        /// Where in the data.
+        offset: u32,
+        /// How much of the data.
+        size: u32,
     },
 }
 
@@ -454,6 +464,11 @@ impl Module {
     /// An empty module.
     pub fn new() -> Module {
         Module::default()
+    }
+
+    /// Whether linking may put another definition in the place of `func`'s: nothing may be concluded from its body.
+    pub fn is_replaceable(&self, func: Func) -> bool {
+        self.relocatable && self.funcs[func].symbol.linkage == Linkage::Weak
     }
 
     /// The imports in the order of a file: those of the import order first, then functions, tables, memories, tags and

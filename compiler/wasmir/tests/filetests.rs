@@ -58,7 +58,10 @@ fn outcome(kind: &str, text: &str) -> String {
 /// Runs a pass and says what it did.
 fn pass(name: &str, module: &mut Module) -> String {
     match name {
-        "frame" => format!("{:?}", passes::frame::run_on_module(module)),
+        "frame" => {
+            let made = passes::pipeline::run(module, &passes::pipeline::Options::FRAMES);
+            format!("{:?}", made.frames)
+        }
         "fold" => format!("{:?}", passes::fold::run(module)),
         "pipeline" => format!("{:?}", passes::pipeline::run(module, &Default::default())),
         _ => {

@@ -42,7 +42,10 @@ fn bodies(module: &mut Module) -> impl Iterator<Item = &mut Body> {
 pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
     let start = Instant::now();
     let stats = match pass {
-        Pass::Frame => format!("{:?}", passes::frame::run_on_module(module)),
+        Pass::Frame => {
+            let made = passes::pipeline::run(module, &passes::pipeline::Options::FRAMES);
+            format!("{:?}", made.frames)
+        }
         Pass::Pipeline => {
             format!(
                 "{:?}",
@@ -52,9 +55,7 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
         Pass::Dce => {
             let mut sum = passes::dce::Stats::default();
             for body in bodies(module) {
-                let stats = passes::dce::run(body);
-                sum.insts += stats.insts;
-                sum.blocks += stats.blocks;
+                sum += passes::dce::run(body);
             }
             format!("{sum:?}")
         }

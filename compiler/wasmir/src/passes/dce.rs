@@ -1,4 +1,4 @@
-//! Dead code elimination: instructions whose results nobody reads, and blocks nobody reaches.
+//! Dead code elimination: instructions whose results nobody reads, blocks nobody reaches, stack slots nobody names.
 //!
 //! # Algorithm
 //! Uses of each local are counted over the reachable blocks. An instruction that may go when unused
@@ -11,7 +11,7 @@
 
 use crate::analysis::Dominators;
 use crate::body::Body;
-use crate::entities::{Block, Local};
+use crate::entities::{Block, Local, StackSlot};
 use crate::inst::Inst;
 use cranelift_entity::SecondaryMap;
 
@@ -22,6 +22,16 @@ pub struct Stats {
     pub insts: usize,
     /// Blocks.
     pub blocks: usize,
+    /// Stack slots.
+    pub slots: usize,
+}
+
+impl std::ops::AddAssign for Stats {
+    fn add_assign(&mut self, other: Stats) {
+        self.insts += other.insts;
+        self.blocks += other.blocks;
+        self.slots += other.slots;
+    }
 }
 
 /// Runs the pass.
@@ -87,7 +97,37 @@ pub fn run(body: &mut Body) -> Stats {
             body.blocks[block].retain(|i, _| gone.binary_search(&(i as u32)).is_err());
         }
     }
+    stats.slots = slots(body);
     stats
+}
+
+/// Removes the stack slots that no instruction names, and numbers the others anew.
+fn slots(body: &mut Body) -> usize {
+    if body.slots.is_empty() {
+        return 0;
+    }
+    let mut named: SecondaryMap<StackSlot, bool> = SecondaryMap::new();
+    for &block in &body.layout {
+        for inst in &body.blocks[block].insts {
+            if let Inst::StackAddr { slot, .. } = *inst {
+                named[slot] = true;
+            }
+        }
+    }
+    let old = std::mem::take(&mut body.slots);
+    let mut numbers: SecondaryMap<StackSlot, StackSlot> =
+        SecondaryMap::with_default(StackSlot::from_u32(0));
+    for (slot, &data) in old.iter().filter(|(slot, _)| named[*slot]) {
+        numbers[slot] = body.slots.push(data);
+    }
+    for i in 0..body.layout.len() {
+        for inst in &mut body.blocks[body.layout[i]].insts {
+            if let Inst::StackAddr { slot, .. } = inst {
+                *slot = numbers[*slot];
+            }
+        }
+    }
+    old.len() - body.slots.len()
 }
 
 #[cfg(test)]
@@ -114,7 +154,8 @@ mod tests {
             run(&mut body),
             Stats {
                 insts: 3,
-                blocks: 1
+                blocks: 1,
+                slots: 0,
             }
         );
         assert_eq!(body.num_insts(), 2, "the division may trap and stays");

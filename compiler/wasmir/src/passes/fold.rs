@@ -12,6 +12,7 @@
 //! # Soundness
 //! A function's identity can be observed through tables, references and addresses only. Those keep the
 //! function they name; only direct calls, tail calls and invocations are changed, and they cannot tell.
+//! In a relocatable module a weak definition may yet be another's, and takes no part.
 //! Traps and line numbers of a folded function are those of the one kept.
 //!
 //! # Cost
@@ -58,7 +59,9 @@ fn duplicates(module: &Module) -> SecondaryMap<Func, PackedOption<Func>> {
     let mut first = FxHashMap::default();
     let mut same = SecondaryMap::new();
     for (func, data) in module.funcs.iter() {
-        if let FuncBody::Ir(body) = &data.body {
+        if let FuncBody::Ir(body) = &data.body
+            && !module.is_replaceable(func)
+        {
             let kept = *first
                 .entry((data.ty, encode_body(&without_locs(body))))
                 .or_insert(func);

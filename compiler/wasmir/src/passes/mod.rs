@@ -6,3 +6,4 @@ pub mod fold;
 pub mod frame;
 pub mod inline;
 pub mod pipeline;
+mod schedule;

@@ -1,18 +1,30 @@
 //! The order of passes for a whole program.
 //!
-//! Functions are visited callees first: calls to finished callees are inlined, then the frame is
+//! Functions are visited callees first: calls to finished callees are inlined, then frames and stack slots are
 //! promoted (which wants the inlined code, and the summaries of what was not inlined), then what
 //! became dead is removed. What is left of a function is what its callers see.
+//!
+//! # Parallel work
+//! What becomes of a function depends on its own body and on finished callees that precede it in the call graph's order,
+//! and on nothing else; functions that do not call each other are worked on at the same time ([`super::schedule`]), and the
+//! result is the same for any number of threads.
+//!
+//! # Weak definitions
+//! In a relocatable module a strong definition from elsewhere may take the place of a weak one. Weak functions are
+//! optimised, but nothing is concluded from their bodies: they are not inlined and have no summary.
 //!
 //! # Cost
 //! Linear in the size of the program before and after; inlining bounds growth.
 
-use super::{dce, frame, inline};
+use super::{dce, frame, inline, schedule};
 use crate::analysis::CallGraph;
+use crate::body::Body;
+use crate::debug::DebugInfo;
 use crate::entities::Func;
 use crate::inst::SrcLoc;
 use crate::module::{FuncBody, Module};
-use cranelift_entity::SecondaryMap;
+use cranelift_entity::EntityRef;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What is done.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +33,8 @@ pub struct Options {
     pub inline: Option<inline::Limits>,
     /// Whether to promote frames.
     pub frames: bool,
+    /// Whether to remove dead code.
+    pub dead: bool,
 }
 
 impl Default for Options {
@@ -28,8 +42,18 @@ impl Default for Options {
         Options {
             inline: Some(inline::Limits::default()),
             frames: true,
+            dead: true,
         }
     }
+}
+
+impl Options {
+    /// Promotion of frames alone.
+    pub const FRAMES: Options = Options {
+        inline: None,
+        frames: true,
+        dead: false,
+    };
 }
 
 /// What was done.
@@ -44,8 +68,7 @@ pub struct Stats {
 }
 
 /// Positions that the line tables give no line say nothing; without them, inlining puts in those of calls.
-fn forget_lineless(module: &mut Module) {
-    let debug = &module.debug;
+fn forget_lineless(debug: &DebugInfo, body: &mut Body) {
     if debug.rows.is_empty() {
         return;
     }
@@ -53,15 +76,105 @@ fn forget_lineless(module: &mut Module) {
         Some((_, line, _)) if line > 0 => loc,
         _ => SrcLoc::NONE,
     };
-    for func in module.funcs.values_mut() {
-        if let FuncBody::Ir(body) = &mut func.body {
-            for &block in &body.layout {
-                let data = &mut body.blocks[block];
-                for loc in data.locs.iter_mut().chain([&mut data.term_loc]) {
-                    *loc = known(*loc);
-                }
-            }
+    for &block in &body.layout {
+        let data = &mut body.blocks[block];
+        for loc in data.locs.iter_mut().chain([&mut data.term_loc]) {
+            *loc = known(*loc);
         }
+    }
+}
+
+/// A function that is done.
+struct Finished {
+    body: Box<Body>,
+    /// Its weight, if it may be copied.
+    weight: Option<usize>,
+    /// What it does with its parameters, if callers may rely on that.
+    summary: Option<frame::Summary>,
+    stats: Stats,
+}
+
+/// What all threads see.
+struct Work<'a> {
+    module: &'a Module,
+    graph: &'a CallGraph,
+    options: &'a Options,
+    /// What all functions share for the promotion of frames.
+    frames: Option<frame::Context<'a>>,
+    /// The bodies as they were, each taken once.
+    bodies: Vec<Mutex<Option<Box<Body>>>>,
+    finished: Vec<OnceLock<Finished>>,
+}
+
+impl Work<'_> {
+    fn function(&self, func: Func) {
+        let place = &self.bodies[func.index()];
+        // Nobody panics with the lock held: the body is taken, and that is all.
+        let body = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut body) = body else { return };
+        forget_lineless(&self.module.debug, &mut body);
+        let replaceable = self.module.is_replaceable(func);
+        let mut stats = Stats::default();
+        if let Some(limits) = &self.options.inline {
+            let made = inline::run(&mut body, limits, |callee| self.candidate(callee, func));
+            stats.calls = made.calls;
+        }
+        let mut summary = None;
+        let callees = Preceding {
+            work: self,
+            caller: func,
+        };
+        if let Some(shared) = self.frames {
+            let context = frame::Context {
+                callees: &callees,
+                ..shared
+            };
+            let (made, found) = frame::run(&mut body, &context);
+            stats.frames = made;
+            summary = Some(found).filter(|_| !replaceable);
+        }
+        if self.options.dead {
+            stats.dead = dce::run(&mut body);
+        }
+        let copied = self.options.inline.is_some() && !replaceable && inline::can_inline(&body);
+        let weight = copied.then(|| inline::weight(&body));
+        let done = Finished {
+            body,
+            weight,
+            summary,
+            stats,
+        };
+        // Each function is visited once.
+        let _ = self.finished[func.index()].set(done);
+    }
+
+    /// A callee that `caller` may rely on; another may be done as well, or not yet.
+    fn finished(&self, callee: Func, caller: Func) -> Option<&Finished> {
+        if !self.graph.precedes(callee, caller) {
+            return None;
+        }
+        self.finished.get(callee.index())?.get()
+    }
+
+    fn candidate(&self, callee: Func, caller: Func) -> Option<inline::Candidate<'_>> {
+        let found = self.finished(callee, caller)?;
+        Some(inline::Candidate {
+            body: &found.body,
+            weight: found.weight?,
+            single: self.graph.mentions(callee) == 1,
+        })
+    }
+}
+
+/// The callees whose summaries `caller` may rely on.
+struct Preceding<'a> {
+    work: &'a Work<'a>,
+    caller: Func,
+}
+
+impl frame::Callees for Preceding<'_> {
+    fn summary(&self, callee: Func) -> Option<&frame::Summary> {
+        self.work.finished(callee, self.caller)?.summary.as_ref()
     }
 }
 
@@ -69,50 +182,140 @@ fn forget_lineless(module: &mut Module) {
 ///
 /// Functions that nothing mentions any more are left for reachability to remove.
 pub fn run(module: &mut Module, options: &Options) -> Stats {
-    let mut stats = Stats::default();
-    forget_lineless(module);
     let graph = CallGraph::of(module);
-    let convention = options
-        .frames
-        .then(|| frame::Convention::of(module))
-        .flatten();
-    let mut summaries: SecondaryMap<Func, Option<frame::Summary>> = SecondaryMap::new();
-    // Weights of finished bodies that can be copied.
-    let mut finished: SecondaryMap<Func, Option<usize>> = SecondaryMap::new();
-    for &func in graph.callees_first() {
-        let FuncBody::Ir(body) = &mut module.funcs[func].body else {
-            continue;
-        };
-        let mut body = std::mem::take(&mut **body);
-        if let Some(limits) = &options.inline {
-            let made = inline::run(&mut body, limits, |callee| {
-                let weight = finished[callee]?;
-                let FuncBody::Ir(body) = &module.funcs[callee].body else {
-                    return None;
-                };
-                Some(inline::Candidate {
-                    body,
-                    weight,
-                    single: graph.mentions(callee) == 1,
-                })
-            });
-            stats.calls += made.calls;
+    let take = |body: &mut FuncBody| match std::mem::replace(body, FuncBody::None) {
+        FuncBody::Ir(body) => Some(body),
+        other => {
+            *body = other;
+            None
         }
-        if let Some(convention) = convention {
-            let context = frame::Context {
-                convention,
-                summaries: &summaries,
-                rebase: true,
-            };
-            let (made, summary) = frame::run(&mut body, &context);
-            stats.frames += made;
-            summaries[func] = Some(summary);
+    };
+    let bodies = module.funcs.values_mut();
+    let bodies = bodies
+        .map(|func| Mutex::new(take(&mut func.body)))
+        .collect();
+    let work = Work {
+        module,
+        graph: &graph,
+        options,
+        frames: match options.frames {
+            true => frame::Context::of(module, &()),
+            false => None,
+        },
+        bodies,
+        finished: module.funcs.keys().map(|_| OnceLock::new()).collect(),
+    };
+    schedule::callees_first(&graph, |func| work.function(func));
+    let finished = work.finished;
+    let mut stats = Stats::default();
+    for (func, done) in module.funcs.values_mut().zip(finished) {
+        if let Some(done) = done.into_inner() {
+            func.body = FuncBody::Ir(done.body);
+            stats.calls += done.stats.calls;
+            stats.frames += done.stats.frames;
+            stats.dead += done.stats.dead;
         }
-        let made = dce::run(&mut body);
-        stats.dead.insts += made.insts;
-        stats.dead.blocks += made.blocks;
-        finished[func] = inline::can_inline(&body).then(|| inline::weight(&body));
-        module.funcs[func].body = FuncBody::Ir(Box::new(body));
     }
     stats
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inst::{Access, Callee, Inst, MemArg};
+    use crate::module::{FuncData, GlobalData, MemoryData};
+    use crate::symbol::Symbol;
+    use crate::types::{FuncType, Type};
+    use crate::{BodyBuilder, Opcode};
+
+    /// A few hundred functions with frames that call one another at random, in circles too.
+    fn tangle() -> Module {
+        let mut module = Module::new();
+        let memory = module.memories.push(MemoryData {
+            index64: false,
+            shared: false,
+            min: 1,
+            max: None,
+            page_size_log2: None,
+            import: None,
+            symbol: Symbol::default(),
+        });
+        let stack_pointer = module.globals.push(GlobalData {
+            ty: Type::I32,
+            mutable: true,
+            shared: false,
+            init: None,
+            import: None,
+            symbol: Symbol::local("__stack_pointer"),
+        });
+        let ty = module
+            .types
+            .intern_func(FuncType::new([Type::I32], [Type::I32]));
+        let mut state = 7u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        const FUNCS: u32 = 400;
+        for _ in 0..FUNCS {
+            let mut b = BodyBuilder::new(&[Type::I32]);
+            let block = b.block();
+            b.switch_to(block);
+            let (x, top) = (b.param(0), b.local(Type::I32));
+            b.push(Inst::GlobalGet {
+                dst: top,
+                global: stack_pointer,
+            });
+            let size = b.i32_const(32);
+            let frame = b.binary(Opcode::I32Sub, Type::I32, top, size);
+            b.push(Inst::GlobalSet {
+                global: stack_pointer,
+                src: frame,
+            });
+            let arg = MemArg {
+                memory,
+                offset: u64::from(random(4)) * 8,
+                access: Access::new(2),
+            };
+            b.store(Opcode::I32Store, frame, x, arg);
+            let mut value = b.load(Opcode::I32Load, Type::I32, frame, arg);
+            for _ in 0..random(4) {
+                let result = b.local(Type::I32);
+                let passed = if random(2) == 0 { frame } else { value };
+                let callee = Callee::Direct(Func::from_u32(random(FUNCS)));
+                b.call(callee, &[result], &[passed]);
+                let again = b.load(Opcode::I32Load, Type::I32, frame, arg);
+                value = b.binary(Opcode::I32Add, Type::I32, result, again);
+            }
+            b.push(Inst::GlobalSet {
+                global: stack_pointer,
+                src: top,
+            });
+            b.ret(&[value]);
+            module.funcs.push(FuncData {
+                ty,
+                import: None,
+                symbol: Symbol::default(),
+                body: FuncBody::Ir(Box::new(b.finish())),
+            });
+        }
+        module
+    }
+
+    #[test]
+    fn any_number_of_threads_makes_the_same() {
+        let made = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let mut module = tangle();
+            let stats = pool
+                .expect("threads")
+                .install(|| run(&mut module, &Options::default()));
+            assert!(stats.calls > 0 && stats.frames.slots > 0, "{stats:?}");
+            (stats, crate::encode_module(&module))
+        };
+        let one = made(1);
+        for threads in [2, 7] {
+            assert!(made(threads) == one, "{threads} threads");
+        }
+    }
 }

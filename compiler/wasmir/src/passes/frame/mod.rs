@@ -1,9 +1,9 @@
-//! Frame promotion: loads and stores of the shadow stack become locals.
+//! Frame promotion: loads and stores of the shadow stack and of stack slots become locals (mem2reg and SROA).
 //!
-//! Unoptimised code keeps every variable in a frame of linear memory below `__stack_pointer`. This
-//! pass finds the bytes of a frame that nothing but the function's own loads and stores can touch,
-//! keeps them in locals instead, and removes stores that nobody reads. A frame of which nothing is
-//! left is not made at all.
+//! Unoptimised code keeps every variable in memory: in a frame below `__stack_pointer` if LLVM made it, in a stack
+//! slot of the body (`stack_addr`) if one of our front ends did. This pass finds the bytes that nothing but the
+//! function's own loads and stores can touch, keeps them in locals instead, and removes stores that nobody reads. A
+//! frame of which nothing is left is not made at all.
 //!
 //! # Input, output
 //! A body as a front end or the lifter makes it; the same body with fewer memory accesses, and a
@@ -11,7 +11,7 @@
 //!
 //! # Algorithm
 //! 1. An abstract interpretation (`values`) tells for each local whether it is a known distance from
-//!    the stack pointer at entry, or from a parameter. It is flow-insensitive in locals and frame
+//!    the stack pointer at entry, from a stack slot, or from a parameter. It is flow-insensitive in locals and frame
 //!    slots, flow-sensitive in the stack pointer, and *optimistic*: a slot is taken to hold what the
 //!    function itself stores there, until something shows that others may reach it. The solution is a
 //!    greatest fixed point, found by iteration; values and doubts only grow.
@@ -20,12 +20,12 @@
 //! 3. Slots that no doubt fell upon are rewritten (`promote`).
 //! 4. What stays in memory is reached through one base (`rebase`).
 //!
-//! Summaries are made callees first ([`run_on_module`]); recursion is taken as escape.
+//! Summaries are made callees first ([`super::pipeline`]); recursion is taken as escape.
 //!
 //! # Soundness
-//! What is promoted must be what no one else reads or writes. The argument rests on what compilers to
-//! wasm's C ABI (LLVM, and so rustc and clang) guarantee, and the pass runs on nothing else:
-//! [`Convention::of`] asks for a mutable `i32` global named `__stack_pointer`.
+//! What is promoted must be what no one else reads or writes. For stack slots WasmIR says so. For the shadow stack the
+//! argument rests on what compilers to wasm's C ABI (LLVM, and so rustc and clang) guarantee, and nothing else is
+//! touched: [`Convention::of`] asks for a mutable `i32` global named `__stack_pointer`.
 //!
 //! * *Frames are private.* A function's frame is `[sp - size, sp)` of its entry; nobody touches it but
 //!   through an address that the function handed out. Code below `sp` belongs to callees.
@@ -34,6 +34,7 @@
 //!   directions: `end` pointers and `container_of` walk backwards. Which frame is meant is told by the
 //!   values the stack pointer had; an address on a border counts for both sides. Frames that use the
 //!   same bytes one after the other, as those of functions inlined in turn do, count as one.
+//! * *Stack slots are objects.* An address of a slot that escapes costs that slot alone.
 //! * *Locals are read after they are written.* A local that might be read before is taken to hold
 //!   zero as well as what is assigned to it.
 //! * *Frame bytes are written before they are read*, as in any program whose source has no undefined
@@ -57,14 +58,12 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use summary::{ParamUse, Summary};
+pub use summary::{Callees, ParamUse, Summary};
 
-use crate::analysis::CallGraph;
 use crate::body::Body;
-use crate::entities::{Func, Global, Memory};
-use crate::module::{FuncBody, Module};
+use crate::entities::{Global, Memory};
+use crate::module::Module;
 use crate::types::Type;
-use cranelift_entity::SecondaryMap;
 
 /// Where a module keeps its shadow stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +96,33 @@ impl Convention {
 }
 
 /// What the pass needs to know beyond the body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Where the stack is.
-    pub convention: Convention,
-    /// What is known of callees; an absent summary means that anything may happen.
-    pub summaries: &'a SecondaryMap<Func, Option<Summary>>,
+    /// The memory that stack slots lie in, and the shadow stack if there is one.
+    pub memory: Memory,
+    /// The stack pointer; without one only stack slots are promoted.
+    pub stack_pointer: Option<Global>,
+    /// What is known of callees.
+    pub callees: &'a dyn Callees,
     /// Whether what stays in memory is reached through one base.
     pub rebase: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a module's functions; `None` if no memory can hold a frame.
+    pub fn of(module: &Module, callees: &'a dyn Callees) -> Option<Context<'a>> {
+        let memory = module.memories.keys().next()?;
+        (!module.memories[memory].index64).then(|| Context {
+            memory,
+            stack_pointer: Convention::of(module).map(|convention| convention.stack_pointer),
+            callees,
+            rebase: true,
+        })
+    }
+
+    fn is_stack_pointer(&self, global: Global) -> bool {
+        self.stack_pointer == Some(global)
+    }
 }
 
 /// What the pass did.
@@ -145,29 +163,4 @@ pub fn run(body: &mut Body, context: &Context<'_>) -> (Stats, Summary) {
         }
         None => (Stats::default(), Summary::default()),
     }
-}
-
-/// Runs the pass on every body in WasmIR form, callees first.
-pub fn run_on_module(module: &mut Module) -> Stats {
-    let mut stats = Stats::default();
-    let Some(convention) = Convention::of(module) else {
-        return stats;
-    };
-    let mut summaries: SecondaryMap<Func, Option<Summary>> = SecondaryMap::new();
-    for &func in CallGraph::of(module).callees_first() {
-        let FuncBody::Ir(body) = &mut module.funcs[func].body else {
-            continue;
-        };
-        let (made, summary) = run(
-            body,
-            &Context {
-                convention,
-                summaries: &summaries,
-                rebase: true,
-            },
-        );
-        stats += made;
-        summaries[func] = Some(summary);
-    }
-    stats
 }

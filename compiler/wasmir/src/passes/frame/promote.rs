@@ -4,7 +4,7 @@
 //! anything: loads extend), one of eight an `i64`, one of sixteen a `v128`; a slot that only float
 //! instructions touch becomes a float. A slot that is never loaded is not kept at all.
 
-use super::values::{Analysis, Base, Value};
+use super::values::{Analysis, Base, Region, Value};
 use super::{Context, Stats};
 use crate::body::{BlockData, Body};
 use crate::entities::Local;
@@ -169,8 +169,8 @@ impl Sink<'_> {
 /// Rewrites `body` by what `analysis` found.
 pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysis) -> Stats {
     let mut stats = Stats::default();
-    let mut homes: FxHashMap<i32, Home> = FxHashMap::default();
-    for (offset, slot) in analysis.slots.promoted() {
+    let mut homes: FxHashMap<(Region, i32), Home> = FxHashMap::default();
+    for (region, offset, slot) in analysis.frames.promoted() {
         let ty = match (slot.width, slot.float) {
             (1 | 2, _) | (4, false) => Type::I32,
             (4, true) => Type::F32,
@@ -183,20 +183,21 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
         } else {
             Home::Nowhere
         };
-        homes.insert(offset, home);
+        homes.insert((region, offset), home);
     }
     stats.slots = homes.len();
-    let unframe =
-        analysis.slots.nothing_remains() && only_frames_move_the_stack(body, context, analysis);
+    let unframe = analysis.frames.region(Region::STACK).nothing_remains()
+        && only_frames_move_the_stack(body, context, analysis);
     if homes.is_empty() && !unframe {
         return stats;
     }
     let home_of = |addr, offset, op: Opcode| -> Option<Home> {
         let access = analysis.frame_access(addr, offset, op.access_width()?)?;
         analysis
-            .slots
+            .frames
+            .region(access.region)
             .promotable(access.offset, access.width)
-            .then(|| homes[&access.offset])
+            .then(|| homes[&(access.region, access.offset)])
     };
     let mut moved = false;
     for i in 0..body.layout.len() {
@@ -222,7 +223,7 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
                     addr,
                     memory,
                     offset,
-                } if memory == context.convention.memory && !access.is_volatile() => {
+                } if memory == context.memory && !access.is_volatile() => {
                     match (load_of(op), home_of(addr, offset, op)) {
                         (Some(step), Some(Home::Local(slot))) => {
                             stats.loads += 1;
@@ -239,10 +240,7 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
                     value,
                     memory,
                     offset,
-                } if memory == context.convention.memory
-                    && !access.is_volatile()
-                    && is_plain(op) =>
-                {
+                } if memory == context.memory && !access.is_volatile() && is_plain(op) => {
                     match home_of(addr, offset, op) {
                         Some(home) => {
                             stats.stores += 1;
@@ -253,9 +251,7 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
                         None => sink.push(inst),
                     }
                 }
-                Inst::GlobalSet { global, .. }
-                    if unframe && global == context.convention.stack_pointer =>
-                {
+                Inst::GlobalSet { global, .. } if unframe && context.is_stack_pointer(global) => {
                     moved = true;
                 }
                 _ => sink.push(inst),
@@ -276,7 +272,7 @@ fn only_frames_move_the_stack(body: &Body, context: &Context<'_>, analysis: &Ana
         .filter(|&&block| analysis.stack_at(block) != Value::Unset)
         .all(|&block| {
             body.blocks[block].insts.iter().all(|inst| match *inst {
-                Inst::GlobalSet { global, src } if global == context.convention.stack_pointer => {
+                Inst::GlobalSet { global, src } if context.is_stack_pointer(global) => {
                     matches!(analysis.value(src), Value::Ptr(Base::Stack, _))
                 }
                 _ => true,

@@ -36,7 +36,6 @@ fn distance(analysis: &Analysis, local: Local) -> Option<i32> {
 
 /// The frame address that an instruction mentions, if it can be written in terms of the base.
 fn mention(inst: &Inst, context: &Context<'_>, analysis: &Analysis) -> Option<i32> {
-    let convention = context.convention;
     match *inst {
         Inst::Load {
             addr,
@@ -49,7 +48,7 @@ fn mention(inst: &Inst, context: &Context<'_>, analysis: &Analysis) -> Option<i3
             memory,
             offset,
             ..
-        } if memory == convention.memory => {
+        } if memory == context.memory => {
             let whole = i64::from(distance(analysis, addr)?) + i64::try_from(offset).ok()?;
             i32::try_from(whole).ok()
         }
@@ -58,7 +57,7 @@ fn mention(inst: &Inst, context: &Context<'_>, analysis: &Analysis) -> Option<i3
             dst,
             ..
         } => distance(analysis, dst),
-        Inst::GlobalGet { dst, global } if global == convention.stack_pointer => {
+        Inst::GlobalGet { dst, global } if context.is_stack_pointer(global) => {
             distance(analysis, dst)
         }
         _ => None,
@@ -67,7 +66,9 @@ fn mention(inst: &Inst, context: &Context<'_>, analysis: &Analysis) -> Option<i3
 
 /// Rewrites `body`; gives the number of loads and stores that changed.
 pub(super) fn rebase(body: &mut Body, context: &Context<'_>, analysis: &Analysis) -> usize {
-    let Some(entry) = body.entry() else { return 0 };
+    let (Some(entry), Some(stack_pointer)) = (body.entry(), context.stack_pointer) else {
+        return 0;
+    };
     let (mut low, mut high, mut accesses) = (i32::MAX, i32::MIN, 0);
     for &block in &body.layout {
         for inst in &body.blocks[block].insts {
@@ -132,7 +133,7 @@ pub(super) fn rebase(body: &mut Body, context: &Context<'_>, analysis: &Analysis
     let first = [
         Inst::GlobalGet {
             dst: top,
-            global: context.convention.stack_pointer,
+            global: stack_pointer,
         },
         Inst::Const {
             dst: bits,

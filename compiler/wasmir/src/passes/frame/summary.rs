@@ -1,5 +1,7 @@
 //! What a function does with the pointers it is given: what its callers' frames need to know.
 
+use crate::entities::Func;
+
 /// What happens to a pointer parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamUse {
@@ -43,5 +45,18 @@ impl Summary {
     /// What happens to parameter `index`.
     pub fn param(&self, index: usize) -> ParamUse {
         self.params.get(index).copied().unwrap_or(ParamUse::Escapes)
+    }
+}
+
+/// What is known of callees.
+pub trait Callees: Sync {
+    /// The summary of `callee`; nothing means that anything may happen.
+    fn summary(&self, callee: Func) -> Option<&Summary>;
+}
+
+/// Nothing is known.
+impl Callees for () {
+    fn summary(&self, _: Func) -> Option<&Summary> {
+        None
     }
 }

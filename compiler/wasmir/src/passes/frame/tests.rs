@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::inst::{Callee, Inst, MemArg};
+use crate::module::FuncBody;
+use crate::passes::pipeline;
 use crate::types::FuncType;
-use crate::{Access, BodyBuilder, GlobalData, Local, MemoryData, Opcode, Symbol};
+use crate::{Access, BodyBuilder, Func, GlobalData, Local, MemoryData, Opcode, Symbol};
 
 fn module() -> (Module, Convention) {
     let mut module = Module::new();
@@ -123,16 +125,17 @@ fn memory_accesses(body: &Body) -> usize {
     })
 }
 
+fn context(convention: Convention, callees: &dyn Callees) -> Context<'_> {
+    Context {
+        memory: convention.memory,
+        stack_pointer: Some(convention.stack_pointer),
+        callees,
+        rebase: false,
+    }
+}
+
 fn run_alone(convention: Convention, body: &mut Body) -> (Stats, Summary) {
-    let summaries = SecondaryMap::new();
-    run(
-        body,
-        &Context {
-            convention,
-            summaries: &summaries,
-            rebase: false,
-        },
-    )
+    run(body, &context(convention, &()))
 }
 
 #[test]
@@ -186,7 +189,6 @@ fn an_address_given_away_keeps_the_frame() {
 #[test]
 fn a_callee_that_reads_four_bytes_costs_four_bytes() {
     let (_, convention) = module();
-    let mut summaries = SecondaryMap::new();
     let callee = Func::from_u32(3);
     // The callee spills its parameter and reads through the copy: only following the spill shows that it keeps
     // nothing.
@@ -200,7 +202,13 @@ fn a_callee_that_reads_four_bytes_costs_four_bytes() {
     let (_, summary) = run_alone(convention, &mut body);
     assert_eq!(summary.params, [ParamUse::Within { low: 8, high: 12 }]);
     assert_eq!(memory_accesses(&body), 1);
-    summaries[callee] = Some(summary);
+    struct Known(Func, Summary);
+    impl Callees for Known {
+        fn summary(&self, callee: Func) -> Option<&Summary> {
+            (callee == self.0).then_some(&self.1)
+        }
+    }
+    let known = Known(callee, summary);
 
     let mut f = Frame::new(convention, &[Type::I32], 32, true);
     let x = f.b.param(0);
@@ -213,14 +221,7 @@ fn a_callee_that_reads_four_bytes_costs_four_bytes() {
     let y = f.load(12);
     let sum = f.b.binary(Opcode::I32Add, Type::I32, result, y);
     let mut body = f.finish(true, &[sum]);
-    let (stats, _) = run(
-        &mut body,
-        &Context {
-            convention,
-            summaries: &summaries,
-            rebase: false,
-        },
-    );
+    let (stats, _) = run(&mut body, &context(convention, &known));
     assert_eq!(
         stats,
         Stats {
@@ -352,7 +353,7 @@ fn callees_come_first_and_recursion_is_taken_as_escape() {
             body: FuncBody::Ir(Box::new(body)),
         });
     }
-    let stats = run_on_module(&mut module);
+    let stats = pipeline::run(&mut module, &pipeline::Options::FRAMES).frames;
     assert_eq!(stats.slots, 1, "one in function 0, none in function 2");
 }
 

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //!                 Other                    may be anything
-//!      /      |          |       \
-//!  Const(k)  Ptr(sp, k)  Ptr(param, k)     exactly that
-//!      \      |          |       /
+//!      /      |          |            |            \
+//!  Const(k)  Ptr(sp, k)  Ptr(slot, k)  Ptr(param, k)     exactly that
+//!      \      |          |            |            /
 //!                 Unset                    not assigned (yet)
 //! ```
 //!
-//! Each local and each promotable slot has one value for the whole body, the join of all that is
+//! Each local and each promotable range of bytes has one value for the whole body, the join of all that is
 //! assigned to it; the stack pointer has one value at each point. A pointer that is joined with
 //! anything else, or used by anything that is not followed here, escapes.
 
 use super::Context;
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::summary::{ParamUse, Summary};
 use crate::analysis::{Dominators, possibly_unassigned};
 use crate::body::{BlockData, Body, Pool};
-use crate::entities::{Block, Local, Memory};
+use crate::entities::{Block, Local, Memory, StackSlot};
 use crate::inst::{Access, Callee, Imm, Inst, Operands, Terminator};
 use crate::op::Opcode;
 use crate::types::Type;
@@ -31,8 +31,56 @@ const MAX_ROUNDS: usize = 12;
 pub(super) enum Base {
     /// The stack pointer at entry.
     Stack,
+    /// A stack slot of the body.
+    Slot(StackSlot),
     /// A parameter.
     Param(u32),
+}
+
+/// Bytes that are the function's own: a place in [`Frames`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Region(u32);
+
+impl Region {
+    /// The frames below the stack pointer.
+    pub(super) const STACK: Region = Region(0);
+
+    /// The region that a pointer leads into; parameters lead into none of ours.
+    fn of(base: Base) -> Option<Region> {
+        match base {
+            Base::Stack => Some(Region::STACK),
+            Base::Slot(slot) => Some(Region(slot.as_u32() + 1)),
+            Base::Param(_) => None,
+        }
+    }
+}
+
+/// The bytes of the frames below the stack pointer and of each stack slot.
+#[derive(Debug)]
+pub(super) struct Frames(Vec<Slots>);
+
+impl Frames {
+    fn new(body: &Body) -> Frames {
+        Frames(vec![Slots::default(); body.slots.len() + 1])
+    }
+
+    /// The bytes of a region.
+    pub(super) fn region(&self, region: Region) -> &Slots {
+        &self.0[region.0 as usize]
+    }
+
+    fn region_mut(&mut self, region: Region) -> &mut Slots {
+        &mut self.0[region.0 as usize]
+    }
+
+    /// What can become locals.
+    pub(super) fn promoted(&self) -> impl Iterator<Item = (Region, i32, Slot)> {
+        (0..).zip(&self.0).flat_map(|(region, slots)| {
+            slots
+                .promoted()
+                .map(move |(offset, slot)| (Region(region), offset, slot))
+        })
+    }
 }
 
 /// An abstract value.
@@ -49,10 +97,12 @@ pub(super) enum Value {
     Other,
 }
 
-/// A load or store whose address is in a frame.
+/// A load or store whose address is in a region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameAccess {
-    /// The first byte, relative to the stack pointer at entry.
+    /// The region.
+    pub(super) region: Region,
+    /// The first byte, relative to the stack pointer at entry or to the start of the stack slot.
     pub(super) offset: i32,
     /// The number of bytes.
     pub(super) width: u32,
@@ -64,8 +114,8 @@ pub(super) struct Analysis {
     values: SecondaryMap<Local, Value>,
     /// The stack pointer at the start of each block.
     stack_in: SecondaryMap<Block, Value>,
-    /// The frame's bytes.
-    pub(super) slots: Slots,
+    /// The bytes of all regions.
+    pub(super) frames: Frames,
     params: Vec<ParamUse>,
     returns: Value,
     /// Something does not look like code of the convention.
@@ -79,7 +129,7 @@ impl Analysis {
         let mut analysis = Analysis {
             values: SecondaryMap::new(),
             stack_in: SecondaryMap::new(),
-            slots: Slots::default(),
+            frames: Frames::new(body),
             params: vec![ParamUse::UNUSED; body.num_params as usize],
             returns: Value::Unset,
             foreign: false,
@@ -123,13 +173,16 @@ impl Analysis {
 
     /// The frame bytes that a plain access of `width` bytes at `addr + offset` touches.
     pub(super) fn frame_access(&self, addr: Local, offset: u64, width: u32) -> Option<FrameAccess> {
-        match self.values[addr] {
-            Value::Ptr(Base::Stack, base) => {
-                let offset = i32::try_from(i64::from(base) + i64::try_from(offset).ok()?).ok()?;
-                Some(FrameAccess { offset, width })
-            }
-            _ => None,
-        }
+        let Value::Ptr(base, from) = self.values[addr] else {
+            return None;
+        };
+        let region = Region::of(base)?;
+        let offset = i32::try_from(i64::from(from) + i64::try_from(offset).ok()?).ok()?;
+        Some(FrameAccess {
+            region,
+            offset,
+            width,
+        })
     }
 
     /// What the function does with its parameters.
@@ -151,7 +204,13 @@ impl Analysis {
 
     fn escape(&mut self, value: Value) {
         match value {
-            Value::Ptr(Base::Stack, offset) => self.slots.escape(offset),
+            Value::Ptr(Base::Stack, offset) => self.frames.region_mut(Region::STACK).escape(offset),
+            // One address of a slot reaches all of it.
+            Value::Ptr(base @ Base::Slot(_), _) => {
+                if let Some(region) = Region::of(base) {
+                    self.frames.region_mut(region).escape(0);
+                }
+            }
             Value::Ptr(Base::Param(param), _) => {
                 let entry = &mut self.params[param as usize];
                 self.changes += u64::from(*entry != ParamUse::Escapes);
@@ -192,7 +251,11 @@ impl Analysis {
             return self.escape(pointer);
         };
         match base {
-            Base::Stack => self.slots.reside(low, high),
+            Base::Stack | Base::Slot(_) => {
+                if let Some(region) = Region::of(base) {
+                    self.frames.region_mut(region).reside(low, high);
+                }
+            }
             Base::Param(param) => {
                 let old = self.params[param as usize];
                 self.params[param as usize].widen(low, high);
@@ -211,7 +274,8 @@ struct Walker<'a, 'b> {
 
 impl Walker<'_, '_> {
     fn total_changes(&self) -> u64 {
-        self.analysis.changes + self.analysis.slots.changes()
+        let regions = self.analysis.frames.0.iter().map(Slots::changes);
+        self.analysis.changes + regions.sum::<u64>()
     }
 
     fn value(&self, local: Local) -> Value {
@@ -252,13 +316,16 @@ impl Walker<'_, '_> {
                 self.analysis.assign(dst, value);
             }
             Inst::Copy { dst, src } => self.analysis.assign(dst, self.value(src)),
-            Inst::GlobalGet { dst, global } if global == self.context.convention.stack_pointer => {
+            Inst::GlobalGet { dst, global } if self.context.is_stack_pointer(global) => {
                 if let Value::Ptr(Base::Stack, offset) = *stack {
-                    self.analysis.slots.border(offset);
+                    self.analysis
+                        .frames
+                        .region_mut(Region::STACK)
+                        .border(offset);
                 }
                 self.analysis.assign(dst, *stack);
             }
-            Inst::GlobalSet { global, src } if global == self.context.convention.stack_pointer => {
+            Inst::GlobalSet { global, src } if self.context.is_stack_pointer(global) => {
                 *stack = match self.value(src) {
                     value @ (Value::Ptr(Base::Stack, _) | Value::Unset) => value,
                     value => {
@@ -310,10 +377,16 @@ impl Walker<'_, '_> {
                 self.bulk(op, imm.expand().map(|i| self.pool().imms[i]), operands);
             }
             Inst::Call { callee, operands } => self.call(callee, operands),
-            Inst::ConstWide { .. }
-            | Inst::StackAddr { .. }
-            | Inst::SymAddr { .. }
-            | Inst::GlobalGet { .. } => {
+            Inst::StackAddr { dst, slot, offset } if self.body.locals[dst] == Type::I32 => {
+                self.analysis
+                    .assign(dst, Value::Ptr(Base::Slot(slot), offset));
+            }
+            Inst::StackAddr { dst, slot, .. } => {
+                // A slot of a 64-bit memory.
+                self.analysis.escape(Value::Ptr(Base::Slot(slot), 0));
+                self.analysis.assign(dst, Value::Other);
+            }
+            Inst::ConstWide { .. } | Inst::SymAddr { .. } | Inst::GlobalGet { .. } => {
                 self.define_unknown(inst);
             }
             Inst::Ternary { .. } | Inst::GlobalSet { .. } => {
@@ -367,12 +440,27 @@ impl Walker<'_, '_> {
     fn offset(&mut self, base: Base, from: i32, to: Option<i32>) -> Option<Value> {
         let to = to?;
         if base == Base::Stack && to < from {
-            self.analysis.slots.frame(to, from);
+            self.analysis
+                .frames
+                .region_mut(Region::STACK)
+                .frame(to, from);
         }
         Some(Value::Ptr(base, to))
     }
 
-    /// The frame bytes of an access that could become one of a local; every other access through a
+    /// Whether an access reaches beyond its region.
+    fn outside(&self, access: FrameAccess) -> bool {
+        let end = access.offset.saturating_add(access.width as i32);
+        match access.region {
+            Region::STACK => end > 0,
+            Region(slot) => {
+                let size = self.body.slots[StackSlot::from_u32(slot - 1)].size;
+                access.offset < 0 || i64::from(end) > i64::from(size)
+            }
+        }
+    }
+
+    /// The bytes of an access that could become one of a local; every other access through a
     /// pointer is recorded as touching memory.
     fn plain(
         &mut self,
@@ -384,7 +472,7 @@ impl Walker<'_, '_> {
     ) -> Option<FrameAccess> {
         let pointer = self.value(addr);
         let width = op.access_width().unwrap_or(16);
-        if memory != self.context.convention.memory {
+        if memory != self.context.memory {
             self.analysis.escape(pointer);
             return None;
         }
@@ -393,9 +481,12 @@ impl Walker<'_, '_> {
             return None;
         };
         match self.analysis.frame_access(addr, offset, width) {
-            Some(found) if found.offset.saturating_add(width as i32) > 0 => {
-                // Above the frame: the caller's memory, which no compiled function reaches this way.
-                self.analysis.foreign = true;
+            Some(found) if self.outside(found) => {
+                match found.region {
+                    // Above the frame: the caller's memory, which no compiled function reaches this way.
+                    Region::STACK => self.analysis.foreign = true,
+                    _ => self.analysis.escape(pointer),
+                }
                 None
             }
             Some(found) if !access.is_volatile() && super::promote::is_plain(op) => Some(found),
@@ -415,17 +506,18 @@ impl Walker<'_, '_> {
         memory: Memory,
         offset: u64,
     ) -> Value {
-        let Some(FrameAccess { offset, width }) = self.plain(op, access, addr, memory, offset)
+        let Some(FrameAccess {
+            region,
+            offset,
+            width,
+        }) = self.plain(op, access, addr, memory, offset)
         else {
             return Value::Other;
         };
-        self.analysis
-            .slots
-            .access(offset, width, true, super::promote::is_float(op));
+        let slots = self.analysis.frames.region_mut(region);
+        slots.access(offset, width, true, super::promote::is_float(op));
         match op {
-            Opcode::I32Load if self.analysis.slots.promotable(offset, width) => {
-                self.analysis.slots.value(offset)
-            }
+            Opcode::I32Load if slots.promotable(offset, width) => slots.value(offset),
             _ => Value::Other,
         }
     }
@@ -440,30 +532,35 @@ impl Walker<'_, '_> {
         offset: u64,
     ) {
         let stored = self.value(value);
-        let Some(FrameAccess { offset, width }) = self.plain(op, access, addr, memory, offset)
+        let Some(FrameAccess {
+            region,
+            offset,
+            width,
+        }) = self.plain(op, access, addr, memory, offset)
         else {
             return self.analysis.escape(stored);
         };
-        self.analysis
-            .slots
-            .access(offset, width, false, super::promote::is_float(op));
-        if op == Opcode::I32Store && self.analysis.slots.promotable(offset, width) {
-            let joined = self
-                .analysis
-                .join(self.analysis.slots.value(offset), stored);
-            self.analysis.slots.set_value(offset, joined);
+        let slots = self.analysis.frames.region_mut(region);
+        slots.access(offset, width, false, super::promote::is_float(op));
+        let old = slots.value(offset);
+        let new = if op == Opcode::I32Store && slots.promotable(offset, width) {
+            self.analysis.join(old, stored)
         } else {
             // Also what the slot was thought to keep to itself until now.
             self.analysis.escape(stored);
-            self.analysis.escape(self.analysis.slots.value(offset));
-            self.analysis.slots.set_value(offset, Value::Other);
-        }
+            self.analysis.escape(old);
+            Value::Other
+        };
+        self.analysis
+            .frames
+            .region_mut(region)
+            .set_value(offset, new);
     }
 
     /// Operators with lists of operands; copies and fills of known length touch known bytes.
     fn bulk(&mut self, op: Opcode, imm: Option<Imm>, operands: Operands) {
         let args = self.pool().args(operands).to_vec();
-        let here = self.context.convention.memory;
+        let here = self.context.memory;
         let pointers = match (op, imm) {
             (Opcode::MemoryCopy, Some(Imm::MemoryMemory(a, b))) if a == here && b == here => 2,
             (Opcode::MemoryFill, Some(Imm::Memory(a))) if a == here => 1,
@@ -488,7 +585,7 @@ impl Walker<'_, '_> {
     fn call(&mut self, callee: Callee, operands: Operands) {
         let context = self.context;
         let summary = match callee {
-            Callee::Direct(func) => context.summaries.get(func).and_then(Option::as_ref),
+            Callee::Direct(func) => context.callees.summary(func),
             Callee::Indirect { .. } | Callee::Ref(_) => None,
         };
         for i in 0..operands.num_args() {
@@ -534,26 +631,34 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// The first result is not always the same parameter.
+    fn returns_anything(&mut self) {
+        let joined = self.analysis.join(self.analysis.returns, Value::Other);
+        self.analysis.changes += u64::from(joined != self.analysis.returns);
+        self.analysis.returns = joined;
+    }
+
     fn terminator(&mut self, term: &Terminator) {
         match *term {
             Terminator::Return(operands) => {
                 for i in 0..operands.num_args() {
                     let value = self.value(self.pool().args(operands)[i]);
-                    if i == 0 && !matches!(value, Value::Ptr(Base::Stack, _)) {
+                    if i == 0 && matches!(value, Value::Ptr(Base::Param(_), _) | Value::Unset) {
                         let joined = self.analysis.join(self.analysis.returns, value);
                         self.analysis.changes += u64::from(joined != self.analysis.returns);
                         self.analysis.returns = joined;
-                    } else {
-                        self.analysis.escape(value);
+                        continue;
+                    }
+                    self.analysis.escape(value);
+                    if i == 0 {
+                        self.returns_anything();
                     }
                 }
             }
             Terminator::ReturnCall { callee, operands } => {
                 // The frame is gone when the callee runs; a pointer into it would dangle.
                 self.call(callee, operands);
-                let joined = self.analysis.join(self.analysis.returns, Value::Other);
-                self.analysis.changes += u64::from(joined != self.analysis.returns);
-                self.analysis.returns = joined;
+                self.returns_anything();
             }
             Terminator::Invoke {
                 callee, operands, ..
