@@ -5,6 +5,7 @@
 //! cargo xtask bench --list
 //! cargo xtask bench --only build --runs 3
 //! cargo run --release -p xtask -- bench --write    # release builds on both sides, tables into docs/benchmarks.md
+//! cargo xtask real-modules --only sqlite           # programs that people ship, recompiled and run
 //! cargo xtask fuzz wasmir/text --seconds 600     # libFuzzer by the stable compiler; without a name, all targets in turn
 //! ```
 //!
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub mod bench;
 pub mod fuzz;
+pub mod real_modules;
 pub mod tidy;
 
 /// The root of the source tree.

@@ -1,9 +1,9 @@
-//! The `cargo xtask` command: `bench`, `fuzz` and `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+//! The `cargo xtask` command: `bench`, `fuzz`, `real-modules`, `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, fuzz, tidy};
+use xtask::{bench, fuzz, real_modules, tidy};
 
 /// What a contributor runs and a user never does
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Task {
     Bench(Bench),
     /// Fuzz with libFuzzer, by the stable compiler
     Fuzz(Fuzz),
+    /// Recompile programs that people ship as npm packages, and run them (needs Node)
+    RealModules(RealModules),
     /// Check the source tree against the rules of the house
     Tidy,
 }
@@ -72,10 +74,24 @@ struct Fuzz {
     arguments: Vec<String>,
 }
 
+#[derive(Debug, clap::Args)]
+struct RealModules {
+    /// Only programs whose name contains this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// How many pairs of processes are timed
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// The `wasmir` to recompile with (default: built now, in the profile of this command)
+    #[arg(long, value_name = "PATH")]
+    wasmir: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse() {
         Arguments::Task(Task::Bench(options)) => measure(options),
         Arguments::Task(Task::Fuzz(options)) => fuzz(options),
+        Arguments::Task(Task::RealModules(options)) => recompile(options),
         Arguments::Task(Task::Tidy) => check(),
     };
     match result {
@@ -136,6 +152,16 @@ fn fuzz(options: Fuzz) -> anyhow::Result<bool> {
     )?;
     print!("{}", fuzz::table(&outcomes));
     Ok(outcomes.iter().all(|outcome| outcome.findings.is_empty()))
+}
+
+fn recompile(options: RealModules) -> anyhow::Result<bool> {
+    let report = real_modules::run(&real_modules::Options {
+        only: options.only,
+        runs: options.runs,
+        wasmir: options.wasmir,
+    })?;
+    print!("{}", report.markdown());
+    Ok(report.holds())
 }
 
 fn check() -> anyhow::Result<bool> {

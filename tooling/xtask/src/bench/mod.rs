@@ -28,6 +28,7 @@ use anyhow::{Context, Result, ensure};
 pub use measure::{Cost, measure};
 pub use report::{Report, Section};
 pub use session::{Profile, Session};
+pub(crate) use session::{copy, profile, tool};
 pub use stats::{Limit, Measure, Row};
 
 /// A benchmark: measures some rows.

@@ -231,11 +231,7 @@ impl Session {
 
     /// The profile of the tools.
     pub(super) fn profile(&self) -> &'static str {
-        if cfg!(debug_assertions) {
-            "dev"
-        } else {
-            "release"
-        }
+        profile()
     }
 }
 
@@ -276,8 +272,17 @@ impl Project {
     }
 }
 
+/// The profile of our tools: that of this program.
+pub(crate) fn profile() -> &'static str {
+    if cfg!(debug_assertions) {
+        "dev"
+    } else {
+        "release"
+    }
+}
+
 /// Builds a tool of ours beside this program, in the same profile.
-fn tool(package: &str, program: &str) -> Result<PathBuf> {
+pub(crate) fn tool(package: &str, program: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(env!("CARGO"));
     command
@@ -310,7 +315,8 @@ fn clean(command: &mut Command) {
     command.env("CARGO_TERM_COLOR", "never");
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder, without what Cargo builds in it.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read `{}`", from.display()))? {
         let entry = entry?;
