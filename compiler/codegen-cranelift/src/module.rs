@@ -504,7 +504,7 @@ impl<'a> Writer<'a> {
                 DataKind::Passive => {
                     section.passive(d.bytes.iter().copied());
                 }
-                DataKind::Symbol { .. } => {
+                DataKind::Symbol { .. } | DataKind::Alias { .. } => {
                     return Err(ErrorKind::Unsupported(
                         "data symbol that was not laid out".into(),
                     ));

@@ -101,7 +101,7 @@ fn check(module: &Module) -> Result<()> {
         return refused("a second memory");
     }
     for data in module.datas.values() {
-        if !matches!(data.kind, DataKind::Symbol { .. }) {
+        if !matches!(data.kind, DataKind::Symbol { .. } | DataKind::Alias { .. }) {
             return refused("a segment that is not a symbol");
         }
     }

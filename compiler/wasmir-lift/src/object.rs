@@ -6,8 +6,9 @@
 //! or data symbol they lie in by bisection.
 //!
 //! What has two symbols is there twice as far as functions go: the second symbol gets a copy of the body, so that either
-//! can be replaced by another object's. A local second symbol of data is an offset from the first; one that other
-//! objects may name is refused.
+//! can be replaced by another object's. A local second symbol of data is an offset from the first; one that other objects may
+//! name is an alias, and then so is the first: the data themselves get a local symbol without a name, since any of the names may
+//! come to mean another object's data.
 //!
 //! # What does not survive
 //! Element segments, which only repeat what relocations say. `.debug_*` sections, whose line tables have been read.
@@ -148,10 +149,31 @@ struct Segment {
     align_log2: u8,
     strings: bool,
     tls: bool,
-    /// Its symbols: offset, size, and what is known of each.
-    symbols: Vec<(u32, u32, Symbol)>,
+    /// Its symbols.
+    symbols: Vec<Placed>,
     /// Its pieces in the list of all.
     pieces: std::ops::Range<usize>,
+    /// Further symbols of its pieces.
+    aliases: Vec<Data>,
+}
+
+/// A symbol of a segment.
+struct Placed {
+    offset: u32,
+    size: u32,
+    symbol: Symbol,
+    /// Its number in the symbol table.
+    number: usize,
+}
+
+/// Where a segment is cut.
+#[derive(Default)]
+struct Cut {
+    start: u32,
+    /// What the piece is called.
+    symbol: Option<Placed>,
+    /// What else names a part of it.
+    aliases: Vec<Placed>,
 }
 
 /// A part of a segment that is a data symbol.
@@ -235,6 +257,7 @@ impl Reader<'_> {
                 tls: info.flags.contains(wasmparser::SegmentFlags::TLS),
                 symbols: Vec::new(),
                 pieces: 0..0,
+                aliases: Vec::new(),
             });
         }
         Ok(())
@@ -353,7 +376,12 @@ impl Reader<'_> {
         if end > segment.bytes.len() as u64 {
             return Err(self.invalid("a symbol outside its segment"));
         }
-        segment.symbols.push((offset, size, symbol));
+        segment.symbols.push(Placed {
+            offset,
+            size,
+            symbol,
+            number: self.symbols.len(),
+        });
         Ok(Meaning::Place {
             segment: defined.index,
             offset,
@@ -378,64 +406,87 @@ impl Reader<'_> {
             let len = segment.bytes.len() as u32;
             let mut symbols = std::mem::take(&mut segment.symbols);
             // At one place the largest first: smaller ones lie in it.
-            symbols.sort_by_key(|(offset, size, _)| (*offset, std::cmp::Reverse(*size)));
-            let mut starts: Vec<(u32, Symbol)> = Vec::new();
+            symbols.sort_by_key(|s| (s.offset, std::cmp::Reverse(s.size)));
+            let mut cuts: Vec<Cut> = Vec::new();
             let mut end = 0;
-            if symbols.first().is_none_or(|(offset, ..)| *offset > 0) {
-                starts.push((0, Symbol::default()));
+            if symbols.first().is_none_or(|s| s.offset > 0) {
+                cuts.push(Cut::default());
             }
-            for (offset, size, symbol) in symbols {
-                let inside = !starts.is_empty() && offset < end
-                    || offset == len && !starts.is_empty()
-                    || starts
-                        .last()
-                        .is_some_and(|(start, s)| *start == offset && s.name.is_some());
-                if inside && symbol.linkage == Linkage::Local {
-                    end = end.max(offset + size);
+            for symbol in symbols {
+                let inside = cuts.last().is_some_and(|cut| {
+                    let again = cut.start == symbol.offset && cut.symbol.is_some();
+                    symbol.offset < end || symbol.offset == len || again
+                });
+                if !inside {
+                    end = symbol.offset + symbol.size;
+                    cuts.push(Cut {
+                        start: symbol.offset,
+                        symbol: Some(symbol),
+                        aliases: Vec::new(),
+                    });
                     continue;
                 }
-                if inside {
-                    return Err(LiftError::unsupported(
-                        "a second symbol of the same data",
-                        self.offset,
-                    ));
+                end = end.max(symbol.offset + symbol.size);
+                if let Some(cut) = cuts.last_mut()
+                    && symbol.symbol.linkage != Linkage::Local
+                {
+                    let others = |s: &mut Placed| s.symbol.linkage != Linkage::Local;
+                    cut.aliases.extend(cut.symbol.take_if(others));
+                    cut.aliases.push(symbol);
                 }
-                starts.push((offset, symbol));
-                end = offset + size;
             }
-            let ends: Vec<u32> = starts
-                .iter()
-                .skip(1)
-                .map(|(start, _)| *start)
-                .chain([len])
-                .collect();
-            for ((start, mut symbol), end) in starts.into_iter().zip(ends) {
-                symbol.tls |= segment.tls;
-                let bytes = segment.bytes.part(start as usize..end as usize);
-                let bytes = bytes.ok_or(invalid("a symbol outside its segment", self.offset))?;
-                let align = if start == 0 {
-                    segment.align_log2
-                } else {
-                    segment.align_log2.min(start.trailing_zeros() as u8)
-                };
-                let data = self.module.datas.push(DataData {
-                    kind: DataKind::Symbol {
-                        align_log2: align,
-                        section: segment.name.clone(),
-                        size: end - start,
-                        strings: segment.strings,
-                        undefined: false,
-                    },
-                    bytes,
-                    relocs: Vec::new(),
-                    symbol,
-                });
-                self.pieces.push(Piece {
-                    offset: start,
-                    data,
-                });
+            let ends: Vec<u32> = cuts.iter().skip(1).map(|cut| cut.start).collect();
+            for (cut, end) in cuts.into_iter().zip(ends.into_iter().chain([len])) {
+                self.cut(at, cut, end)?;
             }
             self.segments[at].pieces = first..self.pieces.len();
+        }
+        Ok(())
+    }
+
+    /// Makes a piece of a segment, up to `end`, with the symbols that name it.
+    fn cut(&mut self, segment: usize, cut: Cut, end: u32) -> Result<(), LiftError> {
+        let start = cut.start;
+        let segment = &mut self.segments[segment];
+        let bytes = segment.bytes.part(start as usize..end as usize);
+        let bytes = bytes.ok_or(invalid("a symbol outside its segment", self.offset))?;
+        let align_log2 = if start == 0 {
+            segment.align_log2
+        } else {
+            segment.align_log2.min(start.trailing_zeros() as u8)
+        };
+        let mut symbol = cut.symbol.map(|s| s.symbol).unwrap_or_default();
+        symbol.tls |= segment.tls;
+        let data = self.module.datas.push(DataData {
+            kind: DataKind::Symbol {
+                align_log2,
+                section: segment.name.clone(),
+                size: end - start,
+                strings: segment.strings,
+                undefined: false,
+            },
+            bytes,
+            relocs: Vec::new(),
+            symbol,
+        });
+        self.pieces.push(Piece {
+            offset: start,
+            data,
+        });
+        for mut alias in cut.aliases {
+            alias.symbol.tls |= segment.tls;
+            let id = self.module.datas.push(DataData {
+                kind: DataKind::Alias {
+                    of: data,
+                    offset: alias.offset - start,
+                    size: alias.size,
+                },
+                bytes: Bytes::default(),
+                relocs: Vec::new(),
+                symbol: alias.symbol,
+            });
+            segment.aliases.push(id);
+            self.symbols[alias.number] = Meaning::Target(RelocTarget::Item(Item::Data(id)));
         }
         Ok(())
     }
@@ -479,8 +530,10 @@ impl Reader<'_> {
                         let segment = self.segments.get(member.index as usize);
                         let segment = segment
                             .ok_or(invalid("a group member that is missing", self.offset))?;
-                        for piece in &self.pieces[segment.pieces.clone()] {
-                            self.module.datas[piece.data].symbol.comdat = Some(comdat);
+                        let pieces = self.pieces[segment.pieces.clone()].iter();
+                        let datas = pieces.map(|piece| piece.data);
+                        for data in datas.chain(segment.aliases.iter().copied()) {
+                            self.module.datas[data].symbol.comdat = Some(comdat);
                         }
                     }
                     ComdatSymbolKind::Global => {

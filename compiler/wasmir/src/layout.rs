@@ -393,7 +393,7 @@ fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>
                 undefined: false,
                 ..
             } => list.push((group(section, data), id)),
-            DataKind::Symbol { .. } => {}
+            DataKind::Symbol { .. } | DataKind::Alias { .. } => {}
             DataKind::Active { .. } | DataKind::Passive => {
                 return unsupported("segments with fixed places beside data symbols");
             }
@@ -428,6 +428,9 @@ fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>
             .collect(),
     };
     for (id, data) in module.datas.iter() {
+        if let DataKind::Alias { of, offset, .. } = data.kind {
+            addresses[id] = addresses[of].wrapping_add(offset);
+        }
         let name = data.symbol.name.as_deref().unwrap_or_default();
         if !matches!(
             data.kind,

@@ -260,6 +260,9 @@ impl Marker {
                     self.memory(&mut memory.clone());
                     visit_const_expr(&mut offset.clone(), self);
                 }
+                if let DataKind::Alias { of, .. } = data.kind {
+                    self.data(&mut of.clone());
+                }
                 visit_relocs(&mut data.relocs.clone(), self);
             }
             Work::Elem(elem) => {

@@ -113,6 +113,9 @@ impl Renumber {
                 self.memory(memory);
                 visit_const_expr(offset, self);
             }
+            if let DataKind::Alias { of, .. } = &mut data.kind {
+                self.data(of);
+            }
             self.relocs(&mut data.relocs);
         }
         for elem in module.elems.values_mut() {

@@ -3,6 +3,7 @@
 use crate::error::{ErrorKind, Result};
 use crate::leb;
 use crate::number::Numbers;
+use cranelift_entity::SecondaryMap;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use wasm_encoder as enc;
@@ -247,14 +248,18 @@ impl<'a> Symbols<'a> {
             let name = Named::new(id, &f.symbol, f.import.as_ref());
             name.put(&mut out, 0, flags, self.numbers.func(id));
         }
-        let mut segment = 0u64;
+        let mut numbers: SecondaryMap<Data, u32> = SecondaryMap::new();
+        for ((id, _), number) in segments(m).zip(0..) {
+            numbers[id] = number;
+        }
         for (id, data) in m.datas.iter() {
             let flags = self.flags(&data.symbol, Item::Data(id), &exported);
-            let DataKind::Symbol {
-                size, undefined, ..
-            } = data.kind
-            else {
-                continue;
+            let (segment, offset, size, undefined) = match data.kind {
+                DataKind::Symbol {
+                    size, undefined, ..
+                } => (numbers[id], 0, size, undefined),
+                DataKind::Alias { of, offset, size } => (numbers[of], offset, size, false),
+                DataKind::Active { .. } | DataKind::Passive => continue,
             };
             let flags = if undefined { flags | UNDEFINED } else { flags };
             out.push(1);
@@ -264,12 +269,9 @@ impl<'a> Symbols<'a> {
                 None => text(&mut out, &id.to_string()),
             }
             if flags & UNDEFINED == 0 {
-                leb::unsigned(&mut out, segment);
-                leb::unsigned(&mut out, 0);
+                leb::unsigned(&mut out, segment.into());
+                leb::unsigned(&mut out, offset.into());
                 leb::unsigned(&mut out, size.into());
-            }
-            if !undefined {
-                segment += 1;
             }
         }
         for (id, g) in m.globals.iter() {

@@ -132,6 +132,7 @@ wire_enum! {
         0 Active { memory, offset };
         1 Passive;
         2 Symbol { align_log2, section, size, strings, undefined };
+        3 Alias { of, offset, size };
     }
     ElemKind { 0 Active { table, offset }; 1 Passive; 2 Declared; }
     ElemItems { 0 Funcs(a); 1 Exprs(a); }

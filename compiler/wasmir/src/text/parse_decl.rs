@@ -256,6 +256,12 @@ impl Parser {
         if self.eat_word("passive") {
             return Ok(DataKind::Passive);
         }
+        if self.eat_word("alias") {
+            let (of, offset) = (self.data()?, self.u32()?);
+            self.keyword("size")?;
+            let size = self.u32()?;
+            return Ok(DataKind::Alias { of, offset, size });
+        }
         self.keyword("symbol")?;
         let section = self.string()?;
         let align_log2 = self.align()?;

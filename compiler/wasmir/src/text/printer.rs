@@ -460,6 +460,10 @@ impl Printer<'_> {
                 f.write_str(if *strings { " strings" } else { "" })?;
                 f.write_str(if *undefined { " undefined_data" } else { "" })?;
             }
+            DataKind::Alias { of, offset, size } => {
+                let of = self.names.data(*of);
+                write!(f, " alias {of} {offset} size {size}")?;
+            }
         }
         write!(f, " {}", Quoted(&data.bytes))?;
         self.relocs(f, &data.relocs)?;

@@ -32,6 +32,7 @@ pub(super) fn func(m: &Module, s: &Subtyping, func: Func, errors: &mut Vec<Verif
     };
     let taken = vec![false; body.pool.locals.len()];
     let (in_layout, at) = (EntitySet::new(), (None, None));
+    let before = errors.len();
     let mut c = Checker {
         m,
         s,
@@ -47,7 +48,10 @@ pub(super) fn func(m: &Module, s: &Subtyping, func: Func, errors: &mut Vec<Verif
             c.block(block);
         }
         c.at = (None, None);
-        c.assignment();
+        // The data-flow problem is stated in locals and blocks that exist.
+        if c.errors.len() == before {
+            c.assignment();
+        }
     }
 }
 

@@ -313,6 +313,38 @@ impl Checker<'_, '_> {
                     }
                     len = *size as usize;
                 }
+                DataKind::Alias { of, offset, size } => {
+                    len = 0;
+                    match self.m.datas.get(*of) {
+                        Some(DataData {
+                            kind:
+                                DataKind::Symbol {
+                                    size: whole,
+                                    undefined: false,
+                                    ..
+                                },
+                            symbol,
+                            ..
+                        }) => {
+                            if offset.checked_add(*size).is_none_or(|end| end > *whole) {
+                                self.error(id, format!("reaches beyond `{of}`"));
+                            }
+                            if symbol.linkage != Linkage::Local {
+                                self.error(id, format!("`{of}`, which it names, is not local"));
+                            }
+                        }
+                        _ => self.error(id, format!("names `{of}`, which is no data of its own")),
+                    }
+                    if matches!(
+                        data.symbol.linkage,
+                        Linkage::Undefined | Linkage::UndefinedWeak
+                    ) {
+                        self.error(id, "undefined, yet names data");
+                    }
+                    if !data.bytes.is_empty() {
+                        self.error(id, "a further symbol of data, yet has bytes");
+                    }
+                }
             }
             self.relocs(id, &data.relocs, len);
         }
