@@ -1,28 +1,28 @@
-//! The lock in front of an instance: two locked instructions for a call that nobody else wants.
+//! The lock in front of an instance. A call that nobody else wants pays two locked instructions for it,
+//! and none once its thread has proved to be the only caller; general locks for asynchronous programs
+//! cost several times that, which a short call notices.
 //!
-//! General locks for asynchronous programs cost several times that, which a short call notices.
-//!
-//! # Algorithm
-//!
-//! Taking the lock is a compare-and-swap, giving it back a swap and a look whether somebody waits. Whoever
-//! waits queues up first and then tries once more; both sides are sequentially consistent, so either the
-//! holder that leaves sees the queue, or the one who queued up sees the lock free.
+//! [`turnstile`] decides who may pass, [`barrier`] makes that cheap.
 //!
 //! # Invariants
 //!
-//! - Whoever waits is in the queue, or has been woken since it looked last.
+//! - One holder of the value at a time, given back on drop, when unwinding too.
 //! - A waiter that was woken and then dropped wakes the next one.
 //!
 //! Not fair: a caller that comes at the right moment overtakes those who wait.
 
+mod barrier;
+#[cfg(test)]
+mod model;
+mod turnstile;
+
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+
+use turnstile::{Turnstile, Way};
 
 /// A value that one thread or task uses at a time.
 pub(crate) struct Lock<T> {
@@ -37,57 +37,8 @@ unsafe impl<T: Send> Sync for Lock<T> {}
 impl<T> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lock")
-            .field("taken", &self.turnstile.taken)
+            .field("taken", &self.is_taken())
             .finish_non_exhaustive()
-    }
-}
-
-/// The lock without its value.
-#[derive(Default)]
-struct Turnstile {
-    taken: AtomicBool,
-    /// The length of the queue.
-    waiting: AtomicUsize,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiters: VecDeque<(u64, Waker)>,
-    next: u64,
-}
-
-impl Turnstile {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[inline]
-    fn enter(&self) -> bool {
-        self.taken
-            .compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-    }
-
-    #[inline]
-    fn leave(&self) {
-        self.taken.swap(false, Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.wake_one();
-        }
-    }
-
-    #[cold]
-    fn wake_one(&self) {
-        let woken = {
-            let mut queue = self.queue();
-            let woken = queue.waiters.pop_front();
-            self.waiting.store(queue.waiters.len(), Ordering::SeqCst);
-            woken
-        };
-        if let Some((_, waker)) = woken {
-            waker.wake();
-        }
     }
 }
 
@@ -103,15 +54,19 @@ impl<T> Lock<T> {
     /// Takes the lock if it is free.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        if !self.turnstile.enter() {
-            return None;
-        }
-        Some(Guard {
+        self.turnstile.enter().ok().map(|way| self.guard(way))
+    }
+
+    /// The value, for somebody who has just entered in this way.
+    #[inline]
+    fn guard(&self, way: Way) -> Guard<'_, T> {
+        Guard {
             turnstile: &self.turnstile,
-            // SAFETY: entering the turnstile succeeds once until its guard is dropped, so this is the
-            // only reference to the value.
+            way,
+            // SAFETY: entering the turnstile succeeds once until its guard is dropped, and both callers
+            // have entered, so this is the only reference to the value.
             value: unsafe { &mut *self.value.get() },
-        })
+        }
     }
 
     /// Takes the lock when it is free.
@@ -124,13 +79,14 @@ impl<T> Lock<T> {
 
     /// Whether somebody holds it.
     pub(crate) fn is_taken(&self) -> bool {
-        self.turnstile.taken.load(Ordering::Relaxed)
+        self.turnstile.is_taken()
     }
 }
 
 /// The value, as long as one holds the lock.
 pub(crate) struct Guard<'a, T> {
     turnstile: &'a Turnstile,
+    way: Way,
     value: &'a mut T,
 }
 
@@ -153,7 +109,7 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.turnstile.leave();
+        self.turnstile.leave(self.way);
     }
 }
 
@@ -169,51 +125,17 @@ impl<'a, T> Future for Locking<'a, T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Guard<'a, T>> {
         let lock = self.lock;
-        if let Some(guard) = lock.try_lock() {
-            return Poll::Ready(guard);
-        }
-        let turnstile = &lock.turnstile;
-        {
-            let mut queue = turnstile.queue();
-            let ticket = *self.ticket.get_or_insert_with(|| {
-                queue.next += 1;
-                queue.next
-            });
-            let place = queue.waiters.iter().position(|(other, _)| *other == ticket);
-            match place {
-                Some(place) => queue.waiters[place].1.clone_from(context.waker()),
-                None => queue.waiters.push_back((ticket, context.waker().clone())),
-            }
-            turnstile
-                .waiting
-                .store(queue.waiters.len(), Ordering::SeqCst);
-        }
-        // Once more, for a holder that left before it could see the queue.
-        match lock.try_lock() {
-            Some(guard) => Poll::Ready(guard),
-            None => Poll::Pending,
-        }
+        let entered = lock
+            .turnstile
+            .enter_or_queue(&mut self.ticket, context.waker());
+        entered.map_or(Poll::Pending, |way| Poll::Ready(lock.guard(way)))
     }
 }
 
 impl<T> Drop for Locking<'_, T> {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket else {
-            return;
-        };
-        let turnstile = &self.lock.turnstile;
-        let was_woken = {
-            let mut queue = turnstile.queue();
-            let before = queue.waiters.len();
-            queue.waiters.retain(|(other, _)| *other != ticket);
-            turnstile
-                .waiting
-                .store(queue.waiters.len(), Ordering::SeqCst);
-            queue.waiters.len() == before
-        };
-        // A wake-up that was not used belongs to the next; one that was used does no harm twice.
-        if was_woken && !self.lock.is_taken() {
-            turnstile.wake_one();
+        if let Some(ticket) = self.ticket {
+            self.lock.turnstile.give_up(ticket);
         }
     }
 }
@@ -261,7 +183,7 @@ mod tests {
         });
         assert_eq!(*block_on(lock.lock()), 8_000);
         assert!(!lock.is_taken());
-        assert_eq!(lock.turnstile.queue().waiters.len(), 0);
+        assert_eq!(lock.turnstile.waiters(), 0);
     }
 
     #[test]
@@ -285,13 +207,9 @@ mod tests {
                 .is_pending()
         );
         drop(held);
-        assert_eq!(
-            lock.turnstile.queue().waiters.len(),
-            1,
-            "the first was woken"
-        );
+        assert_eq!(lock.turnstile.waiters(), 1, "the first was woken");
         drop(first);
-        assert_eq!(lock.turnstile.queue().waiters.len(), 0, "and passed it on");
+        assert_eq!(lock.turnstile.waiters(), 0, "and passed it on");
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         drop(second);
         assert!(lock.try_lock().is_some());
@@ -304,5 +222,72 @@ mod tests {
         assert!(held.is_some() && lock.try_lock().is_none() && lock.is_taken());
         drop(held);
         assert!(lock.try_lock().is_some());
+    }
+
+    /// Waits until ownership is possible; `false` where it never is.
+    fn has_barriers() -> bool {
+        for _ in 0..10_000 {
+            if super::barrier::prepare() {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        cfg!(target_os = "linux") && panic!("Linux has them since 4.14")
+    }
+
+    #[test]
+    fn a_thread_that_enters_often_enough_owns_it_until_another_comes() {
+        if !has_barriers() {
+            return;
+        }
+        let lock = Lock::new(0);
+        for _ in 0..1_000 {
+            *lock.try_lock().expect("it is free") += 1;
+        }
+        assert!(lock.turnstile.is_owned());
+        let held = lock.try_lock().expect("it is free");
+        assert!(lock.try_lock().is_none() && lock.is_taken());
+        std::thread::scope(|scope| {
+            let other = || assert!(lock.try_lock().is_none(), "the owner is in");
+            scope.spawn(other).join().expect("it is");
+            // A guard may be dropped elsewhere.
+            let dropping = scope.spawn(move || drop(held));
+            dropping.join().expect("it is dropped");
+            assert!(lock.turnstile.is_owned() && !lock.is_taken());
+            let entering = || *lock.try_lock().expect("it is free") += 1;
+            scope.spawn(entering).join().expect("it enters");
+            assert!(!lock.turnstile.is_owned());
+        });
+        assert_eq!(*lock.try_lock().expect("it is free"), 1_001);
+    }
+
+    #[test]
+    fn revoking_in_mid_run_loses_nothing() {
+        if !has_barriers() {
+            return;
+        }
+        for round in 0..60 {
+            let lock = Lock::new(0u32);
+            let started = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    lock.turnstile.skip_streak();
+                    for _ in 0..2_000 {
+                        started.fetch_add(1, Ordering::Relaxed);
+                        *block_on(lock.lock()) += 1;
+                    }
+                });
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        while started.load(Ordering::Relaxed) < round {
+                            std::hint::spin_loop();
+                        }
+                        *block_on(lock.lock()) += 1;
+                    });
+                }
+            });
+            assert_eq!(*block_on(lock.lock()), 2_002);
+            assert_eq!(lock.turnstile.waiters(), 0);
+        }
     }
 }
