@@ -41,6 +41,22 @@ impl BlockData {
         self.locs.push(loc);
     }
 
+    /// Makes room for more instructions.
+    pub fn reserve(&mut self, more: usize) {
+        self.insts.reserve(more);
+        self.locs.reserve(more);
+    }
+
+    /// Takes over the instructions of `new`, which is left empty; each keeps its memory.
+    pub fn replace(&mut self, new: &mut BlockData) {
+        self.insts.clear();
+        self.insts.extend_from_slice(&new.insts);
+        self.locs.clear();
+        self.locs.extend_from_slice(&new.locs);
+        new.insts.clear();
+        new.locs.clear();
+    }
+
     /// Keeps the instructions for which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(usize, &Inst) -> bool) -> usize {
         let mut kept = 0;
@@ -85,6 +101,20 @@ impl Pool {
             results: u16::try_from(results.len()).expect("at most 65,535 results"),
             args: u16::try_from(args.len()).expect("at most 65,535 arguments"),
         }
+    }
+
+    /// Adds a list of another pool, with each local replaced.
+    pub fn operands_of(
+        &mut self,
+        from: &Pool,
+        list: Operands,
+        mut f: impl FnMut(Local) -> Local,
+    ) -> Operands {
+        let start = self.locals.len() as u32;
+        let len = list.results as usize + list.args as usize;
+        let old = &from.locals[list.start as usize..][..len];
+        self.locals.extend(old.iter().map(|&local| f(local)));
+        Operands { start, ..list }
     }
 
     /// The results of a list.

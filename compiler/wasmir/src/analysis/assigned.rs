@@ -22,6 +22,7 @@ pub fn possibly_unassigned(body: &Body, dominators: &Dominators) -> EntitySet<Lo
     const MANY: u32 = u32::MAX - 1;
     let mut place: SecondaryMap<Local, (Block, u32)> =
         SecondaryMap::with_default((Block::from_u32(0), NONE));
+    place.resize(body.locals.len());
     let reachable = dominators.reverse_postorder();
     for &block in reachable {
         let data = &body.blocks[block];

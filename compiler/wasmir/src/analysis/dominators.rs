@@ -35,6 +35,7 @@ impl Dominators {
             idom: Vec::new(),
             span: Vec::new(),
         };
+        result.number.resize(body.blocks.len());
         if let Some(entry) = body.entry() {
             result.order(body, entry);
             result.compute(body);
@@ -104,6 +105,10 @@ impl Dominators {
 
     fn compute(&mut self, body: &Body) {
         let count = self.rpo.len();
+        if count == 1 {
+            self.idom = vec![0];
+            return;
+        }
         // Predecessors in compressed rows.
         let mut starts = vec![0u32; count + 1];
         for &block in &self.rpo {

@@ -491,12 +491,26 @@ impl Opcode {
 
     /// The width in bytes of the memory access of a load, store or other operator with a memory
     /// argument, which bounds its alignment; `None` for all other operators.
+    #[inline]
     pub fn access_width(self) -> Option<u32> {
-        let info = self.info();
-        if !matches!(info.imm, ImmKind::Memarg | ImmKind::MemargLane) {
+        static WIDTHS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+            let width = |op: &Opcode| op.info().access_width().unwrap_or(0);
+            Opcode::ALL.iter().map(width).collect()
+        });
+        match WIDTHS[self as usize] {
+            0 => None,
+            width => Some(u32::from(width)),
+        }
+    }
+}
+
+impl OpInfo {
+    /// The width of the memory access, which the name tells.
+    fn access_width(&self) -> Option<u8> {
+        if !matches!(self.imm, ImmKind::Memarg | ImmKind::MemargLane) {
             return None;
         }
-        let (prefix, op) = info.name.split_once('.')?;
+        let (prefix, op) = self.name.split_once('.')?;
         // `v128.load32x2_s` reads eight bytes whatever its lanes; `load32_splat` four.
         if op.contains("8x8") || op.contains("16x4") || op.contains("32x2") {
             return Some(8);

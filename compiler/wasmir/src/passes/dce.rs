@@ -9,11 +9,11 @@
 //! # Cost
 //! O(instructions).
 
-use crate::analysis::Dominators;
 use crate::body::Body;
 use crate::entities::{Block, Local, StackSlot};
 use crate::inst::Inst;
 use cranelift_entity::SecondaryMap;
+use rustc_hash::FxHashSet;
 
 /// What the pass removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,54 +34,65 @@ impl std::ops::AddAssign for Stats {
     }
 }
 
+/// An assignment that may go when nobody reads the local.
+struct Assignment {
+    block: Block,
+    place: u32,
+    /// The one of the same local that was found before.
+    before: u32,
+}
+
+/// No assignment.
+const NONE: u32 = u32::MAX;
+
 /// Runs the pass.
 pub fn run(body: &mut Body) -> Stats {
-    let mut stats = Stats::default();
-    let dominators = Dominators::of(body);
-    let before = body.layout.len();
-    body.layout.retain(|&block| dominators.reaches(block));
-    stats.blocks = before - body.layout.len();
+    let mut stats = Stats {
+        blocks: unreachable_blocks(body),
+        ..Stats::default()
+    };
 
     let mut uses: SecondaryMap<Local, u32> = SecondaryMap::new();
-    let mut removable: Vec<(Local, (Block, u32))> = Vec::new();
+    uses.resize(body.locals.len());
+    // The removable assignments, and for each local the last one and from each the one before.
+    let mut removable: Vec<Assignment> = Vec::new();
+    let mut last: SecondaryMap<Local, u32> = SecondaryMap::with_default(NONE);
+    last.resize(body.locals.len());
     for &block in &body.layout {
         let data = &body.blocks[block];
-        for (i, inst) in data.insts.iter().enumerate() {
+        for (place, inst) in (0..).zip(&data.insts) {
             inst.for_each_use(&body.pool, |local| uses[local] += 1);
             if inst.removable_if_unused() {
                 inst.for_each_def(&body.pool, |local| {
-                    removable.push((local, (block, i as u32)))
+                    let before = std::mem::replace(&mut last[local], removable.len() as u32);
+                    removable.push(Assignment {
+                        block,
+                        place,
+                        before,
+                    });
                 });
             }
         }
         data.term.for_each_use(&body.pool, |local| uses[local] += 1);
     }
-    // The removable assignments of each local, together.
-    removable.sort_unstable();
-    let of = |local: Local| {
-        let start = removable.partition_point(|r| r.0 < local);
-        removable[start..]
-            .iter()
-            .take_while(move |r| r.0 == local)
-            .map(|r| r.1)
-    };
-    let mut dead: SecondaryMap<Block, Vec<u32>> = SecondaryMap::new();
-    let mut work: Vec<Local> = removable
-        .iter()
-        .map(|r| r.0)
-        .filter(|&l| uses[l] == 0)
-        .collect();
-    work.dedup();
+    let unused = |local: &Local| last[*local] != NONE && uses[*local] == 0;
+    let mut work: Vec<Local> = body.locals.keys().filter(unused).collect();
+    let mut dead: FxHashSet<(Block, u32)> = FxHashSet::default();
     while let Some(local) = work.pop() {
-        for (block, i) in of(local) {
-            let inst: &Inst = &body.blocks[block].insts[i as usize];
+        let mut next = last[local];
+        while next != NONE {
+            let Assignment {
+                block,
+                place,
+                before,
+            } = removable[next as usize];
+            next = before;
+            let inst: &Inst = &body.blocks[block].insts[place as usize];
             let mut unused = true;
             inst.for_each_def(&body.pool, |local| unused &= uses[local] == 0);
-            if !unused || dead[block].contains(&i) {
+            if !unused || !dead.insert((block, place)) {
                 continue;
             }
-            dead[block].push(i);
-            stats.insts += 1;
             inst.for_each_use(&body.pool, |operand| {
                 uses[operand] -= 1;
                 if uses[operand] == 0 {
@@ -90,15 +101,29 @@ pub fn run(body: &mut Body) -> Stats {
             });
         }
     }
-    for &block in &body.layout {
-        let gone = &mut dead[block];
-        if !gone.is_empty() {
-            gone.sort_unstable();
-            body.blocks[block].retain(|i, _| gone.binary_search(&(i as u32)).is_err());
+    stats.insts = dead.len();
+    if !dead.is_empty() {
+        for &block in &body.layout {
+            body.blocks[block].retain(|place, _| !dead.contains(&(block, place as u32)));
         }
     }
     stats.slots = slots(body);
     stats
+}
+
+/// Takes the blocks that nothing reaches out of the layout.
+fn unreachable_blocks(body: &mut Body) -> usize {
+    let mut seen: SecondaryMap<Block, bool> = SecondaryMap::new();
+    seen.resize(body.blocks.len());
+    let mut work: Vec<Block> = body.entry().into_iter().collect();
+    while let Some(block) = work.pop() {
+        if !std::mem::replace(&mut seen[block], true) {
+            body.for_each_successor(block, |to| work.push(to));
+        }
+    }
+    let before = body.layout.len();
+    body.layout.retain(|&block| seen[block]);
+    before - body.layout.len()
 }
 
 /// Removes the stack slots that no instruction names, and numbers the others anew.

@@ -23,12 +23,11 @@
 //! # Cost
 //! O(size of the result).
 
-use crate::analysis::{Dominators, possibly_unassigned};
 use crate::body::{BlockData, Body};
 use crate::entities::{Block, Func, Local, StackSlot};
 use crate::inst::*;
 use crate::types::Type;
-use cranelift_entity::{EntityRef, SecondaryMap};
+use cranelift_entity::{EntityRef, EntitySet, SecondaryMap};
 use std::mem;
 
 /// How eager inlining is.
@@ -53,12 +52,14 @@ impl Default for Limits {
 }
 
 /// What the driver knows of a possible callee.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Candidate<'a> {
     /// Its body.
     pub body: &'a Body,
     /// Its weight.
     pub weight: usize,
+    /// The locals that may be read before they are written.
+    pub unassigned: &'a EntitySet<Local>,
     /// The call is the only mention of the function in the program.
     pub single: bool,
 }
@@ -118,6 +119,7 @@ pub fn run<'a>(
             continue;
         }
         let old = mem::take(&mut caller.blocks[block]);
+        caller.blocks[block].reserve(old.insts.len());
         let mut site = Site {
             caller,
             current: block,
@@ -133,7 +135,7 @@ pub fn run<'a>(
             {
                 size += found.weight;
                 stats.calls += 1;
-                site.splice(found.body, operands, loc);
+                site.splice(&found, operands, loc);
             } else {
                 site.caller.blocks[site.current].push(inst, loc);
             }
@@ -155,6 +157,16 @@ fn worthwhile(found: &Candidate<'_>, operands: Operands, size: usize, limits: &L
     found.weight <= bound && size + found.weight <= limits.caller
 }
 
+/// The numbers of a callee's locals in the caller.
+#[derive(Clone, Copy)]
+struct Renumbering(u32);
+
+impl Renumbering {
+    fn of(self, local: Local) -> Local {
+        Local::from_u32(self.0 + local.as_u32())
+    }
+}
+
 /// A place in the caller at which a body is copied in.
 struct Site<'a> {
     caller: &'a mut Body,
@@ -165,37 +177,30 @@ struct Site<'a> {
 
 impl Site<'_> {
     /// Copies `callee` in place of a call with these operands and goes on behind it.
-    fn splice(&mut self, callee: &Body, call: Operands, loc: SrcLoc) {
-        let results = self.caller.pool.results(call).to_vec();
-        let args = self.caller.pool.args(call).to_vec();
-        let locals: SecondaryMap<Local, Local> = {
-            let mut map = SecondaryMap::with_default(Local::from_u32(0));
-            for (local, &ty) in callee.locals.iter() {
-                map[local] = self.caller.locals.push(ty);
-            }
-            map
-        };
+    fn splice(&mut self, found: &Candidate<'_>, call: Operands, loc: SrcLoc) {
+        let callee = found.body;
+        // The callee's locals follow the caller's in their order.
+        let locals = Renumbering(self.caller.locals.len() as u32);
+        for &ty in callee.locals.values() {
+            self.caller.locals.push(ty);
+        }
         let first_slot = self.caller.slots.len();
         for slot in callee.slots.values() {
             self.caller.slots.push(*slot);
         }
-        for (param, arg) in callee.params().zip(args) {
-            self.push(
-                Inst::Copy {
-                    dst: locals[param],
-                    src: arg,
-                },
-                loc,
-            );
+        for (i, param) in callee.params().enumerate().take(call.num_args()) {
+            let src = self.caller.pool.args(call)[i];
+            let dst = locals.of(param);
+            self.push(Inst::Copy { dst, src }, loc);
         }
-        let unassigned = possibly_unassigned(callee, &Dominators::of(callee));
-        for local in unassigned.iter() {
-            self.zero(locals[local], loc);
+        for local in found.unassigned.iter() {
+            self.zero(locals.of(local), loc);
         }
         let entry = callee.layout[0];
         // A single block that returns needs no control flow.
         let straight = callee.layout.len() == 1;
         let mut blocks = SecondaryMap::with_default(self.current);
+        blocks.resize(callee.blocks.len());
         for &block in &callee.layout[1..] {
             blocks[block] = self.caller.blocks.push(BlockData::default());
         }
@@ -213,13 +218,14 @@ impl Site<'_> {
             if block != entry {
                 self.layout.push(self.current);
             }
+            self.caller.blocks[self.current].reserve(data.insts.len() + 1);
             for (inst, &loc) in data.insts.iter().zip(&data.locs) {
-                let inst = self.translate(callee, *inst, &locals, first_slot);
+                let inst = self.translate(callee, *inst, locals, first_slot);
                 self.push(inst, or_call(loc));
             }
             match (data.term, behind) {
                 (Terminator::Return(values), _) => {
-                    self.assign(&results, callee.pool.args(values), &locals, term_loc);
+                    self.assign(call, callee.pool.args(values), locals, term_loc);
                     if let Some(behind) = behind {
                         self.terminate(Terminator::Jump(behind), term_loc);
                     }
@@ -232,7 +238,7 @@ impl Site<'_> {
                     return;
                 }
                 (term, _) => {
-                    let term = self.translate_term(callee, term, &locals, &blocks);
+                    let term = self.translate_term(callee, term, locals, &blocks);
                     self.terminate(term, term_loc);
                     if behind.is_none() {
                         self.current = self.caller.blocks.push(BlockData::default());
@@ -283,44 +289,26 @@ impl Site<'_> {
     }
 
     /// Gives the call's results the returned values, all at once: a result may be an argument too.
-    fn assign(
-        &mut self,
-        results: &[Local],
-        values: &[Local],
-        locals: &SecondaryMap<Local, Local>,
-        loc: SrcLoc,
-    ) {
+    fn assign(&mut self, call: Operands, values: &[Local], locals: Renumbering, loc: SrcLoc) {
         // The callee's locals are new here, so no assignment can overwrite a value still to be read.
-        for (&dst, &value) in results.iter().zip(values) {
-            self.push(
-                Inst::Copy {
-                    dst,
-                    src: locals[value],
-                },
-                loc,
-            );
+        for (i, &value) in values.iter().enumerate().take(call.num_results()) {
+            let dst = self.caller.pool.results(call)[i];
+            let src = locals.of(value);
+            self.push(Inst::Copy { dst, src }, loc);
         }
     }
 
-    fn operands(
-        &mut self,
-        callee: &Body,
-        operands: Operands,
-        locals: &SecondaryMap<Local, Local>,
-    ) -> Operands {
-        let map = |list: &[Local]| list.iter().map(|&l| locals[l]).collect::<Vec<_>>();
-        let (results, args) = (
-            map(callee.pool.results(operands)),
-            map(callee.pool.args(operands)),
-        );
-        self.caller.pool.operands(&results, &args)
+    fn operands(&mut self, callee: &Body, operands: Operands, locals: Renumbering) -> Operands {
+        self.caller
+            .pool
+            .operands_of(&callee.pool, operands, |local| locals.of(local))
     }
 
     fn translate(
         &mut self,
         callee: &Body,
         mut inst: Inst,
-        locals: &SecondaryMap<Local, Local>,
+        locals: Renumbering,
         first_slot: usize,
     ) -> Inst {
         match &mut inst {
@@ -339,8 +327,8 @@ impl Site<'_> {
                     *slot = StackSlot::new(first_slot + slot.index());
                 }
                 // These forms hold their operands themselves and do not touch the pool.
-                other.map_uses(&mut self.caller.pool, |l| locals[l]);
-                other.map_defs(&mut self.caller.pool, |l| locals[l]);
+                other.map_uses(&mut self.caller.pool, |l| locals.of(l));
+                other.map_defs(&mut self.caller.pool, |l| locals.of(l));
             }
         }
         inst
@@ -350,7 +338,7 @@ impl Site<'_> {
         &mut self,
         callee: &Body,
         term: Terminator,
-        locals: &SecondaryMap<Local, Local>,
+        locals: Renumbering,
         blocks: &SecondaryMap<Block, Block>,
     ) -> Terminator {
         match term {
@@ -361,7 +349,7 @@ impl Site<'_> {
                 then_to,
                 else_to,
             } => Terminator::BrIf {
-                cond: locals[cond],
+                cond: locals.of(cond),
                 then_to: blocks[then_to],
                 else_to: blocks[else_to],
             },
@@ -378,7 +366,7 @@ impl Site<'_> {
                     .collect();
                 let targets = self.caller.pool.block_list(&list);
                 Terminator::BrTable {
-                    index: locals[index],
+                    index: locals.of(index),
                     targets,
                     default: blocks[default],
                 }
@@ -407,7 +395,7 @@ impl Site<'_> {
                     .into(),
             },
             Terminator::ThrowRef { exn, handlers } => Terminator::ThrowRef {
-                exn: locals[exn],
+                exn: locals.of(exn),
                 handlers: handlers
                     .expand()
                     .map(|h| self.handlers(callee, h, locals, blocks))
@@ -423,13 +411,13 @@ impl Site<'_> {
         &mut self,
         callee: &Body,
         id: crate::HandlersId,
-        locals: &SecondaryMap<Local, Local>,
+        locals: Renumbering,
         blocks: &SecondaryMap<Block, Block>,
     ) -> crate::HandlersId {
         let mut list = callee.pool.handlers[id].clone();
         for handler in &mut list {
             handler.payload = self.operands(callee, handler.payload, locals);
-            handler.exnref = handler.exnref.map(|l| locals[l]);
+            handler.exnref = handler.exnref.map(|l| locals.of(l));
             handler.target = blocks[handler.target];
         }
         self.caller.pool.handlers.push(list)

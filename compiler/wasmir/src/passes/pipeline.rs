@@ -17,13 +17,13 @@
 //! Linear in the size of the program before and after; inlining bounds growth.
 
 use super::{dce, frame, inline, schedule};
-use crate::analysis::CallGraph;
+use crate::analysis::{CallGraph, Dominators, possibly_unassigned};
 use crate::body::Body;
 use crate::debug::DebugInfo;
-use crate::entities::Func;
+use crate::entities::{Func, Local};
 use crate::inst::SrcLoc;
 use crate::module::{FuncBody, Module};
-use cranelift_entity::EntityRef;
+use cranelift_entity::{EntityRef, EntitySet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What is done.
@@ -87,8 +87,8 @@ fn forget_lineless(debug: &DebugInfo, body: &mut Body) {
 /// A function that is done.
 struct Finished {
     body: Box<Body>,
-    /// Its weight, if it may be copied.
-    weight: Option<usize>,
+    /// Its weight and the locals that may be read before they are written, if it may be copied.
+    copied: Option<(usize, EntitySet<Local>)>,
     /// What it does with its parameters, if callers may rely on that.
     summary: Option<frame::Summary>,
     stats: Stats,
@@ -136,11 +136,10 @@ impl Work<'_> {
         if self.options.dead {
             stats.dead = dce::run(&mut body);
         }
-        let copied = self.options.inline.is_some() && !replaceable && inline::can_inline(&body);
-        let weight = copied.then(|| inline::weight(&body));
+        let copied = self.copied(func, &body).filter(|_| !replaceable);
         let done = Finished {
             body,
-            weight,
+            copied,
             summary,
             stats,
         };
@@ -158,11 +157,27 @@ impl Work<'_> {
 
     fn candidate(&self, callee: Func, caller: Func) -> Option<inline::Candidate<'_>> {
         let found = self.finished(callee, caller)?;
+        let (weight, unassigned) = found.copied.as_ref()?;
         Some(inline::Candidate {
             body: &found.body,
-            weight: found.weight?,
+            weight: *weight,
+            unassigned,
             single: self.graph.mentions(callee) == 1,
         })
+    }
+
+    /// What callers need to know for copying the finished `body` of `func`; nothing if none of them will.
+    fn copied(&self, func: Func, body: &Body) -> Option<(usize, EntitySet<Local>)> {
+        let limits = self.options.inline.as_ref()?;
+        let weight = inline::weight(body);
+        let most = match self.graph.mentions(func) {
+            1 => limits.single,
+            _ => limits.slack + 1 + body.num_params as usize,
+        };
+        if weight > most || !inline::can_inline(body) {
+            return None;
+        }
+        Some((weight, possibly_unassigned(body, &Dominators::of(body))))
     }
 }
 

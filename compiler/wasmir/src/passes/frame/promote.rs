@@ -100,7 +100,7 @@ enum Home {
 /// Instructions under construction.
 struct Sink<'a> {
     body: &'a mut Body,
-    out: BlockData,
+    out: &'a mut BlockData,
     loc: SrcLoc,
 }
 
@@ -200,20 +200,16 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
             .then(|| homes[&(access.region, access.offset)])
     };
     let mut moved = false;
+    let mut out = BlockData::default();
     for i in 0..body.layout.len() {
         let block = body.layout[i];
-        let old = mem::take(&mut body.blocks[block]);
-        let out = BlockData {
-            term: old.term,
-            term_loc: old.term_loc,
-            ..BlockData::default()
-        };
+        let mut old = mem::take(&mut body.blocks[block]);
         let mut sink = Sink {
             body,
-            out,
+            out: &mut out,
             loc: SrcLoc::NONE,
         };
-        for (inst, loc) in old.insts.into_iter().zip(old.locs) {
+        for (&inst, &loc) in old.insts.iter().zip(&old.locs) {
             sink.loc = loc;
             match inst {
                 Inst::Load {
@@ -257,8 +253,8 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
                 _ => sink.push(inst),
             }
         }
-        let out = sink.out;
-        body.blocks[block] = out;
+        old.replace(&mut out);
+        body.blocks[block] = old;
     }
     stats.frames = usize::from(moved);
     stats

@@ -20,7 +20,7 @@
 
 use super::Context;
 use super::values::{Analysis, Base, Value};
-use crate::body::Body;
+use crate::body::{BlockData, Body};
 use crate::entities::Local;
 use crate::inst::Inst;
 use crate::op::Opcode;
@@ -84,12 +84,12 @@ pub(super) fn rebase(body: &mut Body, context: &Context<'_>, analysis: &Analysis
     }
     let base = body.locals.push(Type::I32);
     let mut changed = 0;
+    let mut data = BlockData::default();
     for i in 0..body.layout.len() {
         let block = body.layout[i];
-        let mut data = std::mem::take(&mut body.blocks[block]);
-        let old = std::mem::take(&mut data.insts);
-        let locs = std::mem::take(&mut data.locs);
-        for (mut inst, loc) in old.into_iter().zip(locs) {
+        let mut old = std::mem::take(&mut body.blocks[block]);
+        for (&inst, &loc) in old.insts.iter().zip(&old.locs) {
+            let mut inst = inst;
             let Some(at) = mention(&inst, context, analysis) else {
                 data.push(inst, loc);
                 continue;
@@ -127,7 +127,8 @@ pub(super) fn rebase(body: &mut Body, context: &Context<'_>, analysis: &Analysis
             }
             data.push(inst, loc);
         }
-        body.blocks[block] = data;
+        old.replace(&mut data);
+        body.blocks[block] = old;
     }
     let (top, bits) = (body.locals.push(Type::I32), body.locals.push(Type::I32));
     let first = [

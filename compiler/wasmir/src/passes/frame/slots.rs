@@ -8,13 +8,15 @@
 //! a slot that is not promotable once never becomes so again.
 
 use super::values::Value;
+use rustc_hash::FxHashMap;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The widest access there is.
 const WIDEST: i32 = 16;
 
 /// A range that is always accessed whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Slot {
     /// Its size in bytes.
     pub(super) width: u32,
@@ -24,12 +26,14 @@ pub(super) struct Slot {
     pub(super) float: bool,
     /// What the function stores there.
     pub(super) value: Value,
+    /// Whether it is promotable, as far as was known at this number of doubts.
+    answer: Cell<(u64, bool)>,
 }
 
 /// The slots of a function's frames.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    slots: BTreeMap<i32, Slot>,
+    slots: FxHashMap<i32, Slot>,
     /// Disjoint resident ranges, by start.
     resident: BTreeMap<i32, i32>,
     /// Addresses that escaped.
@@ -42,6 +46,8 @@ pub(super) struct Slots {
     spans: BTreeMap<i32, i32>,
     /// Grows with each change.
     changes: u64,
+    /// Grows with each change that may keep a slot in memory.
+    doubts: u64,
 }
 
 impl Slots {
@@ -54,7 +60,9 @@ impl Slots {
     pub(super) fn border(&mut self, offset: i32) {
         let before = self.spans.range(..offset).next_back();
         if before.is_none_or(|(_, &high)| high <= offset) {
-            self.changes += u64::from(self.borders.insert(offset));
+            let new = u64::from(self.borders.insert(offset));
+            self.changes += new;
+            self.doubts += new;
         }
     }
 
@@ -80,11 +88,14 @@ impl Slots {
         self.borders
             .retain(|&border| border <= low || border >= high);
         self.changes += 1;
+        self.doubts += 1;
     }
 
     /// Records that the address at `offset` escapes.
     pub(super) fn escape(&mut self, offset: i32) {
-        self.changes += u64::from(self.escaped.insert(offset));
+        let new = u64::from(self.escaped.insert(offset));
+        self.changes += new;
+        self.doubts += new;
     }
 
     /// Records that the bytes `low..high` stay in memory.
@@ -105,6 +116,7 @@ impl Slots {
         }
         self.resident.insert(low, high);
         self.changes += 1;
+        self.doubts += 1;
     }
 
     fn covered(&self, low: i32, high: i32) -> bool {
@@ -123,33 +135,45 @@ impl Slots {
 
     /// Records a load or store of `width` bytes at `offset`.
     pub(super) fn access(&mut self, offset: i32, width: u32, load: bool, float: bool) {
-        let (low, high) = (offset, offset.saturating_add(width as i32));
-        let mut clash = None::<(i32, i32)>;
-        for (&start, slot) in self.slots.range(low.saturating_sub(WIDEST)..high) {
-            let end = start + slot.width as i32;
-            if end > low && (start, slot.width) != (offset, width) {
-                let (l, h) = clash.unwrap_or((low, high));
-                clash = Some((l.min(start), h.max(end)));
+        let slot = match self.slots.get_mut(&offset) {
+            // What it overlaps was found when the later of the two was first seen.
+            Some(slot) if slot.width == width => slot,
+            _ => {
+                if let Some((low, high)) = self.clash(offset, width) {
+                    self.reside(low, high);
+                    return;
+                }
+                self.changes += 1;
+                self.slots.entry(offset).or_insert(Slot {
+                    width,
+                    loaded: false,
+                    float: true,
+                    value: Value::Unset,
+                    answer: Cell::new((u64::MAX, false)),
+                })
             }
-        }
-        if let Some((l, h)) = clash {
-            self.reside(l, h);
-            return;
-        }
-        let mut changed = false;
-        let slot = self.slots.entry(offset).or_insert_with(|| {
-            changed = true;
-            Slot {
-                width,
-                loaded: false,
-                float: true,
-                value: Value::Unset,
-            }
-        });
-        changed |= load && !slot.loaded || slot.float && !float;
+        };
+        let changed = load && !slot.loaded || slot.float && !float;
         slot.loaded |= load;
         slot.float &= float;
         self.changes += u64::from(changed);
+    }
+
+    /// The bytes of an access that is no slot yet and of the slots that it overlaps, if there are any.
+    fn clash(&self, offset: i32, width: u32) -> Option<(i32, i32)> {
+        let high = offset.saturating_add(width as i32);
+        let mut clash = None::<(i32, i32)>;
+        for start in offset.saturating_sub(WIDEST)..high {
+            let Some(slot) = self.slots.get(&start) else {
+                continue;
+            };
+            let end = start + slot.width as i32;
+            if end > offset {
+                let (l, h) = clash.unwrap_or((offset, high));
+                clash = Some((l.min(start), h.max(end)));
+            }
+        }
+        clash
     }
 
     /// Whether a byte range lies in a frame of which an address escaped.
@@ -175,11 +199,20 @@ impl Slots {
 
     /// Whether accesses of `width` bytes at `offset` can become accesses of a local.
     pub(super) fn promotable(&self, offset: i32, width: u32) -> bool {
-        self.slots
-            .get(&offset)
-            .is_some_and(|slot| slot.width == width)
-            && !self.touches_resident(offset, offset + width as i32)
-            && !self.in_escaped_frame(offset)
+        let slot = self.slots.get(&offset);
+        slot.is_some_and(|slot| slot.width == width && self.is_free(offset, slot))
+    }
+
+    /// Whether nothing keeps a slot in memory.
+    fn is_free(&self, offset: i32, slot: &Slot) -> bool {
+        let (known, answer) = slot.answer.get();
+        if known == self.doubts {
+            return answer;
+        }
+        let answer = !self.touches_resident(offset, offset + slot.width as i32)
+            && !self.in_escaped_frame(offset);
+        slot.answer.set((self.doubts, answer));
+        answer
     }
 
     /// What the slot at `offset` holds.
@@ -199,12 +232,13 @@ impl Slots {
         }
     }
 
-    /// The slots that can become locals.
-    pub(super) fn promoted(&self) -> impl Iterator<Item = (i32, Slot)> {
-        self.slots
-            .iter()
-            .map(|(&offset, &slot)| (offset, slot))
-            .filter(|(o, s)| self.promotable(*o, s.width))
+    /// The slots that can become locals, in order.
+    pub(super) fn promoted(&self) -> Vec<(i32, &Slot)> {
+        let free = |&(offset, slot): &(&i32, &Slot)| self.is_free(*offset, slot);
+        let slots = self.slots.iter().filter(free);
+        let mut all: Vec<(i32, &Slot)> = slots.map(|(&offset, slot)| (offset, slot)).collect();
+        all.sort_unstable_by_key(|(offset, _)| *offset);
+        all
     }
 
     /// Whether, once the promotable slots are gone, no byte of any frame is used.
@@ -214,7 +248,7 @@ impl Slots {
             && self
                 .slots
                 .iter()
-                .all(|(&offset, slot)| self.promotable(offset, slot.width))
+                .all(|(&offset, slot)| self.is_free(offset, slot))
     }
 }
 
@@ -229,11 +263,17 @@ mod tests {
         for offset in [-16, -12, -8, -4] {
             slots.access(offset, 4, true, false);
         }
-        assert_eq!(slots.promoted().count(), 4);
+        assert_eq!(slots.promoted().len(), 4);
         slots.reside(-14, -11);
-        assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-8, -4]);
+        assert_eq!(
+            slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-8, -4]
+        );
         slots.reside(-11, -6);
-        assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-4]);
+        assert_eq!(
+            slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-4]
+        );
         let before = slots.changes();
         slots.reside(-13, -7);
         assert_eq!(slots.changes(), before, "nothing new");
@@ -247,9 +287,12 @@ mod tests {
         slots.access(-8, 4, true, false);
         slots.access(-4, 4, true, false);
         slots.access(-16, 8, true, true);
-        assert_eq!(slots.promoted().count(), 3);
+        assert_eq!(slots.promoted().len(), 3);
         slots.access(-8, 8, false, false);
-        assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-16]);
+        assert_eq!(
+            slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-16]
+        );
     }
 
     #[test]
@@ -263,7 +306,10 @@ mod tests {
         slots.access(-164, 4, true, false);
         slots.access(-8, 4, true, false);
         slots.escape(-180);
-        assert_eq!(slots.promoted().map(|s| s.0).collect::<Vec<_>>(), [-8]);
+        assert_eq!(
+            slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-8]
+        );
         let before = slots.changes();
         slots.border(-176);
         slots.frame(-176, -160);
@@ -277,14 +323,20 @@ mod tests {
         slots.border(-16);
         slots.access(-4, 4, true, false);
         slots.access(-20, 4, true, false);
-        assert_eq!(slots.promoted().count(), 2);
+        assert_eq!(slots.promoted().len(), 2);
         let mut lower = slots.clone();
         lower.escape(-24);
-        assert_eq!(lower.promoted().map(|s| s.0).collect::<Vec<_>>(), [-4]);
+        assert_eq!(
+            lower.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-4]
+        );
         let mut upper = slots.clone();
         upper.escape(-8);
-        assert_eq!(upper.promoted().map(|s| s.0).collect::<Vec<_>>(), [-20]);
+        assert_eq!(
+            upper.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
+            [-20]
+        );
         slots.escape(-16);
-        assert_eq!(slots.promoted().count(), 0);
+        assert_eq!(slots.promoted().len(), 0);
     }
 }

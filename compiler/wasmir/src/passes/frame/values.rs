@@ -74,11 +74,10 @@ impl Frames {
     }
 
     /// What can become locals.
-    pub(super) fn promoted(&self) -> impl Iterator<Item = (Region, i32, Slot)> {
+    pub(super) fn promoted(&self) -> impl Iterator<Item = (Region, i32, &Slot)> {
         (0..).zip(&self.0).flat_map(|(region, slots)| {
-            slots
-                .promoted()
-                .map(move |(offset, slot)| (Region(region), offset, slot))
+            let promoted = slots.promoted().into_iter();
+            promoted.map(move |(offset, slot)| (Region(region), offset, slot))
         })
     }
 }
@@ -135,6 +134,8 @@ impl Analysis {
             foreign: false,
             changes: 0,
         };
+        analysis.values.resize(body.locals.len());
+        analysis.stack_in.resize(body.blocks.len());
         for (i, param) in body.params().enumerate() {
             analysis.values[param] = match body.locals[param] {
                 Type::I32 => Value::Ptr(Base::Param(i as u32), 0),
@@ -154,10 +155,18 @@ impl Analysis {
             body,
             context,
         };
-        for _ in 0..MAX_ROUNDS {
+        // Most instructions have said all they ever will after one round; the others, and where each block's begin.
+        let mut open: Vec<u32> = Vec::new();
+        let mut starts: Vec<u32> = Vec::with_capacity(dominators.reverse_postorder().len() + 1);
+        for &block in dominators.reverse_postorder() {
+            starts.push(open.len() as u32);
+            walker.first_visit(block, &mut open);
+        }
+        starts.push(open.len() as u32);
+        for _ in 1..MAX_ROUNDS {
             let before = walker.total_changes();
-            for &block in dominators.reverse_postorder() {
-                walker.block(block);
+            for (&block, bounds) in dominators.reverse_postorder().iter().zip(starts.windows(2)) {
+                walker.visit(block, &open[bounds[0] as usize..bounds[1] as usize]);
             }
             if walker.total_changes() == before {
                 return (!analysis.foreign).then_some(analysis);
@@ -286,13 +295,55 @@ impl Walker<'_, '_> {
         &self.body.pool
     }
 
-    fn block(&mut self, block: Block) {
+    /// Walks through a block for the first time; `open` gets the places of the instructions to visit again.
+    fn first_visit(&mut self, block: Block, open: &mut Vec<u32>) {
         let data: &BlockData = &self.body.blocks[block];
         let mut stack = self.analysis.stack_in[block];
-        for inst in &data.insts {
+        for (place, inst) in (0..).zip(&data.insts) {
             self.inst(inst, &mut stack);
+            if !self.is_settled(inst) {
+                open.push(place);
+            }
         }
-        self.terminator(&data.term);
+        self.leave(block, stack);
+    }
+
+    /// Walks through what is still open of a block.
+    fn visit(&mut self, block: Block, open: &[u32]) {
+        let data: &BlockData = &self.body.blocks[block];
+        let mut stack = self.analysis.stack_in[block];
+        for &place in open {
+            self.inst(&data.insts[place as usize], &mut stack);
+        }
+        self.leave(block, stack);
+    }
+
+    /// Whether walking over an instruction again can change nothing: its operands are no pointers and will not become
+    /// any, and its results are as unknown as they get.
+    fn is_settled(&self, inst: &Inst) -> bool {
+        match *inst {
+            Inst::Const { .. }
+            | Inst::ConstWide { .. }
+            | Inst::StackAddr { .. }
+            | Inst::SymAddr { .. } => true,
+            Inst::GlobalGet { global, .. } => !self.context.is_stack_pointer(global),
+            Inst::GlobalSet { global, .. } if self.context.is_stack_pointer(global) => false,
+            _ => {
+                let mut settled = true;
+                inst.for_each_use(self.pool(), |local| {
+                    settled &= matches!(self.value(local), Value::Other | Value::Const(_));
+                });
+                inst.for_each_def(self.pool(), |local| {
+                    settled &= self.value(local) == Value::Other
+                });
+                settled
+            }
+        }
+    }
+
+    /// Ends a block with this stack pointer.
+    fn leave(&mut self, block: Block, stack: Value) {
+        self.terminator(&self.body.blocks[block].term);
         self.body.for_each_successor(block, |to| {
             let joined = match (self.analysis.stack_in[to], stack) {
                 (Value::Unset, v) | (v, Value::Unset) => v,
