@@ -58,10 +58,10 @@ impl CodegenBackend for WasmBackend {
         TargetConfig {
             target_features,
             unstable_target_features,
-            has_reliable_f16: false,
-            has_reliable_f16_math: false,
-            has_reliable_f128: false,
-            has_reliable_f128_math: false,
+            has_reliable_f16: true,
+            has_reliable_f16_math: true,
+            has_reliable_f128: true,
+            has_reliable_f128_math: true,
         }
     }
 

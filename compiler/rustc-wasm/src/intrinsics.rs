@@ -16,6 +16,7 @@ use rustc_codegen_ssa::traits::{
 use rustc_middle::ty::layout::LayoutOf;
 use rustc_middle::ty::{self, Instance, Ty};
 use rustc_span::{Span, Symbol, sym};
+use wasmir::Local;
 
 /// The name of an intrinsic on floats without its format: `sqrtf64` is `sqrt`, `round_ties_even_f16` is `round_ties_even`.
 fn without_format(name: &str) -> Option<&str> {
@@ -188,6 +189,22 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         self.compare(IntPredicate::IntEQ, x, y)
     }
 
+    /// The next variadic argument: takes it from the buffer that `list` points into, and moves `list` behind it.
+    fn next_variadic(&mut self, list: Value, layout: ty::layout::TyAndLayout<'tcx>) -> Value {
+        let ty = self.cx.immediate_backend_type(layout);
+        let (bytes, align) = (layout.size.bytes().max(4), layout.align.abi.bytes());
+        let mut at = self.load_value(Type::PTR, list, 2, false);
+        if align > 4 {
+            let up = self.int_op(IntOp::Add, at, Value::Const(Scalar::Ptr, u128::from(align - 1)));
+            let mask = Scalar::Ptr.mask() & !u128::from(align - 1);
+            at = self.int_op(IntOp::And, up, Value::Const(Scalar::Ptr, mask));
+        }
+        let value = self.load_value(ty, at, align.max(4).trailing_zeros() as u8, false);
+        let next = self.int_op(IntOp::Add, at, Value::Const(Scalar::Ptr, u128::from(bytes)));
+        self.store_value(next, list, 2, false);
+        value
+    }
+
     fn select_unpredictable(&mut self, args: &[OperandRef<'tcx, Value>], result: PlaceRef<'tcx, Value>) {
         let cond = args[0].immediate();
         let chosen = match (args[1].val, args[2].val) {
@@ -237,6 +254,7 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
                 args[0].val.store(self, result);
                 return Ok(());
             }
+            sym::va_arg => self.next_variadic(args[0].immediate(), result.layout),
             sym::catch_unwind => {
                 // Nothing unwinds, so the call returns and nothing was caught.
                 let sig = self.cx.simple_sig(&[Type::PTR], Type::Void);
@@ -266,7 +284,9 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
             }
             _ if name.as_str().starts_with("simd_") => {
                 let base = &name.as_str()["simd_".len()..];
-                match self.simd_intrinsic(base, args, result.layout) {
+                match self.simd_intrinsic(base, generic, args, result.layout) {
+                    // What writes to memory has no result.
+                    Some(Value::Void) => {}
                     Some(value) => {
                         let align = result.layout.align.abi.bytes().trailing_zeros() as u8;
                         match self.cx.type_of(value) {
@@ -337,7 +357,12 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
     }
 
     fn va_start(&mut self, list: Value) -> Value {
-        self.cx.unsupported(self.span, "definitions of variadic functions");
+        let (sig, ret_ptr) = self.with(|state| (state.sig, state.ret_ptr));
+        let sig = self.cx.get_sig(sig);
+        let parts: usize = sig.params.iter().map(|param| self.cx.wasm_parts(param.ty).len()).sum();
+        // The buffer's address is the last parameter; nothing else of the list has to be set up.
+        let buffer = Local::from_u32(parts as u32 + u32::from(ret_ptr.is_some()));
+        self.store_value(Value::Local(Type::PTR, buffer), list, 2, false);
         list
     }
 

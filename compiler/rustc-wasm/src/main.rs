@@ -37,6 +37,7 @@ mod emit;
 mod intrinsics;
 mod ops;
 mod simd;
+mod simd_memory;
 mod statics;
 mod types;
 mod value;

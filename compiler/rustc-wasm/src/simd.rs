@@ -10,9 +10,9 @@ use crate::value::{Scalar, Type, Value};
 use rustc_codegen_ssa::common::{IntPredicate, RealPredicate};
 use rustc_codegen_ssa::mir::operand::{OperandRef, OperandValue};
 use rustc_codegen_ssa::traits::{BuilderMethods, LayoutTypeCodegenMethods};
-use rustc_middle::ty::Ty;
 use rustc_middle::ty::layout::{LayoutOf, TyAndLayout};
-use wasmir::{Imm, Opcode, Type as W};
+use rustc_middle::ty::{GenericArgsRef, Ty};
+use wasmir::{Imm, Inst, Opcode, Type as W};
 
 /// What an intrinsic on vectors works with.
 struct Vectors<'tcx> {
@@ -196,6 +196,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     pub(crate) fn simd_intrinsic(
         &mut self,
         name: &str,
+        generic: GenericArgsRef<'tcx>,
         args: &[OperandRef<'tcx, Value>],
         result: TyAndLayout<'tcx>,
     ) -> Option<Value> {
@@ -208,6 +209,9 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         }
         if name == "select_bitmask" {
             return self.select_by_bits(&values, result);
+        }
+        if let Some(value) = self.simd_memory(name, generic, &values, result_type) {
+            return Some(value);
         }
         let first = args.first()?.layout.ty;
         if !first.is_simd() {
@@ -231,6 +235,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             "saturating_add" | "saturating_sub" => Some(self.simd_saturating(name == "saturating_add", &v)),
             "minimum_number_nsz" | "maximum_number_nsz" => Some(self.simd_number(name == "minimum_number_nsz", &v)),
             "cast" | "as" | "cast_ptr" | "expose_provenance" | "with_exposed_provenance" => self.simd_cast(result, &v),
+            "funnel_shl" | "funnel_shr" => Some(self.simd_funnel(name == "funnel_shl", &v)),
+            "carryless_mul" => {
+                Some(self.zip_lanes(v.scalar, v.values[0], v.values[1], |bx, x, y| bx.carryless_product(x, y)))
+            }
             "shuffle" => self.simd_shuffle(&v),
             "select" => Some(self.simd_select(&v)),
             "insert" | "insert_dyn" | "extract" | "extract_dyn" => self.simd_lane(name, &v),
@@ -308,6 +316,61 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         }
         let op = int_op(name, v.signed)?;
         Some(self.zip_lanes(v.scalar, a, by, |bx, x, y| bx.int_op(op, x, y)))
+    }
+
+    /// One half of two concatenated lanes, shifted. An amount is less than the lane's width, so that the other lane's shift, one step
+    /// apart from the rest, is too.
+    fn simd_funnel(&mut self, left: bool, v: &Vectors<'tcx>) -> Value {
+        let (high, low, by) = (v.values[0], v.values[1], v.values[2]);
+        let (high, low, by) = (self.to_lanes(high), self.to_lanes(low), self.to_lanes(by));
+        let scalar = v.scalar;
+        let one = Value::Const(scalar, 1);
+        let top = Value::Const(scalar, u128::from(scalar.bits() - 1));
+        let lanes = high.into_iter().zip(low).zip(by).map(|((high, low), by)| {
+            let rest = self.int_op(IntOp::Sub, top, by);
+            let (a, b) = if left {
+                let low = self.int_op(IntOp::ShrU, low, one);
+                (self.int_op(IntOp::Shl, high, by), self.int_op(IntOp::ShrU, low, rest))
+            } else {
+                let high = self.int_op(IntOp::Shl, high, one);
+                (self.int_op(IntOp::ShrU, low, by), self.int_op(IntOp::Shl, high, rest))
+            };
+            self.int_op(IntOp::Or, a, b)
+        });
+        let lanes = lanes.collect();
+        self.from_lanes(scalar, lanes)
+    }
+
+    /// The low half of the product without carries: the sum modulo 2 of `x`, shifted by each bit that `y` has. A loop over the bits.
+    fn carryless_product(&mut self, x: Value, y: Value) -> Value {
+        let scalar = self.scalar_of(x);
+        let wir = scalar.wir();
+        let (x, y) = (self.use_value(x), self.use_value(y));
+        let zero = self.constant(wir, 0);
+        let [shifted, rest, sum] = [x, y, zero].map(|from| {
+            let local = self.local(wir);
+            self.push(Inst::Copy { dst: local, src: from });
+            local
+        });
+        let (again, after) = (self.new_block(), self.new_block());
+        self.jump(again);
+        self.switch_to_block(again);
+        let one = Value::Const(scalar, 1);
+        let [s, r, all] = [shifted, rest, sum].map(|local| self.value(scalar, local));
+        let bit = self.int_op(IntOp::And, r, one);
+        let mask = self.neg(bit);
+        let part = self.int_op(IntOp::And, s, mask);
+        let next =
+            [self.int_op(IntOp::Shl, s, one), self.int_op(IntOp::ShrU, r, one), self.int_op(IntOp::Xor, all, part)];
+        for (local, value) in [shifted, rest, sum].into_iter().zip(next) {
+            let value = self.use_value(value);
+            self.push(Inst::Copy { dst: local, src: value });
+        }
+        let more = self.compare(IntPredicate::IntNE, r, Value::Const(scalar, 0));
+        let more = self.use_value(more);
+        self.branch(more, again, after);
+        self.switch_to_block(after);
+        self.value(scalar, sum)
     }
 
     fn simd_compare(&mut self, name: &str, v: &Vectors<'tcx>) -> Option<Value> {

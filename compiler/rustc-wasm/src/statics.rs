@@ -71,18 +71,44 @@ impl<'tcx> CodegenCx<'tcx> {
         let tcx = self.tcx;
         let name = tcx.symbol_name(Instance::mono(tcx, def_id)).name;
         let attrs = tcx.codegen_fn_attrs(def_id);
-        if attrs.import_linkage.is_some() {
-            self.unsupported(tcx.def_span(def_id), "`#[linkage]` on a foreign static");
+        if let Some(rust) = attrs.import_linkage {
+            let data = self.weak_pointer(name, rust);
+            self.statics.borrow_mut().insert(def_id, data);
+            return data;
         }
         self.check_thread_local(def_id);
+        let data = self.named_data(name, Linkage::Undefined);
+        self.statics.borrow_mut().insert(def_id, data);
+        data
+    }
+
+    /// The data symbol of this name, declared with this linkage if the unit does not know it: a static may be declared in several
+    /// places, and be defined in the same unit.
+    fn named_data(&self, name: &str, linkage: Linkage) -> Data {
+        if let Some(&data) = self.datas_by_name.borrow().get(name) {
+            return data;
+        }
         let data = self.module.borrow_mut().datas.push(DataData {
             kind: DataKind::Symbol { align_log2: 0, section: String::new(), size: 0, strings: false, undefined: true },
             bytes: Vec::new().into(),
             relocs: Vec::new(),
-            symbol: Symbol { name: Some(name.to_owned()), linkage: Linkage::Undefined, ..Symbol::default() },
+            symbol: Symbol { name: Some(name.to_owned()), linkage, ..Symbol::default() },
         });
-        self.statics.borrow_mut().insert(def_id, data);
+        self.datas_by_name.borrow_mut().insert(name.to_owned(), data);
         data
+    }
+
+    /// A foreign static with `#[linkage]`: its value is the address of the symbol, null if nothing defines that.
+    fn weak_pointer(&self, name: &str, rust: RustLinkage) -> Data {
+        let undefined = if rust == RustLinkage::ExternalWeak { Linkage::UndefinedWeak } else { Linkage::Undefined };
+        let target = self.named_data(name, undefined);
+        let reloc = Reloc {
+            offset: 0,
+            kind: RelocKind::MemoryAddrI32,
+            target: RelocTarget::Item(Item::Data(target)),
+            addend: 0,
+        };
+        self.anonymous_data("weak", vec![0; 4], vec![reloc], Align::from_bytes(4).unwrap_or(Align::ONE), false)
     }
 
     /// Without threads a thread-local static is an ordinary one, as in LLVM; with them it is not supported.

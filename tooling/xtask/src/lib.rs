@@ -7,14 +7,19 @@
 //! cargo run --release -p xtask -- bench --write    # release builds on both sides, tables into docs/benchmarks.md
 //! cargo xtask real-modules --only sqlite           # programs that people ship, recompiled and run
 //! cargo xtask fuzz wasmir/text --seconds 600     # libFuzzer by the stable compiler; without a name, all targets in turn
+//! cargo xtask conformance --suite core           # the compiler whose code generator is ours against rustc's LLVM
 //! ```
 //!
-//! A benchmark is one file in `src/bench/`, with one type that implements [`bench::Bench`] and one line in [`bench::all`].
+//! A benchmark is one file in `src/bench/`, with one type that implements [`bench::Bench`] and one line in [`bench::all`]; a suite of
+//! conformance is one file in `src/conformance/`, with one type that implements [`conformance::Suite`] and one line in
+//! [`conformance::all`].
 
 use std::path::{Path, PathBuf};
 
 pub mod bench;
+pub mod conformance;
 pub mod fuzz;
+mod page;
 pub mod real_modules;
 pub mod tidy;
 

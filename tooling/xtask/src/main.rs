@@ -1,9 +1,9 @@
-//! The `cargo xtask` command: `bench`, `fuzz`, `real-modules`, `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+//! The `cargo xtask` command: `bench`, `conformance`, `fuzz`, `real-modules`, `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, fuzz, real_modules, tidy};
+use xtask::{bench, conformance, fuzz, real_modules, tidy};
 
 /// What a contributor runs and a user never does
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ enum Arguments {
 enum Task {
     /// Measure against the peers, as ratios within one run
     Bench(Bench),
+    /// Compare what programs do with what they do when rustc's LLVM compiled them
+    Conformance(Conformance),
     /// Fuzz with libFuzzer, by the stable compiler
     Fuzz(Fuzz),
     /// Recompile programs that people ship as npm packages, and run them (needs Node)
@@ -87,11 +89,54 @@ struct RealModules {
     wasmir: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct Conformance {
+    /// List the suites and stop
+    #[arg(long)]
+    list: bool,
+    /// Run only this suite
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    /// Run only the cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Forget the answers of earlier runs
+    #[arg(long)]
+    again: bool,
+    /// The seeds of generated programs, as FIRST..END
+    #[arg(long, value_name = "RANGE", value_parser = seeds)]
+    seeds: Option<std::ops::Range<u64>>,
+    /// Where to build and to keep answers (default: target/conformance)
+    #[arg(long, value_name = "PATH")]
+    work: Option<PathBuf>,
+    /// Write what LLVM's programs print as expected, and choose versions of the crates' dependencies anew
+    #[arg(long)]
+    bless: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Put the tables into docs/conformance.md
+    #[arg(long)]
+    write: bool,
+}
+
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let ends = text.split_once("..").ok_or("not of the form FIRST..END")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+    let range = number(ends.0)?..number(ends.1)?;
+    if range.is_empty() {
+        Err("no seed lies between these".to_owned())
+    } else {
+        Ok(range)
+    }
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse() {
         Arguments::Task(Task::Bench(options)) => measure(options),
         Arguments::Task(Task::Fuzz(options)) => fuzz(options),
         Arguments::Task(Task::RealModules(options)) => recompile(options),
+        Arguments::Task(Task::Conformance(options)) => compare(options),
         Arguments::Task(Task::Tidy) => check(),
     };
     match result {
@@ -161,6 +206,35 @@ fn recompile(options: RealModules) -> anyhow::Result<bool> {
         wasmir: options.wasmir,
     })?;
     print!("{}", report.markdown());
+    Ok(report.holds())
+}
+
+fn compare(options: Conformance) -> anyhow::Result<bool> {
+    if options.list {
+        for suite in conformance::all() {
+            println!("{:<12} {}", suite.name(), suite.about());
+        }
+        return Ok(true);
+    }
+    let report = conformance::run(&conformance::Options {
+        suite: options.suite,
+        only: options.only,
+        again: options.again,
+        work: options.work,
+        bless: options.bless,
+        seeds: options.seeds,
+    })?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.markdown());
+    }
+    for complaint in report.complaints() {
+        eprintln!("error: {complaint}");
+    }
+    if options.write {
+        report.write(&xtask::root().join("docs/conformance.md"))?;
+    }
     Ok(report.holds())
 }
 

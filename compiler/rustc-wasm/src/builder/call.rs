@@ -14,6 +14,7 @@ use rustc_codegen_ssa::mir::place::{PlaceRef, PlaceValue};
 use rustc_codegen_ssa::traits::{AbiBuilderMethods, ArgAbiBuilderMethods, BuilderMethods, ConstCodegenMethods};
 use rustc_middle::bug;
 use rustc_middle::ty::Ty;
+use rustc_span::Symbol;
 use rustc_target::callconv::{ArgAbi, PassMode};
 use wasmir::{Callee, Inst, Item, Local, Opcode, Operands, Terminator, Type as W};
 
@@ -107,6 +108,22 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             (None, Some(result)) => self.join(sig.ret, &[result]),
             (None, None) => Value::Void,
         }
+    }
+
+    /// Calls `callee` in place of the rest of this function, whose result its result becomes.
+    pub(super) fn emit_tail_call(&mut self, sig_id: SigId, callee: Value, args: &[Value]) {
+        if !self.cx.tcx.sess.unstable_target_features.contains(&Symbol::intern("tail-call")) {
+            self.cx.unsupported(self.span, "`become` without the target feature `tail-call`");
+        }
+        let sig = self.cx.get_sig(sig_id);
+        // Caller and callee have the same signature, hence the same place for the result.
+        let mut wasm_args: Vec<Local> = self.with(|state| state.ret_ptr).into_iter().collect();
+        for (param, &arg) in sig.params.iter().zip(args) {
+            self.split(*param, arg, &mut wasm_args);
+        }
+        let callee = self.callee(sig_id, callee, &mut wasm_args);
+        let operands = self.with(|state| state.body.pool.operands(&[], &wasm_args));
+        self.terminate(Terminator::ReturnCall { callee, operands });
     }
 
     /// What to call; an address goes last into the arguments.

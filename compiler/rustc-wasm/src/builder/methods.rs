@@ -460,16 +460,15 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
 
     fn tail_call(
         &mut self,
-        _sig: SigId,
+        sig: SigId,
         _caller_attrs: Option<&CodegenFnAttrs>,
         _fn_abi: &FnAbi<'tcx, Ty<'tcx>>,
-        _callee: Value,
-        _args: &[Value],
+        callee: Value,
+        args: &[Value],
         _funclet: Option<&()>,
         _instance: Option<Instance<'tcx>>,
     ) {
-        self.unsupported(self.span, "guaranteed tail calls (`become`)");
-        self.terminate(Terminator::Unreachable);
+        self.emit_tail_call(sig, callee, args);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Tables of results, and their place in the documentation.
 //!
-//! A section of the page stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; writing replaces what is between, adds
-//! sections the page lacks, and touches nothing else.
+//! The section of a benchmark is marked `bench:NAME` in the page.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, path::Path};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{Limit, Measure, Row};
+use crate::page;
 
 /// The results of one run.
 #[derive(Debug, Serialize)]
@@ -107,15 +107,14 @@ impl Report {
 
     /// Puts the tables into the page at `path`.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut page = fs::read_to_string(path)
-            .with_context(|| format!("cannot read `{}`", path.display()))?;
-        for section in &self.sections {
-            page = replace(&page, section.name, &self.section(section))?;
-        }
-        let temporary = path.with_extension("md.new");
-        fs::write(&temporary, page)
-            .with_context(|| format!("cannot write `{}`", temporary.display()))?;
-        fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+        page::update(path, |page| {
+            self.sections
+                .iter()
+                .try_fold(page.to_owned(), |page, section| {
+                    let mark = format!("bench:{}", section.name);
+                    page::replace(&page, &mark, &self.section(section))
+                })
+        })
     }
 }
 
@@ -130,38 +129,4 @@ fn amount(measure: Measure, value: f64) -> String {
 
 fn extra(seconds: f64) -> String {
     format!("{:+.0} ms", seconds * 1e3)
-}
-
-/// The page with the section `name` replaced, or added at the end.
-fn replace(page: &str, name: &str, text: &str) -> Result<String> {
-    let (open, close) = (
-        format!("<!-- bench:{name} -->"),
-        format!("<!-- /bench:{name} -->"),
-    );
-    match (page.find(&open), page.find(&close)) {
-        (Some(start), Some(end)) if start + open.len() <= end => {
-            Ok(format!("{}{open}\n{text}{}", &page[..start], &page[end..]))
-        }
-        (None, None) => Ok(format!("{}\n\n{open}\n{text}{close}\n", page.trim_end())),
-        _ => bail!("the marks of the section `{name}` do not match in the page"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sections_are_replaced_in_place() {
-        let page = replace("# Page\n", "a", "one\n").unwrap();
-        assert_eq!(page, "# Page\n\n<!-- bench:a -->\none\n<!-- /bench:a -->\n");
-        let page = replace(&page, "b", "two\n").unwrap();
-        let page = replace(&page, "a", "three\n").unwrap();
-        assert_eq!(
-            page,
-            "# Page\n\n<!-- bench:a -->\nthree\n<!-- /bench:a -->\n\n<!-- bench:b -->\ntwo\n<!-- /bench:b -->\n"
-        );
-        assert!(replace("<!-- /bench:a --> <!-- bench:a -->", "a", "").is_err());
-        assert!(replace("<!-- bench:a -->", "a", "").is_err());
-    }
 }

@@ -1,0 +1,97 @@
+//! Running a program for WASI in Node, with a limit on the time in which it says nothing.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use super::Tools;
+
+/// How often a running program is looked at.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// Standard output.
+    pub(super) output: String,
+    /// Standard error.
+    pub(super) errors: String,
+    /// The exit code, 134 after a trap; `None` if it was stopped because it said nothing for too long.
+    pub(super) code: Option<i32>,
+}
+
+/// A compiled program and where it runs.
+pub(super) struct Program<'a> {
+    pub(super) tools: &'a Tools,
+    /// The module.
+    pub(super) module: &'a Path,
+    /// What it sees as its current folder.
+    pub(super) folder: &'a Path,
+    /// For how long it may print nothing.
+    pub(super) patience: Duration,
+}
+
+impl Program<'_> {
+    /// Runs it to its end.
+    pub(super) fn run<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Ended> {
+        let folder =
+            tempfile::tempdir_in(self.tools.work()).context("cannot make a temporary folder")?;
+        let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+        let script = self.script()?;
+        let mut node = Command::new("node");
+        node.args(["--no-warnings", "--stack-size=4000"])
+            .arg(script)
+            .args([self.folder, self.folder, self.module])
+            .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
+            .stdin(std::process::Stdio::null())
+            .stdout(File::create(&out)?)
+            .stderr(File::create(&err)?);
+        let mut child = node
+            .spawn()
+            .context("cannot start Node (`node`), in which programs are run")?;
+        let (mut said, mut since) = (0, Instant::now());
+        let code = loop {
+            if let Some(status) = child.try_wait()? {
+                break Some(status.code().unwrap_or(134));
+            }
+            let now = size(&out) + size(&err);
+            if now != said {
+                (said, since) = (now, Instant::now());
+            }
+            if since.elapsed() > self.patience {
+                child.kill()?;
+                child.wait()?;
+                break None;
+            }
+            thread::sleep(PERIOD);
+        };
+        let text = |path: &Path| -> Result<String> {
+            Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+        };
+        Ok(Ended {
+            output: text(&out)?,
+            errors: text(&err)?,
+            code,
+        })
+    }
+
+    /// The script for Node, written where programs are built.
+    fn script(&self) -> Result<PathBuf> {
+        let path = self.tools.work().join("wasi.mjs");
+        let text = include_str!("wasi.mjs");
+        if fs::read_to_string(&path).map_or(true, |old| old != text) {
+            fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+        Ok(path)
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.len())
+}
