@@ -61,7 +61,8 @@ impl CodegenBackend for WasmBackend {
             has_reliable_f16: true,
             has_reliable_f16_math: true,
             has_reliable_f128: true,
-            has_reliable_f128_math: true,
+            // The run-time library has no `sin` and its like for `f128`; wasi-libc has, but not every target has wasi-libc.
+            has_reliable_f128_math: false,
         }
     }
 

@@ -3,13 +3,13 @@
 //! The first lines of a program may say more:
 //!
 //! * `//@ flags: …`: flags for rustc;
-//! * `//@ c: FILE…`: C sources beside the program, compiled by clang for wasm32 and linked;
-//! * `//@ object: MEMBER…`: objects of wasi-libc's `libc.a`, named in the link.
+//! * `//@ c: FILE…`: C sources beside the program, compiled by clang for wasm32 and linked; where no clang is installed, the program
+//!   is left out.
 //!
 //! `NAME.out` holds what a program has to print on standard output and standard error, and its exit code as the last line; it is
 //! what LLVM's program prints.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -49,11 +49,19 @@ impl Suite for Programs {
                 .to_string_lossy()
                 .into_owned();
             let text = fs::read_to_string(&path)?;
+            let mut c_code = String::new();
+            for c in directive(&text, "c") {
+                c_code += &fs::read_to_string(folder.join(c)).with_context(|| format!("cannot read `{c}`"))?;
+            }
+            if !c_code.is_empty() && clang().is_none() {
+                eprintln!("programs: no clang for wasm32 is installed, so `{name}` is left out");
+                continue;
+            }
             let expected = fs::read_to_string(path.with_extension("out")).unwrap_or_default();
             cases.push(Case {
                 name,
                 version: String::new(),
-                key: format!("{text}\n{expected}"),
+                key: format!("{text}\n{c_code}\n{expected}"),
             });
         }
         cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -66,9 +74,20 @@ impl Suite for Programs {
         let work = tools.work().join("programs");
         fs::create_dir_all(&work)?;
         let module = work.join(format!("{}.{}.wasm", case.name, tier.name()));
+        let mut objects = Vec::new();
+        for c in directive(&text, "c") {
+            let object = work.join(c).with_extension("o");
+            let mut clang = Command::new(clang().context("clang was there before")?);
+            clang.args(["--target=wasm32-wasip1", "-O1", "-c"]).arg(folder().join(c)).arg("-o").arg(&object);
+            if let Err(refused) = compile(&mut clang)? {
+                return Ok(refused);
+            }
+            objects.push(object);
+        }
         let mut rustc = tools.rustc(tier);
         rustc
             .args(directive(&text, "flags"))
+            .args(objects.iter().map(|object| format!("-Clink-arg={}", object.display())))
             .arg(format!(
                 "--remap-path-prefix={}=programs",
                 folder().display()
@@ -104,6 +123,16 @@ impl Suite for Programs {
             verdict,
         )])))
     }
+}
+
+/// A clang that compiles for wasm32: `clang`, or one with its version in the name, the newest first.
+fn clang() -> Option<String> {
+    let named = (14..=30).rev().map(|version| format!("clang-{version}"));
+    let can = |name: &String| {
+        let output = Command::new(name).arg("--print-targets").output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("wasm32"))
+    };
+    std::iter::once("clang".to_owned()).chain(named).find(can)
 }
 
 /// Where the programs are.
