@@ -30,6 +30,14 @@ impl Arena {
     ///
     /// Address 0 stands for "no room" in the memory ABI and is never handed out; bytes past the
     /// 32-bit address space are not used.
+    ///
+    /// ```
+    /// use wasm_memory::{Arena, Backing};
+    ///
+    /// // Sixteen bytes at the addresses 100 to 115.
+    /// let mut arena = Arena::new(100, 16);
+    /// assert_eq!(arena.allocate(16, 4), Some(100));
+    /// ```
     #[must_use]
     pub fn new(base: u32, size: u32) -> Self {
         let size = size.min(u32::MAX - base);

@@ -19,6 +19,8 @@ use crate::Result;
 /// let mut memory = Tracked::new(Arena::new(16, 64));
 /// let ptr = store(&mut memory, "kept")?;
 /// assert_eq!(memory.mut_mem(ptr, 4), b"kept");
+/// memory.free(ptr, 4)?;
+/// assert_eq!(memory.free(ptr, 4), Err(MemoryError::DoubleFree { ptr }));
 /// # Ok::<(), MemoryError>(())
 /// ```
 pub trait MemoryController {
@@ -59,14 +61,18 @@ pub trait MemoryController {
 /// An allocation that is freed when it goes out of scope.
 ///
 /// ```
-/// use wasm_memory::{Allocation, Arena, Tracked};
+/// use wasm_memory::{Allocation, Arena, MemoryController, Tracked};
 ///
 /// let mut memory = Tracked::new(Arena::new(16, 64));
 /// {
 ///     let mut bytes = Allocation::new(&mut memory, 3, 1)?;
+///     assert_eq!(bytes.ptr(), 16);
 ///     bytes.bytes().copy_from_slice(b"abc");
 /// }
 /// assert_eq!(memory.live(), 0);
+/// // Given away, it is not freed at the end of the scope.
+/// let (ptr, len) = Allocation::new(&mut memory, 3, 1)?.into_raw();
+/// memory.free(ptr, len)?;
 /// # Ok::<(), wasm_memory::MemoryError>(())
 /// ```
 #[derive(Debug)]

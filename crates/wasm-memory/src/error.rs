@@ -4,6 +4,16 @@ use alloc::string::String;
 use core::fmt;
 
 /// The result of a memory operation.
+///
+/// ```
+/// fn aligned(ptr: u32, align: u32) -> wasm_memory::Result<u32> {
+///     match ptr.is_multiple_of(align) {
+///         true => Ok(ptr),
+///         false => Err(wasm_memory::MemoryError::Misaligned { ptr, align }),
+///     }
+/// }
+/// assert!(aligned(6, 4).is_err());
+/// ```
 pub type Result<T, E = MemoryError> = core::result::Result<T, E>;
 
 /// Why a memory operation was refused.

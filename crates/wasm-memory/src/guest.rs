@@ -1,6 +1,8 @@
 //! The guest's half on `wasm32`: a controller over the global allocator, and what is exported of it.
 //!
-//! ```ignore
+//! This module exists for `wasm32` only, and so do its examples.
+//!
+//! ```
 //! wasm_memory::export_memory_abi!();
 //! wasm_memory::export_message!(shout, json, |text: &[u8]| text.to_ascii_uppercase());
 //! ```
@@ -15,11 +17,29 @@ use crate::{Backing, Ledger, MemoryError, Region, Result, Tracked};
 
 /// The module's global allocator. Only [`controller`] makes one, so that no region is ever released or
 /// reached that its [`Tracked`] did not check.
+///
+/// ```
+/// use wasm_memory::Tracked;
+/// use wasm_memory::guest::{GlobalHeap, controller};
+///
+/// let heap: Tracked<GlobalHeap> = controller();
+/// assert_eq!(heap.live(), 0);
+/// ```
 #[derive(Debug)]
 pub struct GlobalHeap(());
 
 /// A controller over the global allocator for the module's own use. It knows only the regions that it
 /// allocated itself; those of the host are reached through [`answer`] alone.
+///
+/// ```
+/// use wasm_memory::MemoryController;
+///
+/// let mut heap = wasm_memory::guest::controller();
+/// let ptr = heap.alloc(16, 8)?;
+/// heap.mut_mem(ptr, 16).fill(1);
+/// heap.free(ptr, 16)?;
+/// # Ok::<(), wasm_memory::MemoryError>(())
+/// ```
 #[must_use]
 pub fn controller() -> Tracked<GlobalHeap> {
     Tracked::new(GlobalHeap(()))
@@ -92,12 +112,29 @@ fn allocate(len: u32, align: u32, fill: impl FnOnce(&mut [u8])) -> Result<Region
 }
 
 /// What `__alloc` does.
+///
+/// ```
+/// use wasm_memory::guest::{alloc, free};
+///
+/// let ptr = alloc(16, 8);
+/// assert!(ptr != 0 && ptr.is_multiple_of(8));
+/// assert_eq!(free(ptr, 16), 0);
+/// ```
 #[must_use]
 pub fn alloc(len: u32, align: u32) -> u32 {
     allocate(len, align, |_| {}).map_or(0, |region| region.ptr)
 }
 
 /// What `__free` does.
+///
+/// ```
+/// use wasm_memory::MemoryError;
+/// use wasm_memory::guest::{alloc, free};
+///
+/// let ptr = alloc(16, 8);
+/// assert_eq!(free(ptr, 16), 0);
+/// assert_eq!(free(ptr, 16), MemoryError::DoubleFree { ptr }.status());
+/// ```
 #[must_use]
 pub fn free(ptr: u32, len: u32) -> i32 {
     match with(|ledger| ledger.forget(Region { ptr, len })) {
@@ -113,6 +150,17 @@ pub fn free(ptr: u32, len: u32) -> i32 {
 ///
 /// A region that the caller did not allocate is answered with an empty message at address 0, which
 /// the host reports as a foreign pointer.
+///
+/// ```
+/// use wasm_memory::guest::{alloc, answer};
+/// use wasm_memory::message::unpack;
+///
+/// // What a host does, and the function it calls.
+/// let request = alloc(3, 1);
+/// let region = unpack(answer(request, 3, |message| message.repeat(2)));
+/// assert_eq!(region.len, 6);
+/// assert_eq!(answer(1, 1000, |message| message.to_vec()), 0, "the host did not allocate it");
+/// ```
 pub fn answer(ptr: u32, len: u32, handler: impl FnOnce(&[u8]) -> alloc::vec::Vec<u8>) -> u64 {
     let message = Region { ptr, len };
     // While the handler reads the region nobody may free it: it is off the books until then.
@@ -130,6 +178,11 @@ pub fn answer(ptr: u32, len: u32, handler: impl FnOnce(&[u8]) -> alloc::vec::Vec
 }
 
 /// Exports `__alloc` and `__free`; write it once, in the crate that becomes the module.
+///
+/// ```
+/// // Once in the crate that becomes the module.
+/// wasm_memory::export_memory_abi!();
+/// ```
 #[macro_export]
 macro_rules! export_memory_abi {
     () => {
@@ -149,6 +202,10 @@ macro_rules! export_memory_abi {
 /// Exports a function that takes and returns messages, and lists it in the custom section.
 ///
 /// The handler takes `&[u8]` and returns `Vec<u8>`; the codec is `json`, `msgpack` or `raw`.
+///
+/// ```
+/// wasm_memory::export_message!(shout, raw, |text: &[u8]| text.to_ascii_uppercase());
+/// ```
 #[macro_export]
 macro_rules! export_message {
     ($name:ident, $codec:ident, $handler:expr) => {

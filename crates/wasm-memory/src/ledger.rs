@@ -18,6 +18,14 @@ use crate::{MemoryError, Result};
 const REMEMBERED_FREES: usize = 64;
 
 /// A region of linear memory: `len` bytes from `ptr`.
+///
+/// ```
+/// use wasm_memory::Region;
+///
+/// let greeting = Region { ptr: 16, len: 5 };
+/// assert_eq!(greeting.within(64)?, 16..21);
+/// # Ok::<(), wasm_memory::MemoryError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
     /// The address of the first byte.
@@ -63,12 +71,18 @@ struct Live {
 /// ```
 /// use wasm_memory::{Ledger, MemoryError, Region};
 ///
-/// let mut ledger = Ledger::new(10);
-/// ledger.record(Region { ptr: 8, len: 8 }, 8)?;
+/// let mut ledger = Ledger::new(2);
+/// // First the question whether there is room in the ledger, then what the allocator answered.
+/// ledger.admit(8)?;
+/// let region = Region { ptr: 8, len: 8 };
+/// ledger.record(region, 8)?;
 /// let across = ledger.record(Region { ptr: 12, len: 8 }, 4);
 /// assert_eq!(across, Err(MemoryError::Overlap { ptr: 12, len: 8, with: 8 }));
+/// assert_eq!(ledger.check(region)?, 8);
 /// assert!(ledger.covers(Region { ptr: 10, len: 2 }).is_ok());
-/// assert_eq!(ledger.forget(Region { ptr: 8, len: 8 })?, 8);
+/// assert_eq!((ledger.len(), ledger.iter().next()), (1, Some(region)));
+/// assert_eq!(ledger.forget(region)?, 8);
+/// assert_eq!(ledger.forget(region), Err(MemoryError::DoubleFree { ptr: 8 }));
 /// assert!(ledger.is_empty());
 /// # Ok::<(), MemoryError>(())
 /// ```

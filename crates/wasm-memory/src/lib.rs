@@ -63,8 +63,20 @@ pub use ledger::{Ledger, Region};
 pub use tracked::{Backing, Tracked};
 
 /// The name of the exported allocation function.
+///
+/// ```
+/// assert_eq!(wasm_memory::ALLOC_EXPORT, "__alloc");
+/// ```
 pub const ALLOC_EXPORT: &str = "__alloc";
 /// The name of the exported release function.
+///
+/// ```
+/// assert_eq!(wasm_memory::FREE_EXPORT, "__free");
+/// ```
 pub const FREE_EXPORT: &str = "__free";
 /// The name of the exported linear memory.
+///
+/// ```
+/// assert_eq!(wasm_memory::MEMORY_EXPORT, "memory");
+/// ```
 pub const MEMORY_EXPORT: &str = "memory";

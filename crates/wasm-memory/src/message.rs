@@ -15,6 +15,10 @@ use alloc::vec::Vec;
 use crate::{MemoryError, Region, Result};
 
 /// The name of the custom section that lists message functions.
+///
+/// ```
+/// assert_eq!(wasm_memory::message::SECTION, "wasm-memory.messages");
+/// ```
 pub const SECTION: &str = "wasm-memory.messages";
 
 /// How a function's messages are encoded.
@@ -110,6 +114,12 @@ pub fn pack(region: Region) -> u64 {
 }
 
 /// The region of an answer.
+///
+/// ```
+/// use wasm_memory::{Region, message};
+///
+/// assert_eq!(message::unpack(0x10_0000_0003), Region { ptr: 0x10, len: 3 });
+/// ```
 #[must_use]
 pub fn unpack(answer: u64) -> Region {
     Region {

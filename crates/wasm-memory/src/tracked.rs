@@ -34,6 +34,12 @@ pub(crate) const DEFAULT_LIMIT: usize = 1 << 20;
 /// let mut memory = Tracked::new(Arena::new(64, 64));
 /// assert_eq!(memory.alloc(1, 3), Err(MemoryError::BadAlignment { align: 3 }));
 /// assert_eq!(memory.free(99, 1), Err(MemoryError::ForeignPointer { ptr: 99 }));
+///
+/// let mut small = Tracked::with_limit(Arena::new(64, 64), 1);
+/// small.alloc(1, 1)?;
+/// assert_eq!(small.alloc(1, 1), Err(MemoryError::TooManyAllocations { limit: 1 }));
+/// assert_eq!(small.live(), 1);
+/// # Ok::<(), MemoryError>(())
 /// ```
 #[derive(Debug)]
 pub struct Tracked<B> {

@@ -14,6 +14,7 @@ const DEFAULT_LIMIT: usize = 1 << 16;
 /// or by [`reclaim`](Self::reclaim).
 ///
 /// ```
+/// use wasm_memory::Region;
 /// use wasm_memory::host::HostController;
 ///
 /// # use wasm_memory::host::GuestMemory;
@@ -38,6 +39,15 @@ const DEFAULT_LIMIT: usize = 1 << 16;
 /// }
 /// memory.reclaim().await?;
 /// assert_eq!(memory.live(), 0);
+/// // What the guest allocated itself and gave to the host, such as a message's answer.
+/// memory.adopt(Region { ptr: 128, len: 8 })?;
+/// assert_eq!(memory.live(), 1);
+/// // Any bytes may be looked at, whoever owns them.
+/// assert_eq!(memory.peek(16, 3)?, b"abc");
+/// assert!(memory.peek(255, 2).is_err());
+/// assert_eq!(memory.guest().bytes().len(), 256);
+/// let guest = memory.into_guest();
+/// # assert_eq!(guest.0.len(), 256);
 /// # Ok(())
 /// # }
 /// ```

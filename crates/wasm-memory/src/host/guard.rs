@@ -27,7 +27,11 @@ use crate::{Region, Result};
 /// # async fn main() -> wasm_memory::Result<()> {
 /// # let guest = Bump(vec![0; 256], 16);
 /// let mut memory = HostController::new(guest);
-/// let region = memory.guard(8, 8).await?.into_region();
+/// let mut guard = memory.guard(8, 8).await?;
+/// guard.bytes()?.fill(1);
+/// let region = guard.region();
+/// assert_eq!(guard.guest().bytes()[region.ptr as usize], 1);
+/// let region = guard.into_region();
 /// assert_eq!((region.len, memory.live()), (8, 1), "nobody frees it but us");
 /// memory.free(region.ptr, region.len).await?;
 /// # Ok(())

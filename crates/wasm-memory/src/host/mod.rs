@@ -102,6 +102,41 @@ pub trait AsyncMemoryController: Send {
 /// What a running instance offers to a [`HostController`].
 ///
 /// The implementation holds the instance exclusively for as long as it lives.
+///
+/// ```
+/// use wasm_memory::Result;
+/// use wasm_memory::host::GuestMemory;
+///
+/// /// A guest without a guest: it hands out one address after another.
+/// struct Bump {
+///     memory: Vec<u8>,
+///     next: u32,
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl GuestMemory for Bump {
+///     fn bytes(&mut self) -> &mut [u8] {
+///         &mut self.memory
+///     }
+///     async fn call_alloc(&mut self, len: u32, align: u32) -> Result<u32> {
+///         let ptr = self.next.next_multiple_of(align);
+///         self.next = ptr + len;
+///         Ok(ptr)
+///     }
+///     async fn call_free(&mut self, _ptr: u32, _len: u32) -> Result<i32> {
+///         Ok(0)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let mut guest = Bump { memory: vec![0; 64], next: 9 };
+/// assert_eq!(guest.call_alloc(8, 4).await?, 12);
+/// guest.bytes()[12..20].fill(1);
+/// assert_eq!(guest.call_free(12, 8).await?, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait GuestMemory: Send {
     /// The whole linear memory as it is now.
