@@ -27,6 +27,12 @@ pub struct Backtrace(Box<[Frame]>);
 
 impl Backtrace {
     /// The calls, innermost first.
+    ///
+    /// ```
+    /// use wasm_sandbox::Backtrace;
+    ///
+    /// assert!(Backtrace::default().frames().is_empty());
+    /// ```
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
         &self.0
@@ -40,6 +46,15 @@ impl FromIterator<Frame> for Backtrace {
 }
 
 /// One call of a [`Backtrace`]; an inlined call is a frame of its own.
+///
+/// ```
+/// use wasm_sandbox::{Backtrace, Frame, SourceLine};
+///
+/// let source = SourceLine { file: "src/lib.rs".into(), line: Some(7), column: Some(3) };
+/// let frame = Frame { index: 4, function: Some("parse".into()), source: Some(source) };
+/// let backtrace: Backtrace = [frame].into_iter().collect();
+/// assert_eq!(backtrace.frames()[0].function.as_deref(), Some("parse"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The function's index in its module.
@@ -52,6 +67,13 @@ pub struct Frame {
 }
 
 /// A place in a guest's source, as the guest's own debug information names it.
+///
+/// ```
+/// use wasm_sandbox::SourceLine;
+///
+/// let place = SourceLine { file: "src/lib.rs".into(), line: Some(7), column: None };
+/// assert_eq!(place.to_string(), "src/lib.rs:7");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
     /// The file.

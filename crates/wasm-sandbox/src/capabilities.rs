@@ -10,6 +10,15 @@ use std::path::PathBuf;
 use crate::{Error, Result};
 
 /// Access to a directory.
+///
+/// ```
+/// use wasm_sandbox::{Access, Capabilities};
+///
+/// let capabilities = Capabilities::minimal()
+///     .with_directory("/srv/data", "/data", Access::ReadOnly)
+///     .with_directory("/srv/scratch", "/tmp", Access::ReadWrite);
+/// assert_eq!(capabilities.directories[1].access, Access::ReadWrite);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// List and read.
@@ -48,6 +57,14 @@ impl fmt::Display for DirectoryGrant {
 }
 
 /// Where the guest may connect to.
+///
+/// ```
+/// use wasm_sandbox::NetworkTarget;
+///
+/// let address = NetworkTarget::parse("[::1]:80")?;
+/// assert_eq!(address, NetworkTarget::Address("[::1]:80".parse().expect("an address")));
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkTarget {
     /// This address and port. IPv4-mapped IPv6 addresses count as the IPv4 address they stand for.
@@ -124,6 +141,14 @@ impl NetworkGrant {
 }
 
 /// The clocks that the guest sees.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Clocks};
+///
+/// assert_eq!(Capabilities::minimal().clocks, Clocks::Frozen);
+/// let timed = Capabilities { clocks: Clocks::System, ..Capabilities::minimal() };
+/// assert_ne!(timed, Capabilities::minimal());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Clocks {
     /// Clocks that stand at zero; sleeping still takes its time.
@@ -153,6 +178,13 @@ pub enum Random {
 }
 
 /// What becomes of a standard stream.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Stdio};
+///
+/// let quiet = Capabilities { stderr: Stdio::Inherit, ..Capabilities::minimal() };
+/// assert_eq!((quiet.stdout, quiet.stderr), (Stdio::Null, Stdio::Inherit));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Stdio {
     /// Thrown away.
@@ -224,15 +256,17 @@ pub enum HostGrant {
 /// What an instance may reach.
 ///
 /// ```
-/// use wasm_sandbox::{Access, Capabilities, Clocks};
+/// use wasm_sandbox::{Access, Capabilities, Clocks, Stdio};
 ///
 /// let capabilities = Capabilities {
 ///     clocks: Clocks::System,
 ///     ..Capabilities::minimal()
 /// }
 /// .with_directory("/srv/data", "/data", Access::ReadOnly)
-/// .with_env("LANG", "C");
+/// .with_env("LANG", "C")
+/// .with_captured_output();
 /// assert_eq!(capabilities.directories.len(), 1);
+/// assert_eq!(capabilities.stdout, Stdio::Capture);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {

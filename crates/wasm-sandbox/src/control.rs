@@ -224,6 +224,12 @@ impl<T> Gate<T> {
         }
     }
 
+    /// Takes the instance if it is free.
+    #[inline]
+    pub(crate) fn try_enter(&self) -> Option<Guard<'_, T>> {
+        self.inner.try_lock()
+    }
+
     /// Waits for the instance, blocking the thread.
     ///
     /// The wait ends after the instance's deadline: the call in progress may be waiting for this very

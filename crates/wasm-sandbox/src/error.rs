@@ -10,9 +10,30 @@ use wasm_memory::MemoryError;
 use crate::{Backtrace as GuestBacktrace, Frame, ImportInfo};
 
 /// The result of a sandbox operation.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, WasmRuntime, create_runtime};
+///
+/// fn small() -> wasm_sandbox::Result<Box<dyn WasmRuntime>> {
+///     create_runtime(&RuntimeConfig { max_instances: 4, ..RuntimeConfig::default() })
+/// }
+/// assert_eq!(small()?.runtime_type(), "wasmtime");
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A budget of [`ResourceLimits`](crate::ResourceLimits) or [`RuntimeConfig`](crate::RuntimeConfig).
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Limit, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let module = runtime.load_module(&wat::parse_str(r#"(module (memory 2))"#)?)?;
+/// let limits = ResourceLimits { memory_bytes: 64 << 10, ..ResourceLimits::default() };
+/// let refused = runtime.create_instance(module.as_ref(), limits, Capabilities::minimal());
+/// assert_eq!(refused.err().and_then(|error| error.limit()), Some(Limit::Memory));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -64,6 +85,20 @@ impl fmt::Display for Limit {
 /// Why a guest stopped executing.
 ///
 /// The names follow the specification's traps; engines differ in the words they use.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, Error, ResourceLimits, RuntimeConfig, Trap, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(module (func (export "divide") (param i32) (result i32)
+///     (i32.div_u (i32.const 1) (local.get 0))))"#)?;
+/// let module = runtime.load_module(&wasm)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// let outcome = instance.call_simple_function("divide", &[0]);
+/// assert!(matches!(outcome, Err(Error::Trap { trap: Trap::DivisionByZero, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trap {
@@ -92,6 +127,19 @@ pub enum Trap {
 /// and [`Cancelled`](Self::Cancelled) the instance is poisoned and answers
 /// [`Poisoned`](Self::Poisoned) from then on; everything else leaves it as it was. Nothing ever harms
 /// another instance.
+///
+/// ```
+/// use wasm_sandbox::{Error, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(module (import "env" "missing" (func)))"#)?;
+/// match runtime.load_module(&wasm) {
+///     Err(Error::MissingImports { imports }) => assert_eq!(imports[0].to_string(), "env#missing"),
+///     Err(other) => return Err(other.into()),
+///     Ok(_) => unreachable!("nobody provides it"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -402,6 +450,12 @@ impl Error {
 
     /// The guest's call stack when it was stopped; empty when it was not executing, or the runtime
     /// does not know.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Error, Limit};
+    ///
+    /// assert!(Error::exceeded(Limit::Instances).backtrace().is_empty(), "no guest was executing");
+    /// ```
     #[must_use]
     pub fn backtrace(&self) -> &[Frame] {
         match self {
@@ -413,6 +467,12 @@ impl Error {
     }
 
     /// A limit that was exceeded while no guest was executing, or where nobody knows.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Error, Limit};
+    ///
+    /// assert_eq!(Error::exceeded(Limit::Modules).limit(), Some(Limit::Modules));
+    /// ```
     #[must_use]
     pub fn exceeded(limit: Limit) -> Self {
         Self::LimitExceeded {

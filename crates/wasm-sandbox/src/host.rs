@@ -21,11 +21,31 @@ use crate::value::{Signature, Type, Value, from_value, to_value};
 use crate::{Error, Result};
 
 /// What a host function may fail with.
+///
+/// ```
+/// use wasm_sandbox::HostFunctions;
+/// use wasm_sandbox::host::HostError;
+///
+/// fn parse((text,): (String,)) -> Result<u32, HostError> {
+///     Ok(text.parse()?)
+/// }
+/// HostFunctions::default().add("text", "parse", parse);
+/// ```
 pub type HostError = Box<dyn std::error::Error + Send + Sync>;
 
 type Body = dyn Fn(&Signature, Vec<Value>) -> Result<Vec<Value>, HostError> + Send + Sync;
 
 /// A function of the host, callable by guests.
+///
+/// ```
+/// use wasm_sandbox::HostFunctions;
+///
+/// let mut functions = HostFunctions::default();
+/// functions.add("env", "double", |(number,): (i32,)| Ok(number * 2));
+/// // The same function under another name.
+/// let double = functions.get("env", "double").expect("it was added").clone();
+/// assert_eq!(format!("{double:?}"), "HostFunction");
+/// ```
 #[derive(Clone)]
 pub struct HostFunction {
     body: Arc<Body>,
@@ -40,13 +60,20 @@ impl fmt::Debug for HostFunction {
 /// The functions that a runtime's modules may import.
 ///
 /// ```
-/// use wasm_sandbox::{HostFunctions, RuntimeConfig, create_runtime};
+/// use wasm_sandbox::{Capabilities, HostFunctions, ResourceLimits, RuntimeConfig, create_runtime};
 ///
 /// let mut functions = HostFunctions::default();
 /// functions.add("env", "double", |(number,): (i32,)| Ok(number * 2));
+/// assert!(functions.get("env", "double").is_some());
 /// let config = RuntimeConfig { host_functions: functions, ..RuntimeConfig::default() };
 /// let runtime = create_runtime(&config)?;
-/// # Ok::<(), wasm_sandbox::Error>(())
+/// let module = runtime.load_module(&wat::parse_str(r#"(module
+///     (import "env" "double" (func $double (param i32) (result i32)))
+///     (func (export "quadruple") (param i32) (result i32) (call $double (call $double (local.get 0)))))"#)?)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(instance.call_simple_function("quadruple", &[3])?, 12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct HostFunctions {
@@ -235,6 +262,11 @@ impl Drop for Active {
 
 /// Whether a host function called by `instance` is executing on this thread. A backend asks this
 /// before it waits for the instance, which would then never come.
+///
+/// ```
+/// // No instance is calling the host now.
+/// assert!(!wasm_sandbox::host::is_calling_host(1));
+/// ```
 #[must_use]
 pub fn is_calling_host(instance: u64) -> bool {
     ACTIVE.with_borrow(|active| active.contains(&instance))

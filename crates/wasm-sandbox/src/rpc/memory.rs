@@ -147,6 +147,16 @@ impl Queue {
 }
 
 /// One end of a channel within the process.
+///
+/// ```
+/// use wasm_sandbox::rpc::{MemoryChannel, RpcChannel, create_memory_channel};
+///
+/// let channel = create_memory_channel(4)?;
+/// let channel = channel.as_any().downcast_ref::<MemoryChannel>().expect("it is one");
+/// assert!(channel.take_peer().is_some());
+/// assert!(channel.take_peer().is_none(), "there is only one");
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MemoryChannel {
     outgoing: Arc<Queue>,
@@ -252,6 +262,16 @@ pub fn create_memory_channel(capacity: usize) -> Result<Box<dyn RpcChannel>> {
 }
 
 /// As [`create_memory_channel`], with the largest size of a message.
+///
+/// ```
+/// use wasm_sandbox::Error;
+/// use wasm_sandbox::rpc::create_memory_channel_with;
+///
+/// let channel = create_memory_channel_with(4, 10)?;
+/// let refused = channel.send_raw(b"eleven bytes");
+/// assert!(matches!(refused, Err(Error::MessageTooLarge { size: 12, limit: 10 })));
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Errors
 ///

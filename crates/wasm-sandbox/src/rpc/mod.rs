@@ -60,22 +60,36 @@ use crate::runtime::BoxFuture;
 use crate::{Error, Result};
 
 /// The largest message that a channel carries unless told otherwise: 16 MiB.
+///
+/// ```
+/// use wasm_sandbox::rpc::{DEFAULT_MESSAGE_BYTES, RpcChannel, memory_channel};
+///
+/// let (a, _b) = memory_channel(4)?;
+/// assert!(a.send_raw(&vec![0; DEFAULT_MESSAGE_BYTES]).is_ok());
+/// assert!(a.send_raw(&vec![0; DEFAULT_MESSAGE_BYTES + 1]).is_err());
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 pub const DEFAULT_MESSAGE_BYTES: usize = 16 << 20;
 
 /// One end of a channel of whole messages.
 ///
 /// ```
-/// use wasm_sandbox::rpc::{RpcChannel, memory_channel};
+/// use wasm_sandbox::rpc::{MemoryChannel, RpcChannel, memory_channel};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> wasm_sandbox::Result<()> {
 /// let (a, b) = memory_channel(16)?;
 /// let channels: [Box<dyn RpcChannel>; 2] = [Box::new(a), Box::new(b)];
 /// channels[0].send_boxed(b"hello").await?;
+/// channels[0].send_raw(b"and good-bye")?;
 /// channels[0].close()?;
+/// assert!(!channels[0].is_connected());
 /// // What was sent before the end is still received.
 /// assert_eq!(channels[1].receive_boxed().await?.as_deref(), Some(&b"hello"[..]));
+/// assert_eq!(channels[1].receive_raw()?.as_deref(), Some(&b"and good-bye"[..]));
 /// assert_eq!(channels[1].receive_boxed().await?, None);
+/// assert!(channels[1].as_any().is::<MemoryChannel>());
+/// # let _ = channels[0].pending();
 /// # Ok(())
 /// # }
 /// ```

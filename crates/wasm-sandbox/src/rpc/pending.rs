@@ -26,6 +26,16 @@ const KEPT: usize = 4096;
 /// What an end of a channel remembers between calls: answers awaited, messages and requests kept.
 ///
 /// A new transport holds one and returns it from [`RpcChannel::pending`].
+///
+/// ```
+/// use wasm_sandbox::rpc::{RpcChannel, memory_channel};
+///
+/// let (a, _b) = memory_channel(4)?;
+/// // Every transport keeps one; it is all that typed calls need besides whole messages.
+/// let pending = RpcChannel::pending(&a);
+/// assert!(std::ptr::eq(pending, a.pending()));
+/// # Ok::<(), wasm_sandbox::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Pending {
     state: Mutex<State>,

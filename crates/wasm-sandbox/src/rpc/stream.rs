@@ -70,6 +70,22 @@ impl StreamChannel {
 
     /// Connects to a Unix socket.
     ///
+    /// ```
+    /// use wasm_sandbox::rpc::{RpcChannelExt, StreamChannel, StreamListener};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let listener = StreamListener::bind_unix(&path)?;
+    /// let client = StreamChannel::connect_unix(&path).await?;
+    /// let server = listener.accept().await?;
+    /// server.send("welcome").await?;
+    /// assert_eq!(client.receive::<String>().await?.as_deref(), Some("welcome"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Io`].
@@ -83,6 +99,18 @@ impl StreamChannel {
     }
 
     /// Connects to a port of the loopback interface.
+    ///
+    /// ```
+    /// use wasm_sandbox::rpc::{RpcChannel, StreamChannel, StreamListener};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> wasm_sandbox::Result<()> {
+    /// let listener = StreamListener::bind_loopback(0).await?;
+    /// let port = listener.address().expect("it listens on an address").port();
+    /// assert!(StreamChannel::connect_loopback(port).await?.is_connected());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -214,6 +242,19 @@ impl StreamListener {
     }
 
     /// Listens on a Unix socket, whose path must not exist.
+    ///
+    /// ```
+    /// use wasm_sandbox::rpc::StreamListener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = tempfile::tempdir()?;
+    /// let listener = StreamListener::bind_unix(folder.path().join("socket"))?;
+    /// assert_eq!(listener.address(), None);
+    /// assert!(StreamListener::bind_unix(folder.path().join("socket")).is_err(), "it is taken");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -38,6 +38,22 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// a.send(&("temperature", 21.5)).await?;
 /// let reading: Option<(String, f64)> = b.receive().await?;
 /// assert_eq!(reading, Some(("temperature".into(), 21.5)));
+///
+/// // One side serves until the other is gone.
+/// let server = tokio::spawn(async move {
+///     b.serve(|method, (x, y): (i32, i32)| async move {
+///         match method.as_str() {
+///             "add" => Ok(x + y),
+///             other => Err(format!("there is no method `{other}`")),
+///         }
+///     })
+///     .await
+/// });
+/// let sum: i32 = a.call("add", &(5, 7)).await?;
+/// assert_eq!(sum, 12);
+/// assert!(a.call::<_, i32>("divide", &(5, 7)).await.is_err());
+/// drop(a);
+/// server.await.expect("it does not panic")?;
 /// # Ok(())
 /// # }
 /// ```

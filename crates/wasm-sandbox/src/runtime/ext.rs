@@ -11,6 +11,21 @@ use crate::value::{Any, TypedResults, arguments, result};
 use crate::{Capabilities, Error, ResourceLimits, Result, WasmtimeInstance};
 
 /// One instance of a batch.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, InstanceSpec, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let spec = InstanceSpec {
+///     module: runtime.load_module(&wat::parse_str("(module)")?)?.into(),
+///     resources: ResourceLimits::default(),
+///     capabilities: Capabilities::minimal(),
+/// };
+/// // A copy refers to the same module.
+/// let copies = [spec.clone(), spec];
+/// assert_eq!(copies[0].module.id(), copies[1].module.id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct InstanceSpec {
     /// The module.
@@ -259,6 +274,27 @@ pub trait WasmInstanceExt: WasmInstance {
     }
 
     /// Calls a core message function with bytes, whatever their encoding.
+    ///
+    /// ```
+    /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceExt, create_runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = create_runtime(&RuntimeConfig::default())?;
+    /// let wasm = wat::parse_str(r#"(module
+    ///     (memory (export "memory") 1)
+    ///     (func (export "__alloc") (param i32 i32) (result i32) (i32.const 1024))
+    ///     (func (export "__free") (param i32 i32) (result i32) (i32.const 0))
+    ///     (func (export "echo") (param i32 i32) (result i64)
+    ///       (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))
+    ///     (@custom "wasm-memory.messages" "echo=raw\n"))"#)?;
+    /// let module = runtime.load_module(&wasm)?;
+    /// let instance =
+    ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+    /// assert_eq!(instance.call_function_bytes_async("echo", b"bytes").await?, b"bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -8,6 +8,29 @@ use crate::{Error, Limit, Result};
 
 /// Calls a core function that takes and returns bytes: allocates, writes, calls, reads, frees.
 ///
+/// ```
+/// use wasm_sandbox::runtime::call_message;
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, create_runtime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// // It answers with the very message it was given.
+/// let wasm = wat::parse_str(r#"(module
+///     (memory (export "memory") 1)
+///     (func (export "__alloc") (param i32 i32) (result i32) (i32.const 1024))
+///     (func (export "__free") (param i32 i32) (result i32) (i32.const 0))
+///     (func (export "echo") (param i32 i32) (result i64)
+///       (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))
+///     (@custom "wasm-memory.messages" "echo=raw\n"))"#)?;
+/// let module = runtime.load_module(&wasm)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(call_message(instance.as_ref(), "echo", b"bytes").await?, b"bytes");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// What the guest failed with, or how it broke the memory ABI.

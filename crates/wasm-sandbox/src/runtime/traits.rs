@@ -14,9 +14,25 @@ use crate::value::{ResourceHandle, Signature, Value, WitFunction};
 use crate::{Capabilities, Error, Limit, ResourceLimits, Result};
 
 /// A future that a trait object can return.
+///
+/// ```
+/// use wasm_sandbox::BoxFuture;
+///
+/// fn later<'a>(text: &'a str) -> BoxFuture<'a, usize> {
+///     Box::pin(async move { text.len() })
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// assert_eq!(later("soon").await, 4);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The name of a loaded module within its runtime; never reused.
+///
+/// ```
+/// assert_eq!(wasm_sandbox::ModuleId(3).to_string(), "#3");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModuleId(pub u64);
 
@@ -27,6 +43,15 @@ impl fmt::Display for ModuleId {
 }
 
 /// What kind of binary a module is.
+///
+/// ```
+/// use wasm_sandbox::{ModuleKind, RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let component = runtime.load_module(&wat::parse_str("(component)")?)?;
+/// assert_eq!(component.kind(), ModuleKind::Component);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ModuleKind {
     /// A core module.
@@ -72,6 +97,14 @@ pub struct RuntimeCapabilities {
 
 impl RuntimeCapabilities {
     /// A runtime that can do nothing: a start for a runtime from outside this crate.
+    ///
+    /// ```
+    /// use wasm_sandbox::RuntimeCapabilities;
+    ///
+    /// let mut can = RuntimeCapabilities::none();
+    /// can.fuel = true;
+    /// assert!(can.fuel && !can.components);
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -92,9 +125,14 @@ impl RuntimeCapabilities {
 /// An engine that loads modules and makes instances of them.
 ///
 /// ```
-/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmRuntime, create_runtime};
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmRuntime, WasmtimeRuntime, create_runtime};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let runtime: Box<dyn WasmRuntime> = create_runtime(&RuntimeConfig::default())?;
+/// assert_eq!(runtime.runtime_type(), "wasmtime");
+/// assert!(runtime.capabilities().components);
+/// assert!(runtime.as_any().is::<WasmtimeRuntime>());
 /// let wasm = wat::parse_str(
 ///     r#"(module (func (export "add") (param i32 i32) (result i32)
 ///         (i32.add (local.get 0) (local.get 1))))"#,
@@ -103,7 +141,18 @@ impl RuntimeCapabilities {
 /// let instance =
 ///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
 /// assert_eq!(instance.call_simple_function("add", &[5, 7])?, 12);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///
+/// // The same without blocking an executor. The same bytes are the same module.
+/// let again = runtime.load_module_boxed(&wasm).await?;
+/// assert_eq!(again.id(), module.id());
+/// let limits = ResourceLimits::default();
+/// runtime.create_instance_boxed(again.as_ref(), limits, Capabilities::minimal()).await?;
+///
+/// assert_eq!(runtime.get_module(module.id())?.size(), wasm.len());
+/// runtime.unload_module(module.id())?;
+/// assert!(runtime.get_module(module.id()).is_err());
+/// # Ok(())
+/// # }
 /// ```
 pub trait WasmRuntime: Send + Sync {
     /// Compiles a module or component. The same bytes are the same module, unless
@@ -171,6 +220,13 @@ pub trait WasmRuntime: Send + Sync {
 }
 
 /// A module's import of a host function.
+///
+/// ```
+/// use wasm_sandbox::ImportInfo;
+///
+/// let import = ImportInfo { interface: "docs:log/sink".into(), name: "write".into() };
+/// assert_eq!(import.to_string(), "docs:log/sink#write");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportInfo {
     /// The module or interface; empty for the world itself.
@@ -189,7 +245,7 @@ impl fmt::Display for ImportInfo {
 /// A compiled module.
 ///
 /// ```
-/// use wasm_sandbox::{ModuleKind, RuntimeConfig, create_runtime};
+/// use wasm_sandbox::{ModuleKind, RuntimeConfig, WasmtimeModule, create_runtime};
 ///
 /// let runtime = create_runtime(&RuntimeConfig::default())?;
 /// let wasm = wat::parse_str(
@@ -199,7 +255,10 @@ impl fmt::Display for ImportInfo {
 /// let module = runtime.load_module(&wasm)?;
 /// assert_eq!((module.kind(), module.size()), (ModuleKind::Core, wasm.len()));
 /// assert_eq!(module.exports()[0].signature.to_string(), "func(s32, s32) -> s32");
+/// assert_eq!(module.wit_exports()[0].signature(0), "(i32, i32) -> i32");
 /// assert!(module.imports().is_empty());
+/// assert_eq!(runtime.get_module(module.id())?.id(), module.id());
+/// assert!(module.as_any().is::<WasmtimeModule>());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait WasmModule: Send + Sync {
@@ -232,6 +291,19 @@ pub trait WasmModule: Send + Sync {
 }
 
 /// An exported function.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(module (func (export "root") (param f64) (result f64)
+///     (f64.sqrt (local.get 0))))"#)?;
+/// let exports = runtime.load_module(&wasm)?.exports();
+/// assert_eq!(&*exports[0].name, "root");
+/// assert_eq!(exports[0].signature.to_string(), "func(f64) -> f64");
+/// assert!(exports[0].codec.is_none(), "it takes a number, not a message");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionInfo {
     /// Its name.
@@ -243,6 +315,19 @@ pub struct FunctionInfo {
 }
 
 /// What an instance is doing.
+///
+/// ```
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceState, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let module = runtime.load_module(&wat::parse_str(r#"(module (func (export "fail") unreachable))"#)?)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert_eq!(instance.state(), WasmInstanceState::Ready);
+/// assert!(instance.call_simple_function("fail", &[]).is_err());
+/// assert_eq!(instance.state(), WasmInstanceState::Poisoned);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WasmInstanceState {
     /// It can be called.
@@ -288,22 +373,51 @@ pub struct Output {
 /// poisons an instance is listed at [`Error`].
 ///
 /// ```
-/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, WasmInstanceState, create_runtime};
+/// use std::time::Duration;
+/// use wasm_sandbox::{
+///     Capabilities, ResourceHandle, ResourceLimits, RuntimeConfig, WasmInstanceState, WasmtimeInstance,
+///     create_runtime,
+/// };
 ///
-/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = create_runtime(&RuntimeConfig { fuel_metering: true, ..RuntimeConfig::default() })?;
 /// # let wasm = wat::parse_str(
 /// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
 /// #         (i32.add (local.get 0) (local.get 1))))"#,
 /// # )?;
 /// # let module = runtime.load_module(&wasm)?;
-/// # let instance =
-/// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// let limits = ResourceLimits { fuel: Some(1_000), ..ResourceLimits::default() };
+/// let instance = runtime.create_instance(module.as_ref(), limits, Capabilities::minimal())?;
 /// assert_eq!(instance.call_simple_function("add", &[5, 7])?, 12);
+/// assert!(instance.function_caller().function("add").is_ok());
 /// assert_eq!((instance.state(), instance.memory_usage()), (WasmInstanceState::Ready, 65536));
+///
+/// // Fuel is used up by calls, and can be given.
+/// assert!(instance.fuel_usage().is_some_and(|used| used > 0));
+/// instance.add_fuel(500)?;
+/// instance.reset_fuel()?;
+/// assert_eq!(instance.fuel_usage(), Some(0));
+///
+/// // The exported memory, safely and by its address.
+/// instance.guest_session().await?.bytes()[0] = 7;
+/// assert_eq!(instance.memory_size(), 65536);
+/// // SAFETY: the memory has bytes, and nobody else uses the instance.
+/// assert_eq!(unsafe { *instance.memory_ptr()? }, 7);
+/// assert_eq!(instance.refused_growth(), None);
+///
+/// // It has neither written anything nor given out a resource.
+/// assert!(instance.output().stdout.is_empty());
+/// assert!(instance.methods_of(ResourceHandle(1)).is_err());
+/// assert!(instance.drop_resource(ResourceHandle(1)).is_err());
+///
+/// instance.set_deadline(Some(Duration::from_secs(1)))?;
 /// // From any thread, also while a call executes.
 /// instance.terminate();
 /// assert!(instance.call_simple_function("add", &[5, 7]).is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert!(instance.as_any().is::<WasmtimeInstance>());
+/// # Ok(())
+/// # }
 /// ```
 pub trait WasmInstance: Send + Sync {
     /// What the instance is doing.
@@ -411,8 +525,10 @@ pub trait WasmInstance: Send + Sync {
 /// Calls an instance's functions by name.
 ///
 /// ```
-/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, Value, create_runtime};
+/// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, Value, WasmtimeInstance, create_runtime};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let runtime = create_runtime(&RuntimeConfig::default())?;
 /// # let wasm = wat::parse_str(
 /// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
@@ -422,10 +538,14 @@ pub trait WasmInstance: Send + Sync {
 /// # let instance =
 /// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
 /// let caller = instance.function_caller();
-/// let answer = caller.call_blocking("add", &[Value::S32(5), Value::S32(7)])?;
-/// assert_eq!(answer, [Value::S32(12)]);
+/// let params = [Value::S32(5), Value::S32(7)];
+/// assert_eq!(caller.call_blocking("add", &params)?, [Value::S32(12)]);
+/// assert_eq!(caller.call("add", &params).await?, [Value::S32(12)]);
+/// assert_eq!(caller.call_with("add", params.into())?, [Value::S32(12)]);
 /// assert!(caller.function("subtract").is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert!(caller.as_any().is::<WasmtimeInstance>());
+/// # Ok(())
+/// # }
 /// ```
 pub trait WasmFunctionCaller: Send + Sync {
     /// What the instance exports under this name.
@@ -465,24 +585,33 @@ pub trait WasmFunctionCaller: Send + Sync {
 ///
 /// ```
 /// use wasm_memory::host::{GuestMemory, HostController};
+/// use wasm_memory::message;
 /// use wasm_sandbox::{Capabilities, ResourceLimits, RuntimeConfig, create_runtime};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let runtime = create_runtime(&RuntimeConfig::default())?;
 /// # let wasm = wat::parse_str(
-/// #     r#"(module (memory (export "memory") 1) (func (export "add") (param i32 i32) (result i32)
-/// #         (i32.add (local.get 0) (local.get 1))))"#,
+/// #     r#"(module (memory (export "memory") 1) (func (export "where") (param i32 i32) (result i64)
+/// #         (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1)))))"#,
 /// # )?;
 /// # let module = runtime.load_module(&wasm)?;
 /// # let instance =
 /// #     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let mut memory = HostController::new(instance.guest_session().await?);
 /// memory.peek(16, 5)?.copy_from_slice(b"hello");
 /// assert_eq!(memory.guest().bytes()[16..21], *b"hello");
 /// assert!(memory.peek(65535, 2).is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+///
+/// let session = memory.guest();
+/// let answer = message::unpack(session.call_packed("where", 16, 5).await?);
+/// assert_eq!((answer.ptr, answer.len), (16, 5));
+/// assert!(session.value_bytes() >= 5);
+/// // It exports no `__alloc`; nothing went wrong in the guest itself.
+/// assert!(session.call_alloc(8, 8).await.is_err());
+/// assert!(session.take_error().is_none());
+/// # Ok(())
+/// # }
 /// ```
 pub trait GuestSession: GuestMemory {
     /// Calls a message function of type `(i32, i32) -> i64` and returns its packed answer unchecked.

@@ -7,10 +7,11 @@ use serde::ser::{
     Serializer,
 };
 
-use super::de::FromValue;
+use super::de::FromTape;
 use super::error::{ValueError, ValueErrorKind};
-use super::ser::{Entries, ToValue};
-use super::{Signature, Type, Value, names};
+use super::ser::{Entries, Record, ToTape, out_of_turn, text_of};
+use super::tape::Tape;
+use super::{Field, Signature, Type, Value, names};
 
 type Result<T, E = ValueError> = std::result::Result<T, E>;
 
@@ -29,7 +30,27 @@ type Result<T, E = ValueError> = std::result::Result<T, E>;
 ///
 /// When they do not fit the parameters.
 pub fn arguments<P: Serialize + ?Sized>(signature: &Signature, params: &P) -> Result<Vec<Value>> {
-    params.serialize(ToArguments { signature })
+    values(&write_arguments(signature, params)?, signature)
+}
+
+/// The arguments on a tape as values.
+pub(crate) fn values(tape: &Tape, signature: &Signature) -> Result<Vec<Value>> {
+    let mut reader = tape.reader();
+    let params = signature.params.iter();
+    params.map(|param| reader.value(&param.ty)).collect()
+}
+
+/// [Serialises](arguments) the arguments of a call onto a tape.
+pub(crate) fn write_arguments<P: Serialize + ?Sized>(
+    signature: &Signature,
+    params: &P,
+) -> Result<Tape> {
+    let mut tape = Tape::new();
+    params.serialize(ToArguments {
+        params: &signature.params,
+        tape: &mut tape,
+    })?;
+    Ok(tape)
 }
 
 /// Deserialises the results of a call: none as `()`, one as itself, several as a tuple.
@@ -46,64 +67,91 @@ pub fn arguments<P: Serialize + ?Sized>(signature: &Signature, params: &P) -> Re
 /// # Errors
 ///
 /// When they do not fit the Rust type.
-pub fn result<R: DeserializeOwned>(signature: &Signature, mut values: Vec<Value>) -> Result<R> {
-    if let ([ty], 1) = (signature.results.as_slice(), values.len())
-        && let Some(value) = values.pop()
-    {
-        return R::deserialize(FromValue { value, ty });
+pub fn result<R: DeserializeOwned>(signature: &Signature, values: Vec<Value>) -> Result<R> {
+    let mut tape = Tape::new();
+    if values.len() != signature.results.len() {
+        let (expected, found) = (signature.results.len(), values.len());
+        return Err(ValueError::new(ValueErrorKind::Length { expected, found }));
     }
-    let ty = Type::Tuple(signature.results.as_slice().into());
-    R::deserialize(FromValue {
-        value: Value::Tuple(values),
-        ty: &ty,
+    for (value, ty) in values.iter().zip(&signature.results) {
+        tape.value(value, ty)?;
+    }
+    read_result(signature, &tape)
+}
+
+/// [Deserialises](result) the results of a call, in the order in which they stand on the tape.
+pub(crate) fn read_result<R: DeserializeOwned>(signature: &Signature, tape: &Tape) -> Result<R> {
+    let mut tape = tape.reader();
+    let tape = &mut tape;
+    if let [ty] = signature.results.as_slice() {
+        return R::deserialize(FromTape { tape, ty });
+    }
+    let ty = &Type::Tuple(signature.results.as_slice().into());
+    R::deserialize(FromTape { tape, ty })
+}
+
+struct ToArguments<'s, 'p> {
+    params: &'s [Field],
+    tape: &'p mut Tape,
+}
+
+impl<'s, 'p> ToArguments<'s, 'p> {
+    /// The serialiser of the only argument.
+    fn only(self) -> Result<ToTape<'s, 'p>> {
+        match self.params {
+            [only] => Ok(ToTape {
+                ty: &only.ty,
+                tape: self.tape,
+            }),
+            _ => Err(wrong_count(self.params, 1)),
+        }
+    }
+
+    fn single<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        value.serialize(self.only()?)
+    }
+
+    fn list(self) -> Arguments<'s, 'p> {
+        Arguments {
+            params: self.params,
+            tape: self.tape,
+            count: 0,
+        }
+    }
+}
+
+fn wrong_count(params: &[Field], found: usize) -> ValueError {
+    ValueError::new(ValueErrorKind::Length {
+        expected: params.len(),
+        found,
     })
 }
 
-struct ToArguments<'s> {
-    signature: &'s Signature,
-}
-
-impl<'s> ToArguments<'s> {
-    fn length<T>(&self, found: usize) -> Result<T> {
-        Err(ValueError::new(ValueErrorKind::Length {
-            expected: self.signature.params.len(),
-            found,
-        }))
-    }
-
-    fn single<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<Value>> {
-        match self.signature.params.as_slice() {
-            [only] => Ok(vec![value.serialize(ToValue { ty: &only.ty })?]),
-            _ => self.length(1),
-        }
-    }
-
-    fn list(self) -> Arguments<'s> {
-        Arguments {
-            signature: self.signature,
-            values: Vec::with_capacity(self.signature.params.len()),
-        }
-    }
+fn one_case<T>(name: &str) -> Result<T> {
+    Err(ValueError::mismatch(
+        &"arguments",
+        format_args!("the case `{name}`; wrap it in a tuple"),
+    ))
 }
 
 macro_rules! single {
     ($($method:ident: $ty:ty),*) => {
-        $(fn $method(self, value: $ty) -> Result<Vec<Value>> {
+        $(fn $method(self, value: $ty) -> Result<()> {
             self.single(&value)
         })*
     };
 }
 
-impl<'s> Serializer for ToArguments<'s> {
-    type Ok = Vec<Value>;
+impl<'s, 'p> Serializer for ToArguments<'s, 'p> {
+    type Ok = ();
     type Error = ValueError;
-    type SerializeSeq = Arguments<'s>;
-    type SerializeTuple = Arguments<'s>;
-    type SerializeTupleStruct = Arguments<'s>;
-    type SerializeTupleVariant = Impossible<Vec<Value>, ValueError>;
-    type SerializeMap = NamedArguments<'s>;
-    type SerializeStruct = NamedArguments<'s>;
-    type SerializeStructVariant = Impossible<Vec<Value>, ValueError>;
+    type SerializeSeq = Arguments<'s, 'p>;
+    type SerializeTuple = Arguments<'s, 'p>;
+    type SerializeTupleStruct = Arguments<'s, 'p>;
+    type SerializeTupleVariant = Impossible<(), ValueError>;
+    type SerializeMap = NamedArguments<'s, 'p>;
+    type SerializeStruct = NamedArguments<'s, 'p>;
+    type SerializeStructVariant = Impossible<(), ValueError>;
 
     single!(
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
@@ -111,38 +159,30 @@ impl<'s> Serializer for ToArguments<'s> {
         serialize_u128: u128, serialize_f32: f32, serialize_f64: f64, serialize_char: char, serialize_str: &str
     );
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<Vec<Value>> {
-        match self.signature.params.as_slice() {
-            [only] => Ok(vec![ToValue { ty: &only.ty }.serialize_bytes(value)?]),
-            _ => self.length(1),
+    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        self.only()?.serialize_bytes(value)
+    }
+
+    fn serialize_none(self) -> Result<()> {
+        self.only()?.serialize_none()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        self.only()?.serialize_some(value)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        match self.params {
+            [] => Ok(()),
+            params => Err(wrong_count(params, 0)),
         }
     }
 
-    fn serialize_none(self) -> Result<Vec<Value>> {
-        self.single(&None::<()>)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<Value>> {
-        self.single(&Some(value))
-    }
-
-    fn serialize_unit(self) -> Result<Vec<Value>> {
-        match self.signature.params.len() {
-            0 => Ok(Vec::new()),
-            _ => self.length(0),
-        }
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Vec<Value>> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        name: &'static str,
-    ) -> Result<Vec<Value>> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<()> {
         self.single(name)
     }
 
@@ -150,7 +190,7 @@ impl<'s> Serializer for ToArguments<'s> {
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<Vec<Value>> {
+    ) -> Result<()> {
         value.serialize(self)
     }
 
@@ -160,24 +200,20 @@ impl<'s> Serializer for ToArguments<'s> {
         index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<Vec<Value>> {
-        match self.signature.params.as_slice() {
-            [only] => Ok(vec![
-                ToValue { ty: &only.ty }.serialize_newtype_variant(name, index, variant, value)?,
-            ]),
-            _ => self.length(1),
-        }
+    ) -> Result<()> {
+        self.only()?
+            .serialize_newtype_variant(name, index, variant, value)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Arguments<'s>> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Arguments<'s, 'p>> {
         Ok(self.list())
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Arguments<'s>> {
+    fn serialize_tuple(self, _: usize) -> Result<Arguments<'s, 'p>> {
         Ok(self.list())
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Arguments<'s>> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Arguments<'s, 'p>> {
         Ok(self.list())
     }
 
@@ -188,20 +224,18 @@ impl<'s> Serializer for ToArguments<'s> {
         name: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant> {
-        Err(ValueError::mismatch(
-            &"arguments",
-            format_args!("the case `{name}`; wrap it in a tuple"),
-        ))
+        one_case(name)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<NamedArguments<'s>> {
+    fn serialize_map(self, _: Option<usize>) -> Result<NamedArguments<'s, 'p>> {
         Ok(NamedArguments {
-            signature: self.signature,
-            state: Named::Undecided(None),
+            params: self.params,
+            state: Named::Undecided(self.tape),
+            key: None,
         })
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<NamedArguments<'s>> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<NamedArguments<'s, 'p>> {
         self.serialize_map(None)
     }
 
@@ -212,59 +246,57 @@ impl<'s> Serializer for ToArguments<'s> {
         name: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant> {
-        Err(ValueError::mismatch(
-            &"arguments",
-            format_args!("the case `{name}`; wrap it in a tuple"),
-        ))
+        one_case(name)
     }
 }
 
 /// Arguments in order.
-struct Arguments<'s> {
-    signature: &'s Signature,
-    values: Vec<Value>,
+struct Arguments<'s, 'p> {
+    params: &'s [Field],
+    tape: &'p mut Tape,
+    count: usize,
 }
 
-impl Arguments<'_> {
+impl Arguments<'_, '_> {
+    #[inline]
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let index = self.values.len();
-        let params = &self.signature.params;
-        let Some(param) = params.get(index) else {
-            return Err(ValueError::new(ValueErrorKind::Length {
-                expected: params.len(),
-                found: index + 1,
-            }));
+        let index = self.count;
+        self.count += 1;
+        let Some(param) = self.params.get(index) else {
+            return Err(wrong_count(self.params, self.count));
         };
-        let value = value
-            .serialize(ToValue { ty: &param.ty })
+        value
+            .serialize(ToTape {
+                ty: &param.ty,
+                tape: self.tape,
+            })
             .map_err(|error| match &*param.name {
                 "" => error.within(format_args!("[{index}]")),
                 name => error.within(format_args!(".{name}")),
-            })?;
-        self.values.push(value);
-        Ok(())
+            })
     }
 
-    fn finish(self) -> Result<Vec<Value>> {
-        let (expected, found) = (self.signature.params.len(), self.values.len());
-        if expected != found {
-            return Err(ValueError::new(ValueErrorKind::Length { expected, found }));
+    fn finish(self) -> Result<()> {
+        match self.params.len() == self.count {
+            true => Ok(()),
+            false => Err(wrong_count(self.params, self.count)),
         }
-        Ok(self.values)
     }
 }
 
 macro_rules! argument_frames {
     ($($trait:ident: $method:ident),*) => {
-        $(impl $trait for Arguments<'_> {
-            type Ok = Vec<Value>;
+        $(impl $trait for Arguments<'_, '_> {
+            type Ok = ();
             type Error = ValueError;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
                 self.push(value)
             }
 
-            fn end(self) -> Result<Vec<Value>> {
+            #[inline]
+            fn end(self) -> Result<()> {
                 self.finish()
             }
         })*
@@ -278,107 +310,82 @@ argument_frames!(
 );
 
 /// Arguments by name, or the one argument that is itself a record: the first key decides.
-struct NamedArguments<'s> {
-    signature: &'s Signature,
-    state: Named<'s>,
+struct NamedArguments<'s, 'p> {
+    params: &'s [Field],
+    state: Named<'s, 'p>,
+    /// A map's key that waits for its value, unless it went to the only argument.
+    key: Option<String>,
 }
 
-enum Named<'s> {
-    /// No key seen that decides; a map's key may be waiting.
-    Undecided(Option<String>),
-    /// By name.
-    Values(Vec<Option<Value>>, Option<String>),
+enum Named<'s, 'p> {
+    /// No key seen that decides.
+    Undecided(&'p mut Tape),
+    /// By name, likely beginning with the parameter of this index.
+    Values(Record<'s>, usize, &'p mut Tape),
     /// The only argument, entry by entry.
-    Only(Entries<'s>),
+    Only(Entries<'s, 'p>),
+    /// A decision failed; so does everything after it.
+    Failed,
 }
 
-impl NamedArguments<'_> {
-    fn find(&self, name: &str) -> Option<usize> {
-        names::find(
-            self.signature.params.iter().map(|param| &*param.name),
-            name,
-            0,
-        )
-    }
-
-    fn decide(&mut self, name: &str) -> Result<()> {
-        if !matches!(self.state, Named::Undecided(_)) {
-            return Ok(());
-        }
-        let params = &self.signature.params;
-        self.state = if self.find(name).is_some() {
-            Named::Values(vec![None; params.len()], None)
-        } else if let [only] = params.as_slice() {
-            Named::Only(ToValue { ty: &only.ty }.serialize_map(None)?)
+impl<'s> NamedArguments<'s, '_> {
+    /// Decides, seeing the first key; [`None`] is one that is not text.
+    fn decide(&mut self, name: Option<&str>) -> Result<()> {
+        let tape = match std::mem::replace(&mut self.state, Named::Failed) {
+            Named::Undecided(tape) => tape,
+            decided => {
+                self.state = decided;
+                return Ok(());
+            }
+        };
+        let params = self.params;
+        let all = params.iter().map(|param| &*param.name);
+        self.state = if name.is_some_and(|name| names::find(all.clone(), name, 0).is_some()) {
+            Named::Values(Record::new(params, tape), 0, tape)
+        } else if let [only] = params {
+            let ty = &only.ty;
+            Named::Only(ToTape { ty, tape }.serialize_map(None)?)
         } else {
-            let expected = names::list(params.iter().map(|param| &*param.name));
-            return Err(ValueError::new(ValueErrorKind::UnknownField {
-                name: name.into(),
-                expected,
-            }));
+            return Err(match name {
+                Some(name) => ValueError::new(ValueErrorKind::UnknownField {
+                    name: name.into(),
+                    expected: names::list(all),
+                }),
+                None => ValueError::mismatch(&"a parameter's name", "a key that is not text"),
+            });
         };
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
-        self.decide(name)?;
-        let index = self.find(name);
+        self.decide(Some(name))?;
         match &mut self.state {
-            Named::Only(entries) => {
-                SerializeMap::serialize_key(entries, name)?;
-                SerializeMap::serialize_value(entries, value)
-            }
-            Named::Values(values, _) => {
-                let params = &self.signature.params;
-                let Some(index) = index else {
-                    let expected = names::list(params.iter().map(|param| &*param.name));
-                    return Err(ValueError::new(ValueErrorKind::UnknownField {
-                        name: name.into(),
-                        expected,
-                    }));
-                };
-                let param = &params[index];
-                let value = value
-                    .serialize(ToValue { ty: &param.ty })
-                    .map_err(|error| error.within(format_args!(".{}", param.name)))?;
-                values[index] = Some(value);
+            Named::Only(entries) => entries.named(name, value),
+            Named::Values(record, hint, tape) => {
+                *hint = record.field(tape, name, *hint, value)? + 1;
                 Ok(())
             }
-            Named::Undecided(_) => Ok(()),
+            Named::Undecided(_) | Named::Failed => Err(out_of_turn()),
         }
     }
 
-    fn finish(self) -> Result<Vec<Value>> {
-        let params = &self.signature.params;
-        match self.state {
-            Named::Only(entries) => Ok(vec![SerializeMap::end(entries)?]),
-            Named::Undecided(_) if params.is_empty() => Ok(Vec::new()),
-            Named::Undecided(_) => match params.as_slice() {
-                [only] => Ok(vec![SerializeMap::end(
-                    ToValue { ty: &only.ty }.serialize_map(None)?,
-                )?]),
-                _ => Err(ValueError::new(ValueErrorKind::Length {
-                    expected: params.len(),
-                    found: 0,
-                })),
-            },
-            Named::Values(values, _) => params
-                .iter()
-                .zip(values)
-                .map(|(param, value)| match (value, &param.ty) {
-                    (Some(value), _) => Ok(value),
-                    (None, Type::Option(_)) => Ok(Value::Option(None)),
-                    (None, _) => Err(ValueError::new(ValueErrorKind::MissingField {
-                        name: param.name.to_string(),
-                    })),
-                })
-                .collect(),
+    fn finish(self) -> Result<()> {
+        match (self.state, self.params) {
+            (Named::Only(entries), _) => SerializeMap::end(entries),
+            (Named::Values(record, _, tape), _) => record.finish(tape),
+            (Named::Undecided(_), []) => Ok(()),
+            (Named::Undecided(tape), [only]) => {
+                let ty = &only.ty;
+                SerializeMap::end(ToTape { ty, tape }.serialize_map(None)?)
+            }
+            (Named::Undecided(_), params) => Err(wrong_count(params, 0)),
+            (Named::Failed, _) => Err(out_of_turn()),
         }
     }
 }
 
-impl SerializeStruct for NamedArguments<'_> {
-    type Ok = Vec<Value>;
+impl SerializeStruct for NamedArguments<'_, '_> {
+    type Ok = ();
     type Error = ValueError;
 
     fn serialize_field<T: Serialize + ?Sized>(
@@ -389,57 +396,49 @@ impl SerializeStruct for NamedArguments<'_> {
         self.field(name, value)
     }
 
-    fn end(self) -> Result<Vec<Value>> {
+    fn end(self) -> Result<()> {
         self.finish()
     }
 }
 
-impl SerializeMap for NamedArguments<'_> {
-    type Ok = Vec<Value>;
+impl SerializeMap for NamedArguments<'_, '_> {
+    type Ok = ();
     type Error = ValueError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        if self.key.is_some() {
+            return Err(out_of_turn());
+        }
         // Keys that are not text can only belong to a list of pairs, the only argument.
-        let name = match key.serialize(ToValue { ty: &Type::String }) {
-            Ok(Value::String(name)) => name,
-            _ => {
-                if let (Named::Undecided(None), [only]) =
-                    (&self.state, self.signature.params.as_slice())
-                {
-                    self.state = Named::Only(ToValue { ty: &only.ty }.serialize_map(None)?);
-                }
-                return match &mut self.state {
-                    Named::Only(entries) => SerializeMap::serialize_key(entries, key),
-                    _ => Err(ValueError::mismatch(
-                        &"a parameter's name",
-                        "a key that is not text",
-                    )),
-                };
-            }
-        };
-        self.decide(&name)?;
+        let name = text_of(key).ok();
+        self.decide(name.as_deref())?;
         match &mut self.state {
             Named::Only(entries) => SerializeMap::serialize_key(entries, key),
-            Named::Undecided(waiting) | Named::Values(_, waiting) => {
-                *waiting = Some(name);
-                Ok(())
-            }
-        }
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        match &mut self.state {
-            Named::Only(entries) => SerializeMap::serialize_value(entries, value),
-            Named::Undecided(waiting) | Named::Values(_, waiting) => match waiting.take() {
-                Some(name) => self.field(&name, value),
-                None => Err(serde::ser::Error::custom(
-                    "a map's value came before its key",
+            _ => match name {
+                Some(name) => {
+                    self.key = Some(name);
+                    Ok(())
+                }
+                None => Err(ValueError::mismatch(
+                    &"a parameter's name",
+                    "a key that is not text",
                 )),
             },
         }
     }
 
-    fn end(self) -> Result<Vec<Value>> {
-        self.finish()
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        match (&mut self.state, self.key.take()) {
+            (Named::Only(entries), _) => SerializeMap::serialize_value(entries, value),
+            (_, Some(name)) => self.field(&name, value),
+            _ => Err(out_of_turn()),
+        }
+    }
+
+    fn end(self) -> Result<()> {
+        match self.key {
+            None => self.finish(),
+            Some(_) => Err(out_of_turn()),
+        }
     }
 }

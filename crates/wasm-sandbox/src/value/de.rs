@@ -1,4 +1,8 @@
-//! Deserialising from values, guided by their types.
+//! Deserialising from a tape, guided by types.
+//!
+//! # Invariants
+//!
+//! - A value is passed over to its end, whatever its visitor leaves unread, so that the next one is found.
 
 use std::sync::Arc;
 
@@ -10,6 +14,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::error::{ValueError, ValueErrorKind};
+use super::tape::{Reader, Tape};
 use super::{Field, Type, Value, names};
 
 type Result<T, E = ValueError> = std::result::Result<T, E>;
@@ -28,113 +33,189 @@ type Result<T, E = ValueError> = std::result::Result<T, E>;
 ///
 /// When the value does not fit the Rust type, or is not of type `ty`.
 pub fn from_value<T: DeserializeOwned>(value: Value, ty: &Type) -> Result<T> {
-    T::deserialize(FromValue { value, ty })
+    let mut tape = Tape::new();
+    tape.value(&value, ty)?;
+    T::deserialize(FromTape {
+        tape: &mut tape.reader(),
+        ty,
+    })
 }
 
 /// The deserialiser of one value of type `ty`.
-pub(super) struct FromValue<'t> {
-    pub(super) value: Value,
+pub(super) struct FromTape<'p, 'a, 't> {
+    pub(super) tape: &'p mut Reader<'a>,
     pub(super) ty: &'t Type,
 }
 
 const NO_NAMES: &[&str] = &[];
 
-impl<'t> FromValue<'t> {
+impl<'p, 'a, 't> FromTape<'p, 'a, 't> {
     fn wrong<T>(&self) -> Result<T> {
         Err(ValueError::mismatch(self.ty, "a value of another type"))
     }
 
     /// The names of the flags that are set.
-    fn set_flags(bits: u64, flags: &'t [Arc<str>]) -> impl Iterator<Item = (usize, &'t str)> {
+    fn set_flags(bits: u64, flags: &'t [Arc<str>]) -> impl Iterator<Item = &'t str> {
         flags
             .iter()
             .enumerate()
             .take(64)
             .filter(move |(index, _)| bits >> index & 1 == 1)
-            .map(|(index, name)| (index, &**name))
+            .map(|(_, name)| &**name)
     }
 
-    /// The case of a variant, an enum or a result: its name, its payload and the payload's type.
-    fn case(self) -> Result<(&'t str, Option<(Value, &'t Type)>)> {
-        let pair = |value: Option<Box<Value>>, ty: Option<&'t Type>| match (value, ty) {
-            (Some(value), Some(ty)) => Some((*value, ty)),
-            _ => None,
-        };
-        match (self.value, self.ty) {
-            (Value::Variant(index, payload), Type::Variant(cases)) => {
-                match cases.get(index as usize) {
-                    Some(case) => Ok((&case.name, pair(payload, case.ty.as_ref()))),
-                    None => Err(ValueError::mismatch(self.ty, "a case out of range")),
-                }
+    /// Reads the case of a variant, an enum or a result: its name, and the type of its payload, which
+    /// comes next.
+    fn case(&mut self) -> Result<(&'t str, Option<&'t Type>)> {
+        Ok(match self.ty {
+            Type::Variant(cases) => {
+                let case = &cases[self.tape.case(cases.len())? as usize];
+                (&*case.name, case.ty.as_ref())
             }
-            (Value::Enum(index), Type::Enum(cases)) => match cases.get(index as usize) {
-                Some(case) => Ok((case, None)),
-                None => Err(ValueError::mismatch(self.ty, "a case out of range")),
+            Type::Enum(names) => (&*names[self.tape.case(names.len())? as usize], None),
+            Type::Result(ok, err) => match self.tape.case(2)? {
+                0 => ("ok", ok.as_deref()),
+                _ => ("err", err.as_deref()),
             },
-            (Value::Result(Ok(payload)), Type::Result(ty, _)) => {
-                Ok(("ok", pair(payload, ty.as_deref())))
-            }
-            (Value::Result(Err(payload)), Type::Result(_, ty)) => {
-                Ok(("err", pair(payload, ty.as_deref())))
-            }
-            _ => Err(ValueError::mismatch(self.ty, "a value of another type")),
+            _ => return self.wrong(),
+        })
+    }
+
+    /// Lets `visit` have the payload, and passes over it if it was not touched.
+    fn payload<T>(
+        tape: &mut Reader<'a>,
+        ty: Option<&'t Type>,
+        visit: impl FnOnce(Option<FromTape<'_, 'a, 't>>) -> Result<T>,
+    ) -> Result<T> {
+        let Some(ty) = ty else {
+            return visit(None);
+        };
+        let before = tape.left();
+        let value = visit(Some(FromTape { tape, ty }))?;
+        if tape.left() == before {
+            tape.skip(ty)?;
         }
+        Ok(value)
+    }
+
+    fn sequence<'de, V: Visitor<'de>>(
+        tape: &'p mut Reader<'a>,
+        types: ElementTypes<'a, 't>,
+        count: u64,
+        visitor: V,
+    ) -> Result<V::Value> {
+        let mut elements = Elements {
+            tape,
+            types,
+            index: 0,
+            count: usize::try_from(count).unwrap_or(usize::MAX),
+        };
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.finish()?;
+        Ok(value)
+    }
+
+    #[inline]
+    fn record<'de, V: Visitor<'de>>(
+        tape: &'p mut Reader<'a>,
+        fields: &'t [Field],
+        wanted: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let mut fields = Fields {
+            tape,
+            fields,
+            wanted,
+            index: 0,
+            has_key: false,
+        };
+        let value = visitor.visit_map(&mut fields)?;
+        fields.finish()?;
+        Ok(value)
+    }
+
+    fn flags<'de, V: Visitor<'de>>(
+        self,
+        flags: &'t [Arc<str>],
+        wanted: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        visitor.visit_map(FlagMap {
+            bits: self.tape.word()?,
+            flags,
+            index: 0,
+            wanted,
+        })
     }
 }
 
-impl<'de> Deserializer<'de> for FromValue<'_> {
+impl<'de> Deserializer<'de> for FromTape<'_, '_, '_> {
     type Error = ValueError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match (self.value, self.ty) {
-            (Value::Bool(value), _) => visitor.visit_bool(value),
-            (Value::S8(value), _) => visitor.visit_i8(value),
-            (Value::U8(value), _) => visitor.visit_u8(value),
-            (Value::S16(value), _) => visitor.visit_i16(value),
-            (Value::U16(value), _) => visitor.visit_u16(value),
-            (Value::S32(value), _) => visitor.visit_i32(value),
-            (Value::U32(value), _) => visitor.visit_u32(value),
-            (Value::S64(value), _) => visitor.visit_i64(value),
-            (Value::U64(value), _) => visitor.visit_u64(value),
-            (Value::F32(value), _) => visitor.visit_f32(value),
-            (Value::F64(value), _) => visitor.visit_f64(value),
-            (Value::Char(value), _) => visitor.visit_char(value),
-            (Value::String(value), _) => visitor.visit_string(value),
-            (Value::Resource(handle), _) => visitor.visit_u64(handle.0),
-            (Value::Option(None), _) => visitor.visit_none(),
-            (Value::Option(Some(value)), Type::Option(ty)) => {
-                visitor.visit_some(FromValue { value: *value, ty })
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+        macro_rules! word {
+            ($visit:ident, $int:ty) => {
+                visitor.$visit(self.tape.word()? as $int)
+            };
+        }
+        match self.ty {
+            Type::Bool => visitor.visit_bool(self.tape.word()? != 0),
+            Type::S8 => word!(visit_i8, i8),
+            Type::U8 => word!(visit_u8, u8),
+            Type::S16 => word!(visit_i16, i16),
+            Type::U16 => word!(visit_u16, u16),
+            Type::S32 => word!(visit_i32, i32),
+            Type::U32 => word!(visit_u32, u32),
+            Type::S64 => word!(visit_i64, i64),
+            Type::U64 | Type::Own | Type::Borrow => word!(visit_u64, u64),
+            Type::F32 => visitor.visit_f32(f32::from_bits(self.tape.word()? as u32)),
+            Type::F64 => visitor.visit_f64(f64::from_bits(self.tape.word()?)),
+            Type::Char => match char::from_u32(self.tape.word()? as u32) {
+                Some(char) => visitor.visit_char(char),
+                None => self.wrong(),
+            },
+            Type::String => visitor.visit_str(self.tape.text()?),
+            Type::Option(ty) => {
+                let ty = (self.tape.case(2)? == 1).then_some(&**ty);
+                Self::payload(self.tape, ty, |payload| match payload {
+                    None => visitor.visit_none(),
+                    Some(payload) => visitor.visit_some(payload),
+                })
             }
-            (Value::List(values), Type::List(ty)) => visitor.visit_seq(Elements {
-                values: values.into_iter(),
-                ty: ElementTypes::Same(ty),
-                index: 0,
-            }),
-            (Value::Tuple(values), Type::Tuple(types)) if types.is_empty() && values.is_empty() => {
-                visitor.visit_unit()
+            Type::List(ty) if **ty == Type::U8 => {
+                let bytes = self.tape.bytes()?;
+                let count = bytes.len() as u64;
+                Self::sequence(self.tape, ElementTypes::Bytes(bytes), count, visitor)
             }
-            (Value::Tuple(values), Type::Tuple(types)) => visitor.visit_seq(Elements {
-                values: values.into_iter(),
-                ty: ElementTypes::Each(types),
-                index: 0,
-            }),
-            (Value::Record(values), Type::Record(fields)) => {
-                visitor.visit_map(Fields::new(values, fields, NO_NAMES))
+            Type::List(ty) => {
+                let count = self.tape.word()?;
+                Self::sequence(self.tape, ElementTypes::Same(ty), count, visitor)
             }
-            (Value::Flags(bits), Type::Flags(flags)) => {
-                let names = Self::set_flags(bits, flags).map(|(_, name)| name.to_owned());
+            Type::Tuple(types) if types.is_empty() => visitor.visit_unit(),
+            Type::Tuple(types) => {
+                let count = types.len() as u64;
+                Self::sequence(self.tape, ElementTypes::Each(types), count, visitor)
+            }
+            Type::Record(fields) => Self::record(self.tape, fields, NO_NAMES, visitor),
+            Type::Flags(flags) => {
+                let names = Self::set_flags(self.tape.word()?, flags).map(str::to_owned);
                 visitor.visit_seq(serde::de::value::SeqDeserializer::new(names))
             }
-            (value, ty) => {
+            Type::Variant(_) | Type::Enum(_) | Type::Result(..) => {
                 // A case: its name alone, or a map of one entry, as JSON writes it.
-                let (name, payload) = FromValue { value, ty }.case()?;
-                match payload {
-                    None if !matches!(ty, Type::Result(..)) => visitor.visit_str(name),
+                let is_result = matches!(self.ty, Type::Result(..));
+                let (name, ty) = self.case()?;
+                Self::payload(self.tape, ty, |payload| match payload {
+                    None if !is_result => visitor.visit_str(name),
                     payload => visitor.visit_map(OneCase {
                         name: Some(name),
                         payload,
                     }),
-                }
+                })
+            }
+            Type::Unsupported(name) => {
+                let ty = (*name).into();
+                Err(ValueError::new(ValueErrorKind::Unsupported { ty }))
             }
         }
     }
@@ -155,73 +236,83 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.value {
-            Value::Tuple(values) if values.is_empty() => visitor.visit_unit(),
-            Value::Option(None) => visitor.visit_unit(),
+        match self.ty {
+            Type::Tuple(types) if types.is_empty() => visitor.visit_unit(),
+            Type::Option(_) if self.tape.case(2)? == 0 => visitor.visit_unit(),
             _ => self.wrong(),
         }
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_byte_buf(visitor)
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match (self.value, self.ty) {
-            (Value::List(values), Type::List(ty)) if **ty == Type::U8 => {
-                let byte = |value| match value {
-                    Value::U8(byte) => Ok(byte),
-                    _ => Err(ValueError::mismatch(&Type::U8, "a value of another type")),
-                };
-                visitor.visit_byte_buf(values.into_iter().map(byte).collect::<Result<_>>()?)
-            }
-            (value, ty) => FromValue { value, ty }.deserialize_any(visitor),
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.ty {
+            Type::F64 => visitor.visit_f64(f64::from_bits(self.tape.word()?)),
+            _ => self.deserialize_any(visitor),
         }
     }
 
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.ty {
+            Type::String => visitor.visit_str(self.tape.text()?),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.ty {
+            Type::List(ty) if **ty == Type::U8 => visitor.visit_bytes(self.tape.bytes()?),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.ty {
+            Type::List(ty) if **ty == Type::U8 => {
+                visitor.visit_byte_buf(self.tape.bytes()?.to_vec())
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         wanted: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        match (self.value, self.ty) {
-            (Value::Record(values), Type::Record(fields)) => {
-                visitor.visit_map(Fields::new(values, fields, wanted))
-            }
-            (Value::Flags(bits), Type::Flags(flags)) => visitor.visit_map(FlagMap {
-                bits,
-                flags,
-                index: 0,
-                wanted,
-            }),
-            (value, ty) => FromValue { value, ty }.deserialize_any(visitor),
+        match self.ty {
+            Type::Record(fields) => Self::record(self.tape, fields, wanted, visitor),
+            Type::Flags(flags) => self.flags(flags, wanted, visitor),
+            _ => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match (self.value, self.ty) {
-            (Value::Flags(bits), Type::Flags(flags)) => visitor.visit_map(FlagMap {
-                bits,
-                flags,
-                index: 0,
-                wanted: NO_NAMES,
-            }),
-            (Value::List(values), Type::List(ty)) => match &**ty {
-                Type::Tuple(pair) if pair.len() == 2 => visitor.visit_map(Pairs {
-                    values: values.into_iter(),
-                    pair,
-                    pending: None,
-                }),
+        match self.ty {
+            Type::Flags(flags) => self.flags(flags, NO_NAMES, visitor),
+            Type::List(ty) => match &**ty {
+                Type::Tuple(pair) if pair.len() == 2 => {
+                    let mut pairs = Pairs {
+                        left: self.tape.word()?,
+                        tape: self.tape,
+                        pair,
+                        has_key: false,
+                    };
+                    let value = visitor.visit_map(&mut pairs)?;
+                    pairs.finish()?;
+                    Ok(value)
+                }
                 _ => Err(ValueError::mismatch(self.ty, "a map")),
             },
-            (value, ty) => FromValue { value, ty }.deserialize_any(visitor),
+            _ => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.value {
-            Value::Flags(bits) => visitor.visit_u64(bits),
+        match self.ty {
+            Type::Flags(_) => visitor.visit_u64(self.tape.word()?),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -231,12 +322,12 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
-        self,
+        mut self,
         _: &'static str,
         wanted: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        let (name, payload) = self.case()?;
+        let (name, ty) = self.case()?;
         let rust = names::find(wanted.iter().copied(), name, 0)
             .map(|index| wanted[index])
             .ok_or_else(|| {
@@ -246,92 +337,120 @@ impl<'de> Deserializer<'de> for FromValue<'_> {
                     expected,
                 })
             })?;
-        visitor.visit_enum(CaseAccess {
-            name: rust,
-            payload,
+        Self::payload(self.tape, ty, |payload| {
+            visitor.visit_enum(CaseAccess {
+                name: rust,
+                payload,
+            })
         })
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str string unit_struct seq tuple tuple_struct
-        identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 char str unit_struct seq tuple tuple_struct identifier
+        ignored_any
     }
 }
 
-enum ElementTypes<'t> {
+enum ElementTypes<'a, 't> {
     Same(&'t Type),
     Each(&'t [Type]),
+    Bytes(&'a [u8]),
 }
 
-struct Elements<'t> {
-    values: std::vec::IntoIter<Value>,
-    ty: ElementTypes<'t>,
+struct Elements<'p, 'a, 't> {
+    tape: &'p mut Reader<'a>,
+    types: ElementTypes<'a, 't>,
     index: usize,
+    count: usize,
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_> {
+impl Elements<'_, '_, '_> {
+    fn next<'de, T: DeserializeSeed<'de>>(&mut self, index: usize, seed: T) -> Result<T::Value> {
+        let ty = match self.types {
+            ElementTypes::Same(ty) => ty,
+            ElementTypes::Each(types) => &types[index],
+            ElementTypes::Bytes(bytes) => {
+                let word = u64::from(bytes[index]).to_le_bytes();
+                return seed.deserialize(FromTape {
+                    tape: &mut Reader::of_word(&word),
+                    ty: &Type::U8,
+                });
+            }
+        };
+        seed.deserialize(FromTape {
+            tape: self.tape,
+            ty,
+        })
+    }
+
+    /// Passes over what was not asked for.
+    fn finish(self) -> Result<()> {
+        (self.index..self.count).try_for_each(|index| match self.types {
+            ElementTypes::Same(ty) => self.tape.skip(ty),
+            ElementTypes::Each(types) => self.tape.skip(&types[index]),
+            ElementTypes::Bytes(_) => Ok(()),
+        })
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, '_, '_> {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let Some(value) = self.values.next() else {
-            return Ok(None);
-        };
         let index = self.index;
+        if index >= self.count {
+            return Ok(None);
+        }
         self.index += 1;
-        let ty = match self.ty {
-            ElementTypes::Same(ty) => ty,
-            ElementTypes::Each(types) => types.get(index).ok_or_else(|| {
-                ValueError::new(ValueErrorKind::Length {
-                    expected: types.len(),
-                    found: index + 1,
-                })
-            })?,
-        };
-        seed.deserialize(FromValue { value, ty })
+        self.next(index, seed)
             .map(Some)
             .map_err(|error| error.within(format_args!("[{index}]")))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.values.len())
+        Some(self.count - self.index)
     }
 }
 
 /// A record's fields, under the names that the Rust struct has for them.
-struct Fields<'t> {
-    values: std::vec::IntoIter<Value>,
+struct Fields<'p, 'a, 't> {
+    tape: &'p mut Reader<'a>,
     fields: &'t [Field],
-    index: usize,
-    pending: Option<Value>,
     wanted: &'static [&'static str],
+    index: usize,
+    /// Whether the key of `index` was asked for, and its value not yet.
+    has_key: bool,
 }
 
-impl<'t> Fields<'t> {
-    fn new(values: Vec<Value>, fields: &'t [Field], wanted: &'static [&'static str]) -> Self {
-        Self {
-            values: values.into_iter(),
-            fields,
-            index: 0,
-            pending: None,
-            wanted,
+impl Fields<'_, '_, '_> {
+    fn skip_value(&mut self) -> Result<()> {
+        let field = &self.fields[self.index];
+        self.index += 1;
+        self.tape.skip(&field.ty)
+    }
+
+    /// Passes over what was not asked for.
+    #[inline]
+    fn finish(mut self) -> Result<()> {
+        while self.index < self.fields.len() {
+            self.skip_value()?;
         }
+        Ok(())
     }
 }
 
-impl<'de> MapAccess<'de> for Fields<'_> {
+impl<'de> MapAccess<'de> for Fields<'_, '_, '_> {
     type Error = ValueError;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        self.pending = self.values.next();
-        if self.pending.is_none() {
-            return Ok(None);
+        if std::mem::replace(&mut self.has_key, true) {
+            self.skip_value()?;
         }
-        let field = self.fields.get(self.index).ok_or_else(|| {
-            ValueError::new(ValueErrorKind::Length {
-                expected: self.fields.len(),
-                found: self.index + 1,
-            })
-        })?;
+        let Some(field) = self.fields.get(self.index) else {
+            self.has_key = false;
+            return Ok(None);
+        };
         match names::find(self.wanted.iter().copied(), &field.name, self.index) {
             Some(index) => seed
                 .deserialize(BorrowedStrDeserializer::new(self.wanted[index]))
@@ -342,54 +461,71 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         }
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let (Some(value), Some(field)) = (self.pending.take(), self.fields.get(self.index)) else {
-            return Err(serde::de::Error::custom(
-                "a map's value was asked for before its key",
-            ));
-        };
+        if !std::mem::take(&mut self.has_key) {
+            return Err(out_of_turn());
+        }
+        let field = &self.fields[self.index];
         self.index += 1;
-        seed.deserialize(FromValue {
-            value,
+        seed.deserialize(FromTape {
+            tape: self.tape,
             ty: &field.ty,
         })
         .map_err(|error| error.within(format_args!(".{}", field.name)))
     }
 }
 
-struct Pairs<'t> {
-    values: std::vec::IntoIter<Value>,
-    pair: &'t [Type],
-    pending: Option<Value>,
+/// A visitor that breaks serde's own rules.
+#[cold]
+fn out_of_turn() -> ValueError {
+    serde::de::Error::custom("a map's value was asked for before its key")
 }
 
-impl<'de> MapAccess<'de> for Pairs<'_> {
+struct Pairs<'p, 'a, 't> {
+    tape: &'p mut Reader<'a>,
+    pair: &'t [Type],
+    left: u64,
+    has_key: bool,
+}
+
+impl Pairs<'_, '_, '_> {
+    fn skip_value(&mut self) -> Result<()> {
+        match std::mem::take(&mut self.has_key) {
+            true => self.tape.skip(&self.pair[1]),
+            false => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.skip_value()?;
+        (0..self.left).try_for_each(|_| self.pair.iter().try_for_each(|ty| self.tape.skip(ty)))
+    }
+}
+
+impl<'de> MapAccess<'de> for Pairs<'_, '_, '_> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        let Some(value) = self.values.next() else {
+        self.skip_value()?;
+        if self.left == 0 {
             return Ok(None);
-        };
-        let Value::Tuple(parts) = value else {
-            return Err(ValueError::mismatch(&"a pair", "a value of another type"));
-        };
-        let Ok([key, item]) = <[Value; 2]>::try_from(parts) else {
-            return Err(ValueError::mismatch(&"a pair", "a tuple of another length"));
-        };
-        self.pending = Some(item);
-        seed.deserialize(FromValue {
-            value: key,
+        }
+        self.left -= 1;
+        self.has_key = true;
+        seed.deserialize(FromTape {
+            tape: self.tape,
             ty: &self.pair[0],
         })
         .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let value = self.pending.take().ok_or_else(|| {
-            serde::de::Error::custom("a map's value was asked for before its key")
-        })?;
-        seed.deserialize(FromValue {
-            value,
+        if !std::mem::take(&mut self.has_key) {
+            return Err(out_of_turn());
+        }
+        seed.deserialize(FromTape {
+            tape: self.tape,
             ty: &self.pair[1],
         })
     }
@@ -426,12 +562,12 @@ impl<'de> MapAccess<'de> for FlagMap<'_> {
 }
 
 /// A case as a map of one entry.
-struct OneCase<'t> {
+struct OneCase<'p, 'a, 't> {
     name: Option<&'t str>,
-    payload: Option<(Value, &'t Type)>,
+    payload: Option<FromTape<'p, 'a, 't>>,
 }
 
-impl<'de> MapAccess<'de> for OneCase<'_> {
+impl<'de> MapAccess<'de> for OneCase<'_, '_, '_> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
@@ -443,19 +579,19 @@ impl<'de> MapAccess<'de> for OneCase<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         match self.payload.take() {
-            Some((value, ty)) => seed.deserialize(FromValue { value, ty }),
+            Some(payload) => seed.deserialize(payload),
             None => seed.deserialize(().into_deserializer()),
         }
     }
 }
 
 /// A case as a Rust enum.
-struct CaseAccess<'t> {
+struct CaseAccess<'p, 'a, 't> {
     name: &'static str,
-    payload: Option<(Value, &'t Type)>,
+    payload: Option<FromTape<'p, 'a, 't>>,
 }
 
-impl<'de, 't> EnumAccess<'de> for CaseAccess<'t> {
+impl<'de> EnumAccess<'de> for CaseAccess<'_, '_, '_> {
     type Error = ValueError;
     type Variant = Self;
 
@@ -465,48 +601,44 @@ impl<'de, 't> EnumAccess<'de> for CaseAccess<'t> {
     }
 }
 
-impl CaseAccess<'_> {
-    fn required(&mut self) -> Result<FromValue<'_>> {
-        match self.payload.take() {
-            Some((value, ty)) => Ok(FromValue { value, ty }),
-            None => Err(ValueError::mismatch(
-                &"a payload",
-                format_args!("the bare case `{}`", self.name),
-            )),
-        }
+impl<'p, 'a, 't> CaseAccess<'p, 'a, 't> {
+    fn required(self) -> Result<FromTape<'p, 'a, 't>> {
+        self.payload.ok_or_else(|| {
+            ValueError::mismatch(&"a payload", format_args!("the bare case `{}`", self.name))
+        })
     }
 }
 
-impl<'de> VariantAccess<'de> for CaseAccess<'_> {
+impl<'de> VariantAccess<'de> for CaseAccess<'_, '_, '_> {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result<()> {
         match self.payload {
             None => Ok(()),
-            Some((_, ty)) => Err(ValueError::mismatch(
+            Some(payload) => Err(ValueError::mismatch(
                 &"a case without a payload",
-                format_args!("a `{ty}`"),
+                format_args!("a `{}`", payload.ty),
             )),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
         let name = self.name;
-        match self.payload.take() {
-            Some((value, ty)) => seed
-                .deserialize(FromValue { value, ty })
+        match self.payload {
+            Some(payload) => seed
+                .deserialize(payload)
                 .map_err(|error| error.within(format_args!("({name})"))),
             // `Result<(), E>`: no payload is a unit payload.
             None => seed.deserialize(().into_deserializer()),
         }
     }
 
-    fn tuple_variant<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value> {
         self.required()?.deserialize_tuple(len, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
-        mut self,
+        self,
         wanted: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {

@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// Why a value does not fit its type.
+///
+/// ```
+/// use wasm_sandbox::value::{Type, ValueErrorKind, to_value};
+///
+/// let error = to_value(&(1, 2, 3), &Type::Tuple([Type::U8, Type::U8].into())).unwrap_err();
+/// assert_eq!(error.kind, ValueErrorKind::Length { expected: 2, found: 3 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueErrorKind {

@@ -2,7 +2,8 @@
 //!
 //! A call's arguments go from Rust to the guest in two steps: [`arguments`] serialises any
 //! `Serialize` type, *guided by the function's own types*, into [`Value`]s, and the runtime lowers those.
-//! [`result`] is the way back. Because the types guide, nothing is guessed: a number becomes the
+//! [`result`] is the way back. (A runtime that can does without the values, and lowers what was serialised as
+//! it stands.) Because the types guide, nothing is guessed: a number becomes the
 //! integer the function wants or the call fails with the path of the value that did not fit.
 //!
 //! # How names are matched
@@ -43,15 +44,18 @@ mod de;
 mod error;
 mod names;
 mod ser;
+mod tape;
 mod typed;
 mod types;
 mod wit;
 
 pub(crate) use any::Any;
 pub use args::{arguments, result};
+pub(crate) use args::{read_result, values, write_arguments};
 pub use de::from_value;
 pub use error::{ValueError, ValueErrorKind};
 pub use ser::to_value;
+pub(crate) use tape::{Reader, Tape};
 pub use typed::Typed;
 pub(crate) use typed::TypedResults;
 pub use types::{Case, Field, Signature, Type};
@@ -66,6 +70,13 @@ use serde::{Deserialize, Serialize};
 /// A handle means something only to the instance that gave it out, is never reused, and keeps the
 /// resource alive until it is passed as `own<…>` or
 /// [dropped](crate::WasmInstance::drop_resource). It serialises as a number.
+///
+/// ```
+/// use wasm_sandbox::value::{ResourceHandle, Type, Value, to_value};
+///
+/// assert_eq!(to_value(&ResourceHandle(7), &Type::Own)?, Value::Resource(ResourceHandle(7)));
+/// # Ok::<(), wasm_sandbox::ValueError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ResourceHandle(pub u64);

@@ -65,6 +65,14 @@ pub enum Type {
 }
 
 /// A field of a record, or a parameter.
+///
+/// ```
+/// use wasm_sandbox::Type;
+/// use wasm_sandbox::value::Field;
+///
+/// let fields = ["x", "y"].map(|name| Field { name: name.into(), ty: Type::F64 });
+/// assert_eq!(Type::Record(fields.into()).to_string(), "record { x, y }");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The name, in kebab case.
@@ -74,6 +82,16 @@ pub struct Field {
 }
 
 /// A case of a variant.
+///
+/// ```
+/// use wasm_sandbox::value::{Case, Type, Value};
+///
+/// let circle = Case { name: "circle".into(), ty: Some(Type::F64) };
+/// let point = Case { name: "point".into(), ty: None };
+/// let shape = Type::Variant([circle, point].into());
+/// assert!(Value::Variant(0, Some(Box::new(Value::F64(1.5)))).is(&shape));
+/// assert!(Value::Variant(1, None).is(&shape));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// The name, in kebab case.
@@ -83,6 +101,16 @@ pub struct Case {
 }
 
 /// The type of a function.
+///
+/// ```
+/// use wasm_sandbox::value::{Field, Signature, Type};
+///
+/// let signature = Signature {
+///     params: vec![Field { name: "name".into(), ty: Type::String }],
+///     results: vec![Type::Option(Type::U32.into())],
+/// };
+/// assert_eq!(signature.to_string(), "func(name: string) -> option<u32>");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Signature {
     /// The parameters; those of core functions have empty names.

@@ -10,7 +10,7 @@ use crate::FunctionInfo;
 /// An exported function with its types as text.
 ///
 /// ```
-/// use wasm_sandbox::{RuntimeConfig, create_runtime};
+/// use wasm_sandbox::{RuntimeConfig, WitFunction, create_runtime};
 ///
 /// let runtime = create_runtime(&RuntimeConfig::default())?;
 /// let wasm = wat::parse_str(r#"(module (func (export "scale") (param f32 externref)))"#)?;
@@ -19,6 +19,8 @@ use crate::FunctionInfo;
 /// assert_eq!(scale.params[0].name, "f32");
 /// assert_eq!(scale.params[1].name, "(ref null extern)");
 /// assert_eq!(scale.signature(0), "(f32, (ref null extern))");
+/// // What a runtime says that knows no names of types.
+/// assert_eq!(WitFunction::unnamed(&module.exports()[0]).params[0].name, "f32");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,22 @@ pub struct WitFunction {
 }
 
 /// A type as text.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, WitType, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let wasm = wat::parse_str(r#"(component
+///     (core module $m (func (export "swap") (param i32) (result i32) (local.get 0)))
+///     (core instance $i (instantiate $m))
+///     (type $side' (enum "left" "right")) (export $side "side" (type $side'))
+///     (func (export "swap") (param "from" $side) (result $side) (canon lift (core func $i "swap"))))"#)?;
+/// let swap = &runtime.load_module(&wasm)?.wit_exports()[0];
+/// assert_eq!(swap.results[0].name, "side");
+/// assert_eq!(swap.results[0].definition, "enum { left, right }");
+/// assert_eq!(WitType::plain("u8".into()).name, "u8");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitType {
     /// The type by its name, where it has one: `point`.

@@ -151,6 +151,19 @@ fn classify(error: wasmi::Error) -> Error {
 }
 
 /// An instance of the wasmi backend. Cheap to clone: clones are the same instance.
+///
+/// ```
+/// use wasm_sandbox::{
+///     Backend, Capabilities, ResourceLimits, RuntimeConfig, WasmiInstance, create_runtime,
+/// };
+///
+/// let runtime = create_runtime(&RuntimeConfig { backend: Backend::Wasmi, ..RuntimeConfig::default() })?;
+/// let module = runtime.load_module(&wat::parse_str("(module)")?)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// assert!(instance.as_any().downcast_ref::<WasmiInstance>().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WasmiInstance {
     gate: Arc<Gate<Inner>>,

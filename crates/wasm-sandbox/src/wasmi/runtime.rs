@@ -61,6 +61,15 @@ impl std::fmt::Debug for Shared {
 }
 
 /// A module that the wasmi backend translated.
+///
+/// ```
+/// use wasm_sandbox::{Backend, RuntimeConfig, WasmiModule, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig { backend: Backend::Wasmi, ..RuntimeConfig::default() })?;
+/// let module = runtime.load_module(&wat::parse_str("(module)")?)?;
+/// assert!(module.as_any().downcast_ref::<WasmiModule>().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WasmiModule {
     loaded: Arc<Loaded>,

@@ -22,7 +22,7 @@ use super::module::Code;
 use super::state::Handles;
 use crate::control::{Control, Flight, block_on};
 use crate::simple::{simple_result, simple_values};
-use crate::value::{ResourceHandle, Type, Value, ValueError, ValueErrorKind};
+use crate::value::{ResourceHandle, Tape, Type, Value, ValueError, ValueErrorKind};
 use crate::{Error, Limit, Result};
 
 /// An exported function.
@@ -103,6 +103,34 @@ impl<F: Future> Future for Within<'_, F> {
     }
 }
 
+/// A short name as two words that may overlap, so that comparing it costs no call and follows no pointer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ShortName {
+    len: usize,
+    words: [u64; 2],
+}
+
+impl ShortName {
+    /// The name, if it is not empty and has at most sixteen bytes.
+    #[inline]
+    fn of(name: &str) -> Option<Self> {
+        let bytes = name.as_bytes();
+        let len = bytes.len();
+        let words = if len > 16 {
+            return None;
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            [first, last].map(|word| u64::from_le_bytes(*word))
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            [first, last].map(|half| u32::from_le_bytes(*half).into())
+        } else {
+            let (first, last) = (bytes.first()?, bytes.last()?);
+            let pair = u16::from_le_bytes([*first, *last]);
+            [pair.into(), bytes[len / 2].into()]
+        };
+        Some(Self { len, words })
+    }
+}
+
 impl Inner {
     fn poison(&mut self, reason: &str) {
         if self.poison.is_none() {
@@ -157,19 +185,23 @@ impl Inner {
         state.deadline = now.saturating_add(self.deadline_ticks);
         state.host_calls.begin(now);
         state.asynchronous = asynchronous;
-        self.store.set_epoch_deadline(1);
+        // Within one tick the deadline stands where the previous call, or its epoch callback, put it.
+        if self.tick != now {
+            self.tick = now;
+            self.store.set_epoch_deadline(1);
+        }
         Ok(())
     }
 
     /// The index of a function; the one called last is found by one comparison.
     #[inline]
     fn index(&mut self, name: &str) -> Result<usize> {
-        if let Some(function) = self.loaded.functions.get(self.last)
-            && *function.name == *name
-        {
+        let short = ShortName::of(name);
+        if short.is_some_and(|name| name == self.last_name) {
             return Ok(self.last);
         }
         self.last = self.loaded.functions.find(name)?;
+        self.last_name = short.unwrap_or_default();
         Ok(self.last)
     }
 
@@ -282,7 +314,7 @@ impl Inner {
                 }
             }
             Call::Plain(func, params) => match func.call(&mut self.store, params) {
-                Ok(Results(result)) => Ok(Vec::from_iter(result)),
+                Ok(Results(results)) => self.values(index, &results),
                 Err(error) => self.fail(error),
             },
             Call::Component(func, params, mut results) => {
@@ -326,7 +358,7 @@ impl Inner {
                 let future = func.call_async(&mut self.store, params);
                 driven(worker, deadline, future)
                     .await
-                    .map(|Results(result)| Returned::Plain(result))
+                    .map(|Results(results)| Returned::Plain(results))
             }
             Call::Component(func, params, mut results) => {
                 let future = func.call_async(&mut self.store, &params, &mut results);
@@ -338,7 +370,7 @@ impl Inner {
         flight.finish();
         match outcome {
             Ok(Returned::Core(results)) => self.lift_core(index, &results),
-            Ok(Returned::Plain(result)) => Ok(Vec::from_iter(result)),
+            Ok(Returned::Plain(results)) => self.values(index, &results),
             Ok(Returned::Component(results)) => self.lift(index, results),
             Err(Ended::Guest(error)) => self.fail(error),
             Err(Ended::Deadline) => self.failed(Error::exceeded(Limit::Deadline)),
@@ -359,16 +391,24 @@ impl Inner {
         &mut self,
         control: &Control,
         func: PlainFunc,
-        params: Vec<Value>,
-    ) -> Result<Option<Value>> {
+        params: Tape,
+    ) -> Result<Tape> {
         self.begin(true)?;
         let flight = Flight::begin(control);
         let outcome = func.call_async(&mut self.store, Arguments(params)).await;
         flight.finish();
         match outcome {
-            Ok(Results(result)) => Ok(result),
+            Ok(Results(results)) => Ok(results),
             Err(error) => self.fail(error),
         }
+    }
+
+    /// The results on a tape as values.
+    fn values(&self, index: usize, tape: &Tape) -> Result<Vec<Value>> {
+        let mut reader = tape.reader();
+        let types = self.loaded.functions[index].signature.results.iter();
+        let values = types.map(|ty| reader.value(ty));
+        Ok(values.collect::<Result<_, ValueError>>()?)
     }
 
     /// The arguments in wasmtime's form, with room for the results.
@@ -408,13 +448,8 @@ impl Inner {
                 ))
             }
             Target::Plain(func) => {
-                let typed = params.iter().zip(&signature.params);
-                for (value, param) in typed {
-                    if !value.is(&param.ty) {
-                        return Err(convert::mismatch(&param.ty));
-                    }
-                }
-                Ok(Call::Plain(func, Arguments(params)))
+                let tape = Tape::of_arguments(&params, &signature.params)?;
+                Ok(Call::Plain(func, Arguments(tape)))
             }
             Target::Component(func) => {
                 let handles = &mut self.store.data_mut().handles;
@@ -524,7 +559,7 @@ enum Call {
 
 enum Returned {
     Core(Vec<CoreVal>),
-    Plain(Option<Value>),
+    Plain(Tape),
     Component(Vec<Val>),
 }
 
@@ -563,5 +598,29 @@ impl Resources for Lifting<'_> {
 
     fn lift(&mut self, resource: ResourceAny) -> Result<ResourceHandle> {
         self.handles.insert(resource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ShortName;
+
+    #[test]
+    fn short_names_are_told_apart_by_every_byte_and_by_their_length() {
+        let text = "abcdefghijklmnopq";
+        let mut known = Vec::new();
+        for len in 1..=16 {
+            let name = &text[..len];
+            let short = ShortName::of(name).expect("it is short");
+            for at in 0..len {
+                let mut other = name.as_bytes().to_vec();
+                other[at] ^= 1;
+                let other = String::from_utf8(other).expect("ASCII");
+                assert_ne!(ShortName::of(&other), Some(short), "{name} and {other}");
+            }
+            assert!(!known.contains(&short) && short != ShortName::default());
+            known.push(short);
+        }
+        assert_eq!((ShortName::of(""), ShortName::of(text)), (None, None));
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use wasmtime::component::Instance as ComponentInstance;
 use wasmtime::{CallHook, Instance, Memory, Store};
 
-use super::call::{Simple, Target};
+use super::call::{ShortName, Simple, Target};
 use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
@@ -20,13 +20,29 @@ use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
 use crate::limits::{admit, refuse_deadline};
 use crate::session::Session;
-use crate::value::{ResourceHandle, Value, arguments, from_value, result};
+use crate::value::{ResourceHandle, Value, read_result, result, values, write_arguments};
 use crate::{
     BoxFuture, Capabilities, Error, FunctionInfo, GuestSession, Limit, Output, ResourceLimits,
     Result, WasmFunctionCaller, WasmInstance, WasmInstanceState,
 };
 
 /// An instance of the wasmtime backend. Cheap to clone: clones are the same instance.
+///
+/// ```
+/// use wasm_sandbox::{
+///     Capabilities, ResourceLimits, RuntimeConfig, WasmInstance, WasmtimeInstance, create_runtime,
+/// };
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let module = runtime.load_module(&wat::parse_str(r#"(module (func (export "nothing")))"#)?)?;
+/// let instance =
+///     runtime.create_instance(module.as_ref(), ResourceLimits::default(), Capabilities::minimal())?;
+/// let instance = instance.as_any().downcast_ref::<WasmtimeInstance>().expect("the default backend");
+/// let same = instance.clone();
+/// instance.terminate();
+/// assert!(same.call_simple_function("nothing", &[]).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WasmtimeInstance {
     gate: Arc<Gate<Inner>>,
@@ -45,9 +61,12 @@ pub(super) struct Inner {
     /// Calls must run on a fiber.
     pub(super) on_fiber: bool,
     pub(super) deadline_ticks: u64,
+    /// The tick that the latest call began in.
+    pub(super) tick: u64,
     pub(super) poison: Option<String>,
     /// The function that was called last.
     pub(super) last: usize,
+    pub(super) last_name: ShortName,
     /// The functions as resolved so far.
     pub(super) targets: Vec<Option<Target>>,
     pub(super) simple: Vec<Option<Simple>>,
@@ -184,8 +203,10 @@ pub(super) async fn create(
         body,
         on_fiber,
         deadline_ticks,
+        tick: u64::MAX,
         poison: None,
         last: 0,
+        last_name: ShortName::default(),
         targets: Vec::new(),
         simple: Vec::new(),
         loaded,
@@ -231,20 +252,17 @@ impl WasmtimeInstance {
             return Ok(None);
         }
         // What can be done without the instance is done before it is locked.
-        let values = arguments(signature, params)?;
+        let tape = write_arguments(signature, params)?;
         let mut inner = self.gate.enter_async().await?;
-        let results = match inner.plain(index)? {
-            Some(func) => {
-                let outcome = inner.call_plain(&self.gate.control, func, values).await?;
-                drop(inner);
-                match (outcome, signature.results.as_slice()) {
-                    (Some(value), [ty]) => return Ok(Some(from_value(value, ty)?)),
-                    (outcome, _) => Vec::from_iter(outcome),
-                }
-            }
-            None => inner.call_index(index, values, true).await?,
+        let Some(func) = inner.plain(index)? else {
+            let values = values(&tape, signature)?;
+            let results = inner.call_index(index, values, true).await?;
+            drop(inner);
+            return Ok(Some(result(signature, results)?));
         };
-        Ok(Some(result(signature, results)?))
+        let results = inner.call_plain(&self.gate.control, func, tape).await?;
+        drop(inner);
+        Ok(Some(read_result(signature, &results)?))
     }
 
     fn fuel_limit(inner: &Inner) -> u64 {
@@ -307,7 +325,10 @@ impl WasmInstance for WasmtimeInstance {
 
     #[inline]
     fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32> {
-        self.gate.enter()?.simple(function_name, params)
+        match self.gate.try_enter() {
+            Some(mut inner) => inner.simple(function_name, params),
+            None => self.gate.enter()?.simple(function_name, params),
+        }
     }
 
     fn guest_session(&self) -> BoxFuture<'_, Result<Box<dyn GuestSession + '_>>> {

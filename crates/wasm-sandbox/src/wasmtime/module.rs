@@ -23,6 +23,15 @@ use crate::{Error, FunctionInfo, ImportInfo, ModuleId, ModuleKind, Result, WasmM
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// A module or component that the wasmtime backend compiled.
+///
+/// ```
+/// use wasm_sandbox::{RuntimeConfig, WasmtimeModule, create_runtime};
+///
+/// let runtime = create_runtime(&RuntimeConfig::default())?;
+/// let module = runtime.load_module(&wat::parse_str("(module)")?)?;
+/// assert!(module.as_any().downcast_ref::<WasmtimeModule>().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WasmtimeModule {
     pub(super) loaded: Arc<Loaded>,

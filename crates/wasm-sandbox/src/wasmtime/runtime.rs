@@ -35,11 +35,15 @@ const CORE_PER_COMPONENT: u32 = 16;
 /// The wasmtime backend.
 ///
 /// ```
-/// use wasm_sandbox::{RuntimeConfig, WasmRuntime, WasmtimeRuntime, create_runtime};
+/// use wasm_sandbox::{RuntimeConfig, WasmRuntime, WasmtimeRuntime};
 ///
-/// let runtime: Box<dyn WasmRuntime> = create_runtime(&RuntimeConfig::default())?;
-/// let wasmtime = runtime.as_any().downcast_ref::<WasmtimeRuntime>().expect("the default backend");
-/// assert_eq!(wasmtime.live_instances(), 0);
+/// let runtime = WasmtimeRuntime::new(&RuntimeConfig::default())?;
+/// assert_eq!((runtime.runtime_type(), runtime.live_instances()), ("wasmtime", 0));
+/// // The engine itself, for what only wasmtime offers.
+/// assert!(!runtime.engine().is_async() || runtime.capabilities().async_yield);
+/// // Behind a trait object, it can be found again.
+/// let runtime: Box<dyn WasmRuntime> = Box::new(runtime);
+/// assert!(runtime.as_any().is::<WasmtimeRuntime>());
 /// # Ok::<(), wasm_sandbox::Error>(())
 /// ```
 #[derive(Debug)]

@@ -8,6 +8,8 @@ mod canonical;
 mod capabilities;
 mod components;
 mod concurrency;
+mod conformance;
+mod documentation;
 mod embedding;
 mod fixtures;
 mod fuzzed;

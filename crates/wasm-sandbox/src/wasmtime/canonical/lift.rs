@@ -1,32 +1,37 @@
-//! From core values and guest memory to our values. Everything here was chosen by the guest.
+//! From core values and guest memory to a tape. Everything here was chosen by the guest.
 
-use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
+use wasmtime::component::__internal::wasmtime_environ::component::{StringEncoding, VariantInfo};
 use wasmtime::component::__internal::{InterfaceType, LiftContext};
 use wasmtime::component::Lift;
 use wasmtime::{Result, ValRaw, bail};
 
 use super::MAX_FLAT_RESULTS;
-use crate::value::Value;
+use super::scalar::Scalar;
+use crate::value::{Tape, Value};
+
+/// What a part of a value is charged with: it may become a [`Value`].
+const CHARGE: usize = size_of::<Value>();
 
 /// Lifts the result of a call: from the stack, or from memory when it is too large.
 pub(super) fn results(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     src: &[ValRaw; MAX_FLAT_RESULTS],
-) -> Result<Option<Value>> {
+) -> Result<Tape> {
     let InterfaceType::Tuple(index) = ty else {
         bail!("results are a tuple");
     };
     let types = cx.types;
     let tuple = &types[index];
     let ty = match *tuple.types {
-        [] => return Ok(None),
+        [] => return Ok(Tape::default()),
         [ty] => ty,
         _ => bail!("a component's function has one result at most"),
     };
+    let mut tape = Tape::new();
     if tuple.abi.flat_count(MAX_FLAT_RESULTS).is_some() {
-        let mut flat = Flat { src, next: 0 };
-        return flat.lift(cx, ty).map(Some);
+        Flat { src, next: 0 }.lift(cx, ty, &mut tape)?;
+        return Ok(tape);
     }
     let ptr = src[0].get_u32() as usize;
     if !ptr.is_multiple_of(tuple.abi.align32 as usize) {
@@ -39,7 +44,8 @@ pub(super) fn results(
     let Some(bytes) = bytes else {
         bail!("pointer out of bounds of memory");
     };
-    load(cx, ty, bytes).map(Some)
+    load(cx, ty, bytes, &mut tape)?;
+    Ok(tape)
 }
 
 /// The core values of the results, as far as they are read.
@@ -57,39 +63,30 @@ impl<'s> Flat<'s> {
         Ok(raw)
     }
 
-    /// Lifts a value of so few core values: a number, a choice without payloads, flags, or one of those
+    /// Lifts a value of so few core values: a scalar, a choice without payloads, flags, or one of those
     /// alone in a record.
-    fn lift(&mut self, cx: &mut LiftContext<'_>, ty: InterfaceType) -> Result<Value> {
-        macro_rules! scalar {
-            ($variant:ident) => {
-                Value::$variant(Lift::linear_lift_from_flat(cx, ty, self.pull()?)?)
+    fn lift(&mut self, cx: &mut LiftContext<'_>, ty: InterfaceType, tape: &mut Tape) -> Result<()> {
+        if let Some(scalar) = Scalar::of(ty) {
+            let raw = self.pull()?;
+            let raw = match scalar.size {
+                8 => raw.get_u64(),
+                _ => raw.get_u32().into(),
             };
+            tape.word(scalar.to_word(raw)?);
+            return Ok(());
         }
         let types = cx.types;
-        Ok(match ty {
-            InterfaceType::Bool => scalar!(Bool),
-            InterfaceType::S8 => scalar!(S8),
-            InterfaceType::U8 => scalar!(U8),
-            InterfaceType::S16 => scalar!(S16),
-            InterfaceType::U16 => scalar!(U16),
-            InterfaceType::S32 => scalar!(S32),
-            InterfaceType::U32 => scalar!(U32),
-            InterfaceType::S64 => scalar!(S64),
-            InterfaceType::U64 => scalar!(U64),
-            InterfaceType::Float32 => scalar!(F32),
-            InterfaceType::Float64 => scalar!(F64),
-            InterfaceType::Char => scalar!(Char),
+        match ty {
             InterfaceType::Record(index) => {
                 let fields = &types[index].fields;
-                cx.consume_fuel_array(fields.len(), size_of::<Value>())?;
-                let values = fields.iter().map(|field| self.lift(cx, field.ty));
-                Value::Record(values.collect::<Result<_>>()?)
+                cx.consume_fuel_array(fields.len(), CHARGE)?;
+                let mut fields = fields.iter();
+                fields.try_for_each(|field| self.lift(cx, field.ty, tape))
             }
             InterfaceType::Tuple(index) => {
-                let tuple = &types[index].types;
-                cx.consume_fuel_array(tuple.len(), size_of::<Value>())?;
-                let values = tuple.iter().map(|ty| self.lift(cx, *ty));
-                Value::Tuple(values.collect::<Result<_>>()?)
+                let parts = &types[index].types;
+                cx.consume_fuel_array(parts.len(), CHARGE)?;
+                parts.iter().try_for_each(|ty| self.lift(cx, *ty, tape))
             }
             InterfaceType::Flags(index) => {
                 let count = types[index].names.len();
@@ -98,37 +95,35 @@ impl<'s> Flat<'s> {
                 } else {
                     self.pull()?.get_u32()
                 };
-                known_flags(bits.into(), count)
+                tape.word(known_flags(bits.into(), count));
+                Ok(())
             }
             ty => {
                 let case = self.pull()?.get_u32();
-                let payload = match case_payload(cx, ty, case)? {
-                    Some(ty) => {
-                        cx.consume_fuel(size_of::<Value>())?;
-                        Some(Box::new(self.lift(cx, ty)?))
-                    }
-                    None => None,
-                };
-                chosen(ty, case, payload)?
+                match write_case(cx, ty, case, tape)? {
+                    Some(ty) => self.lift(cx, ty, tape),
+                    None => Ok(()),
+                }
             }
-        })
+        }
     }
 }
 
 /// The flags that the type has; the ABI says to ignore the others.
-fn known_flags(bits: u64, count: usize) -> Value {
+fn known_flags(bits: u64, count: usize) -> u64 {
     let known = u32::try_from(count)
         .ok()
         .and_then(|count| 1u64.checked_shl(count))
         .map_or(u64::MAX, |end| end - 1);
-    Value::Flags(bits & known)
+    bits & known
 }
 
-/// The type of a case's payload; an error when there is no such case.
-fn case_payload(
-    cx: &LiftContext<'_>,
+/// Writes a case, and answers with its payload's type; an error when there is no such case.
+fn write_case(
+    cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     case: u32,
+    tape: &mut Tape,
 ) -> Result<Option<InterfaceType>> {
     let types = cx.types;
     let (found, count) = match ty {
@@ -151,72 +146,48 @@ fn case_payload(
         }
         _ => bail!("a value of this type cannot cross the sandbox's border"),
     };
-    match found {
-        Some(payload) => Ok(payload),
-        None => bail!("discriminant {case} out of range [0..{count})"),
+    let Some(payload) = found else {
+        bail!("discriminant {case} out of range [0..{count})");
+    };
+    tape.word(case.into());
+    if payload.is_some() {
+        cx.consume_fuel(CHARGE)?;
     }
-}
-
-/// The value of a case that [`case_payload`] knows.
-fn chosen(ty: InterfaceType, case: u32, payload: Option<Box<Value>>) -> Result<Value> {
-    Ok(match ty {
-        InterfaceType::Variant(_) => Value::Variant(case, payload),
-        InterfaceType::Enum(_) => Value::Enum(case),
-        InterfaceType::Option(_) => Value::Option(payload),
-        InterfaceType::Result(_) if case == 0 => Value::Result(Ok(payload)),
-        InterfaceType::Result(_) => Value::Result(Err(payload)),
-        _ => bail!("a value of this type cannot cross the sandbox's border"),
-    })
+    Ok(payload)
 }
 
 /// Loads a value from `bytes`, which are as many as its type has.
-fn load(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Value> {
-    macro_rules! scalar {
-        ($variant:ident) => {
-            Value::$variant(Lift::linear_lift_from_memory(cx, ty, bytes)?)
-        };
+fn load(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8], tape: &mut Tape) -> Result<()> {
+    if let Some(scalar) = Scalar::of(ty) {
+        tape.word(scalar.to_word(load_bits(bytes, scalar.size)?)?);
+        return Ok(());
     }
     let types = cx.types;
-    Ok(match ty {
-        InterfaceType::Bool => scalar!(Bool),
-        InterfaceType::S8 => scalar!(S8),
-        InterfaceType::U8 => scalar!(U8),
-        InterfaceType::S16 => scalar!(S16),
-        InterfaceType::U16 => scalar!(U16),
-        InterfaceType::S32 => scalar!(S32),
-        InterfaceType::U32 => scalar!(U32),
-        InterfaceType::S64 => scalar!(S64),
-        InterfaceType::U64 => scalar!(U64),
-        InterfaceType::Float32 => scalar!(F32),
-        InterfaceType::Float64 => scalar!(F64),
-        InterfaceType::Char => scalar!(Char),
-        InterfaceType::String => scalar!(String),
-        InterfaceType::List(index) => {
-            let pair = load_bits(bytes, 8)?;
-            let (ptr, len) = (pair as u32 as usize, (pair >> 32) as usize);
-            Value::List(load_list(cx, types[index].element, ptr, len)?)
-        }
+    match ty {
+        InterfaceType::String => load_text(cx, bytes, tape),
+        InterfaceType::List(index) => load_list(cx, types[index].element, bytes, tape),
         InterfaceType::Record(index) => {
-            let fields = &types[index].fields;
-            Value::Record(load_fields(cx, fields.iter().map(|field| field.ty), bytes)?)
+            let fields = types[index].fields.iter().map(|field| field.ty);
+            load_fields(cx, fields, bytes, tape)
         }
         InterfaceType::Tuple(index) => {
-            let tuple = &types[index].types;
-            Value::Tuple(load_fields(cx, tuple.iter().copied(), bytes)?)
+            load_fields(cx, types[index].types.iter().copied(), bytes, tape)
         }
         InterfaceType::Flags(index) => {
             let count = types[index].names.len();
-            known_flags(load_bits(bytes, bytes.len())?, count)
+            tape.word(known_flags(load_bits(bytes, bytes.len())?, count));
+            Ok(())
         }
-        InterfaceType::Variant(index) => load_choice(cx, ty, &types[index].info, bytes)?,
-        InterfaceType::Enum(index) => load_choice(cx, ty, &types[index].info, bytes)?,
-        InterfaceType::Option(index) => load_choice(cx, ty, &types[index].info, bytes)?,
-        InterfaceType::Result(index) => load_choice(cx, ty, &types[index].info, bytes)?,
+        InterfaceType::Variant(index) => load_choice(cx, ty, &types[index].info, bytes, tape),
+        InterfaceType::Enum(index) => load_choice(cx, ty, &types[index].info, bytes, tape),
+        InterfaceType::Option(index) => load_choice(cx, ty, &types[index].info, bytes, tape),
+        InterfaceType::Result(index) => load_choice(cx, ty, &types[index].info, bytes, tape),
         _ => bail!("a value of this type cannot cross the sandbox's border"),
-    })
+    }
 }
 
-/// The first `size` bytes as a number: a discriminant, or all flags.
+/// The first `size` bytes as a number: a scalar, a discriminant, or all flags.
+#[inline]
 fn load_bits(bytes: &[u8], size: usize) -> Result<u64> {
     let mut word = [0; 8];
     match (word.get_mut(..size), bytes.get(..size)) {
@@ -226,21 +197,43 @@ fn load_bits(bytes: &[u8], size: usize) -> Result<u64> {
     Ok(u64::from_le_bytes(word))
 }
 
+/// The address and the length of a string or list.
+fn load_pair(bytes: &[u8]) -> Result<(usize, usize)> {
+    let pair = load_bits(bytes, 8)?;
+    Ok((pair as u32 as usize, (pair >> 32) as usize))
+}
+
+fn load_text(cx: &mut LiftContext<'_>, bytes: &[u8], tape: &mut Tape) -> Result<()> {
+    if cx.options().string_encoding != StringEncoding::Utf8 {
+        let text = String::linear_lift_from_memory(cx, InterfaceType::String, bytes)?;
+        tape.bytes(text.as_bytes());
+        return Ok(());
+    }
+    let (ptr, len) = load_pair(bytes)?;
+    let memory = cx.memory();
+    let Some(bytes) = memory.get(ptr..).and_then(|bytes| bytes.get(..len)) else {
+        bail!("string pointer/length out of bounds of memory");
+    };
+    cx.consume_fuel(len)?;
+    tape.bytes(str::from_utf8(bytes)?.as_bytes());
+    Ok(())
+}
+
 fn load_fields(
     cx: &mut LiftContext<'_>,
     fields: impl ExactSizeIterator<Item = InterfaceType>,
     bytes: &[u8],
-) -> Result<Vec<Value>> {
+    tape: &mut Tape,
+) -> Result<()> {
     let types = cx.types;
-    cx.consume_fuel_array(fields.len(), size_of::<Value>())?;
-    let mut values = Vec::with_capacity(fields.len());
+    cx.consume_fuel_array(fields.len(), CHARGE)?;
     let mut next = 0;
     for ty in fields {
         let abi = types.canonical_abi(&ty);
         let at = abi.next_field32(&mut next) as usize;
-        values.push(load(cx, ty, &bytes[at..][..abi.size32 as usize])?);
+        load(cx, ty, &bytes[at..][..abi.size32 as usize], tape)?;
     }
-    Ok(values)
+    Ok(())
 }
 
 fn load_choice(
@@ -248,32 +241,32 @@ fn load_choice(
     ty: InterfaceType,
     info: &VariantInfo,
     bytes: &[u8],
-) -> Result<Value> {
+    tape: &mut Tape,
+) -> Result<()> {
     let case = u32::try_from(load_bits(bytes, info.size.into())?)?;
-    let payload = match case_payload(cx, ty, case)? {
+    match write_case(cx, ty, case, tape)? {
         Some(ty) => {
-            cx.consume_fuel(size_of::<Value>())?;
             let size = cx.types.canonical_abi(&ty).size32 as usize;
             let bytes = &bytes[info.payload_offset32 as usize..][..size];
-            Some(Box::new(load(cx, ty, bytes)?))
+            load(cx, ty, bytes, tape)
         }
-        None => None,
-    };
-    chosen(ty, case, payload)
+        None => Ok(()),
+    }
 }
 
 fn load_list(
     cx: &mut LiftContext<'_>,
     element: InterfaceType,
-    ptr: usize,
-    len: usize,
-) -> Result<Vec<Value>> {
+    bytes: &[u8],
+    tape: &mut Tape,
+) -> Result<()> {
+    let (ptr, len) = load_pair(bytes)?;
     let abi = cx.types.canonical_abi(&element);
     let (size, align) = (abi.size32 as usize, abi.align32 as usize);
-    let bytes = len.checked_mul(size).and_then(|bytes| {
-        let end = ptr.checked_add(bytes)?;
-        cx.memory().get(ptr..end)
-    });
+    let memory = cx.memory();
+    let bytes = len
+        .checked_mul(size)
+        .and_then(|bytes| memory.get(ptr..)?.get(..bytes));
     let Some(bytes) = bytes else {
         bail!("list pointer/length out of bounds of memory");
     };
@@ -281,14 +274,14 @@ fn load_list(
         bail!("list pointer is not aligned");
     }
     // Charged before it is reserved: elements may be smaller in the guest than here.
-    cx.consume_fuel_array(len, size_of::<Value>())?;
-    let mut values = Vec::with_capacity(len);
+    cx.consume_fuel_array(len, CHARGE)?;
     if let InterfaceType::U8 = element {
-        values.extend(bytes.iter().map(|byte| Value::U8(*byte)));
-        return Ok(values);
+        tape.bytes(bytes);
+        return Ok(());
     }
+    tape.word(len as u64);
     for index in 0..len {
-        values.push(load(cx, element, &bytes[index * size..][..size])?);
+        load(cx, element, &bytes[index * size..][..size], tape)?;
     }
-    Ok(values)
+    Ok(())
 }

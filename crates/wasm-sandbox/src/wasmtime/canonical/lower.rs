@@ -1,4 +1,4 @@
-//! From our values to core values and guest memory.
+//! From a tape to core values and guest memory.
 
 use std::mem::MaybeUninit;
 
@@ -8,13 +8,14 @@ use wasmtime::component::Lower;
 use wasmtime::{Result, ValRaw, bail};
 
 use super::MAX_FLAT_PARAMS;
-use crate::value::Value;
+use super::scalar::Scalar;
+use crate::value::{Reader, Tape};
 
 /// Lowers the parameters of a call: onto the stack, or into memory when they are too many.
 pub(super) fn parameters<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
-    values: &[Value],
+    tape: &Tape,
     dst: &mut [ValRaw; MAX_FLAT_PARAMS],
 ) -> Result<()> {
     let InterfaceType::Tuple(index) = ty else {
@@ -22,117 +23,62 @@ pub(super) fn parameters<T>(
     };
     let types = cx.types;
     let tuple = &types[index];
-    if tuple.types.len() != values.len() {
-        bail!(
-            "expected {} arguments, got {}",
-            tuple.types.len(),
-            values.len()
-        );
-    }
+    let mut tape = tape.reader();
     if tuple.abi.flat_count(MAX_FLAT_PARAMS).is_some() {
         let mut flat = Flat { dst, next: 0 };
-        return each(values, &tuple.types, |value, ty| flat.lower(cx, *ty, value));
+        let mut params = tuple.types.iter();
+        return params.try_for_each(|ty| flat.lower(cx, *ty, &mut tape));
     }
     let ptr = cx.realloc(0, 0, tuple.abi.align32, tuple.abi.size32 as usize)?;
-    let mut offset = ptr;
-    each(values, &tuple.types, |value, ty| {
-        let at = types.canonical_abi(ty).next_field32_size(&mut offset);
-        store(cx, *ty, value, at)
-    })?;
+    store_fields(cx, tuple.types.iter().copied(), &mut tape, ptr)?;
     dst[0] = ValRaw::i64(ptr as i64);
     Ok(())
 }
 
-/// Walks over values and their types, of which the caller has seen that they are as many.
-fn each<'t, I>(
-    values: &[Value],
-    types: I,
-    mut lower: impl FnMut(&Value, I::Item) -> Result<()>,
-) -> Result<()>
-where
-    I: IntoIterator<Item: 't>,
-{
-    values
-        .iter()
-        .zip(types)
-        .try_for_each(|(value, ty)| lower(value, ty))
-}
-
-#[cold]
-fn mismatch(value: &Value) -> Result<()> {
-    bail!("a value of another type: {value:?}")
-}
-
-/// A payload as far as it is one: its value and its type.
-type Payload<'v> = Option<(&'v Value, InterfaceType)>;
-
-/// A value that is one of several cases, whatever its type calls them.
-struct Choice<'v, 't> {
+/// A case, whatever its type calls it, whose payload comes next on the tape.
+struct Choice<'t> {
     case: u32,
-    payload: Payload<'v>,
+    payload: Option<InterfaceType>,
     info: &'t VariantInfo,
     abi: &'t CanonicalAbiInfo,
 }
 
-/// The case and payload of a variant, enum, option or result; [`None`] for other values, and when
-/// there is no such case or it has another payload.
-fn choice<'v, 't, T>(
+/// Reads the case of a variant, enum, option or result.
+fn choice<'t, T>(
     cx: &LowerContext<'t, T>,
     ty: InterfaceType,
-    value: &'v Value,
-) -> Option<Choice<'v, 't>> {
+    tape: &mut Reader<'_>,
+) -> Result<Choice<'t>> {
     let types = cx.types;
-    let payload = |value: &'v Option<Box<Value>>, ty: Option<InterfaceType>| match (value, ty) {
-        (None, None) => Some(None),
-        (Some(value), Some(ty)) => Some(Some((&**value, ty))),
-        _ => None,
+    let (case, payload, info, abi) = match ty {
+        InterfaceType::Variant(index) => {
+            let ty = &types[index];
+            let case = tape.case(ty.cases.len())?;
+            let payload = ty.cases.get_index(case as usize).and_then(|(_, ty)| *ty);
+            (case, payload, &ty.info, &ty.abi)
+        }
+        InterfaceType::Enum(index) => {
+            let ty = &types[index];
+            (tape.case(ty.names.len())?, None, &ty.info, &ty.abi)
+        }
+        InterfaceType::Option(index) => {
+            let ty = &types[index];
+            let case = tape.case(2)?;
+            (case, (case == 1).then_some(ty.ty), &ty.info, &ty.abi)
+        }
+        InterfaceType::Result(index) => {
+            let ty = &types[index];
+            let case = tape.case(2)?;
+            let payload = if case == 0 { ty.ok } else { ty.err };
+            (case, payload, &ty.info, &ty.abi)
+        }
+        _ => bail!("a value of this type cannot cross the sandbox's border"),
     };
-    Some(match (ty, value) {
-        (InterfaceType::Variant(index), Value::Variant(case, value)) => {
-            let ty = &types[index];
-            let (_, case_ty) = ty.cases.get_index(*case as usize)?;
-            Choice {
-                case: *case,
-                payload: payload(value, *case_ty)?,
-                info: &ty.info,
-                abi: &ty.abi,
-            }
-        }
-        (InterfaceType::Enum(index), Value::Enum(case)) => {
-            let ty = &types[index];
-            if *case as usize >= ty.names.len() {
-                return None;
-            }
-            Choice {
-                case: *case,
-                payload: None,
-                info: &ty.info,
-                abi: &ty.abi,
-            }
-        }
-        (InterfaceType::Option(index), Value::Option(value)) => {
-            let ty = &types[index];
-            Choice {
-                case: u32::from(value.is_some()),
-                payload: value.as_deref().map(|value| (value, ty.ty)),
-                info: &ty.info,
-                abi: &ty.abi,
-            }
-        }
-        (InterfaceType::Result(index), Value::Result(value)) => {
-            let ty = &types[index];
-            let (case, payload) = match value {
-                Ok(value) => (0, payload(value, ty.ok)?),
-                Err(value) => (1, payload(value, ty.err)?),
-            };
-            Choice {
-                case,
-                payload,
-                info: &ty.info,
-                abi: &ty.abi,
-            }
-        }
-        _ => return None,
+    Ok(Choice {
+        case,
+        payload,
+        info,
+        abi,
     })
 }
 
@@ -143,6 +89,7 @@ struct Flat<'d> {
 }
 
 impl Flat<'_> {
+    #[inline]
     fn push(&mut self, raw: ValRaw) -> Result<()> {
         let Some(slot) = self.dst.get_mut(self.next) else {
             bail!("more core values than the type has");
@@ -156,69 +103,51 @@ impl Flat<'_> {
         &mut self,
         cx: &mut LowerContext<'_, T>,
         ty: InterfaceType,
-        value: &Value,
+        tape: &mut Reader<'_>,
     ) -> Result<()> {
+        if let Some(scalar) = Scalar::of(ty) {
+            return self.push(ValRaw::u64(scalar.to_core(tape.word()?)));
+        }
         let types = cx.types;
-        match (ty, value) {
-            (InterfaceType::Bool, Value::Bool(value)) => self.push(ValRaw::i32((*value).into())),
-            (InterfaceType::S8, Value::S8(value)) => self.push(ValRaw::i32((*value).into())),
-            (InterfaceType::U8, Value::U8(value)) => self.push(ValRaw::u32((*value).into())),
-            (InterfaceType::S16, Value::S16(value)) => self.push(ValRaw::i32((*value).into())),
-            (InterfaceType::U16, Value::U16(value)) => self.push(ValRaw::u32((*value).into())),
-            (InterfaceType::S32, Value::S32(value)) => self.push(ValRaw::i32(*value)),
-            (InterfaceType::U32, Value::U32(value)) => self.push(ValRaw::u32(*value)),
-            (InterfaceType::S64, Value::S64(value)) => self.push(ValRaw::i64(*value)),
-            (InterfaceType::U64, Value::U64(value)) => self.push(ValRaw::u64(*value)),
-            (InterfaceType::Float32, Value::F32(value)) => self.push(ValRaw::f32(value.to_bits())),
-            (InterfaceType::Float64, Value::F64(value)) => self.push(ValRaw::f64(value.to_bits())),
-            (InterfaceType::Char, Value::Char(value)) => self.push(ValRaw::u32((*value).into())),
-            (InterfaceType::String, Value::String(text)) => {
+        match ty {
+            InterfaceType::String => {
                 let mut pair = MaybeUninit::new([ValRaw::u64(0); 2]);
-                text.linear_lower_to_flat(cx, ty, &mut pair)?;
+                tape.text()?.linear_lower_to_flat(cx, ty, &mut pair)?;
                 // SAFETY: it was initialised when it was made, and writing does not undo that.
                 let [ptr, len] = unsafe { pair.assume_init() };
                 self.push(ptr)?;
                 self.push(len)
             }
-            (InterfaceType::List(index), Value::List(values)) => {
-                let (ptr, len) = store_list(cx, types[index].element, values)?;
+            InterfaceType::List(index) => {
+                let (ptr, len) = store_list(cx, types[index].element, tape)?;
                 self.push(ValRaw::i64(ptr as i64))?;
                 self.push(ValRaw::i64(len as i64))
             }
-            (InterfaceType::Record(index), Value::Record(values)) => {
-                let fields = &types[index].fields;
-                if fields.len() != values.len() {
-                    return mismatch(value);
-                }
-                each(values, fields, |value, field| {
-                    self.lower(cx, field.ty, value)
-                })
+            InterfaceType::Record(index) => {
+                let mut fields = types[index].fields.iter();
+                fields.try_for_each(|field| self.lower(cx, field.ty, tape))
             }
-            (InterfaceType::Tuple(index), Value::Tuple(values)) => {
-                let tuple = &types[index].types;
-                if tuple.len() != values.len() {
-                    return mismatch(value);
-                }
-                each(values, tuple, |value, ty| self.lower(cx, *ty, value))
+            InterfaceType::Tuple(index) => {
+                let mut parts = types[index].types.iter();
+                parts.try_for_each(|ty| self.lower(cx, *ty, tape))
             }
-            (InterfaceType::Flags(index), Value::Flags(bits)) => {
+            InterfaceType::Flags(index) => {
+                let bits = tape.word()?;
                 let words = types[index].abi.size32.div_ceil(4);
                 (0..words).try_for_each(|word| {
                     self.push(ValRaw::u32(bits.checked_shr(word * 32).unwrap_or(0) as u32))
                 })
             }
-            (ty, value) => {
-                let Some(choice) = choice(cx, ty, value) else {
-                    return mismatch(value);
-                };
+            ty => {
+                let choice = choice(cx, ty, tape)?;
                 // What the payload does not write stays zero, as the array was made.
                 let Some(count) = choice.abi.flat_count(MAX_FLAT_PARAMS) else {
                     bail!("a variant of more core values than the stack has");
                 };
                 let end = self.next + count;
                 self.push(ValRaw::u32(choice.case))?;
-                if let Some((payload, ty)) = choice.payload {
-                    self.lower(cx, ty, payload)?;
+                if let Some(ty) = choice.payload {
+                    self.lower(cx, ty, tape)?;
                 }
                 self.next = end;
                 Ok(())
@@ -227,7 +156,8 @@ impl Flat<'_> {
     }
 }
 
-/// Stores the lowest `size` bytes of `bits`: the size of a discriminant or of flags.
+/// Stores the lowest `size` bytes of `bits`: a scalar, a discriminant or flags.
+#[inline]
 fn store_bits<T>(
     cx: &mut LowerContext<'_, T>,
     offset: usize,
@@ -242,69 +172,54 @@ fn store_bits<T>(
     Ok(())
 }
 
+/// Stores parts one after another, each at its alignment.
+fn store_fields<T>(
+    cx: &mut LowerContext<'_, T>,
+    mut fields: impl Iterator<Item = InterfaceType>,
+    tape: &mut Reader<'_>,
+    offset: usize,
+) -> Result<()> {
+    let types = cx.types;
+    let mut next = offset;
+    fields.try_for_each(|ty| {
+        let at = types.canonical_abi(&ty).next_field32_size(&mut next);
+        store(cx, ty, tape, at)
+    })
+}
+
 /// Stores a value at `offset`, which is aligned and has room for it.
 fn store<T>(
     cx: &mut LowerContext<'_, T>,
     ty: InterfaceType,
-    value: &Value,
+    tape: &mut Reader<'_>,
     offset: usize,
 ) -> Result<()> {
+    if let Some(scalar) = Scalar::of(ty) {
+        return store_bits(cx, offset, scalar.size, tape.word()?);
+    }
     let types = cx.types;
-    match (ty, value) {
-        (InterfaceType::Bool, Value::Bool(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::S8, Value::S8(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::U8, Value::U8(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::S16, Value::S16(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::U16, Value::U16(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::S32, Value::S32(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::U32, Value::U32(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::S64, Value::S64(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::U64, Value::U64(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::Float32, Value::F32(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::Float64, Value::F64(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::Char, Value::Char(value)) => value.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::String, Value::String(text)) => text.linear_lower_to_memory(cx, ty, offset),
-        (InterfaceType::List(index), Value::List(values)) => {
-            let (ptr, len) = store_list(cx, types[index].element, values)?;
-            *cx.get(offset) = u32::try_from(ptr)?.to_le_bytes();
-            *cx.get(offset + 4) = u32::try_from(len)?.to_le_bytes();
-            Ok(())
+    match ty {
+        InterfaceType::String => tape.text()?.linear_lower_to_memory(cx, ty, offset),
+        InterfaceType::List(index) => {
+            let (ptr, len) = store_list(cx, types[index].element, tape)?;
+            store_bits(cx, offset, 4, u32::try_from(ptr)?.into())?;
+            store_bits(cx, offset + 4, 4, u32::try_from(len)?.into())
         }
-        (InterfaceType::Record(index), Value::Record(values)) => {
-            let fields = &types[index].fields;
-            if fields.len() != values.len() {
-                return mismatch(value);
-            }
-            let mut next = offset;
-            each(values, fields, |value, field| {
-                let at = types.canonical_abi(&field.ty).next_field32_size(&mut next);
-                store(cx, field.ty, value, at)
-            })
+        InterfaceType::Record(index) => {
+            let fields = types[index].fields.iter().map(|field| field.ty);
+            store_fields(cx, fields, tape, offset)
         }
-        (InterfaceType::Tuple(index), Value::Tuple(values)) => {
-            let tuple = &types[index].types;
-            if tuple.len() != values.len() {
-                return mismatch(value);
-            }
-            let mut next = offset;
-            each(values, tuple, |value, ty| {
-                let at = types.canonical_abi(ty).next_field32_size(&mut next);
-                store(cx, *ty, value, at)
-            })
+        InterfaceType::Tuple(index) => {
+            store_fields(cx, types[index].types.iter().copied(), tape, offset)
         }
-        (InterfaceType::Flags(index), Value::Flags(bits)) => {
-            store_bits(cx, offset, types[index].abi.size32 as usize, *bits)
+        InterfaceType::Flags(index) => {
+            store_bits(cx, offset, types[index].abi.size32 as usize, tape.word()?)
         }
-        (ty, value) => {
-            let Some(choice) = choice(cx, ty, value) else {
-                return mismatch(value);
-            };
+        ty => {
+            let choice = choice(cx, ty, tape)?;
             store_bits(cx, offset, choice.info.size.into(), choice.case.into())?;
             match choice.payload {
-                Some((payload, ty)) => {
-                    let at = offset + choice.info.payload_offset32 as usize;
-                    store(cx, ty, payload, at)
-                }
+                Some(ty) => store(cx, ty, tape, offset + choice.info.payload_offset32 as usize),
                 None => Ok(()),
             }
         }
@@ -315,26 +230,23 @@ fn store<T>(
 fn store_list<T>(
     cx: &mut LowerContext<'_, T>,
     element: InterfaceType,
-    values: &[Value],
+    tape: &mut Reader<'_>,
 ) -> Result<(usize, usize)> {
+    if let InterfaceType::U8 = element {
+        let bytes = tape.bytes()?;
+        let ptr = cx.realloc(0, 0, 1, bytes.len())?;
+        cx.as_slice_mut()[ptr..][..bytes.len()].copy_from_slice(bytes);
+        return Ok((ptr, bytes.len()));
+    }
+    let len = usize::try_from(tape.word()?)?;
     let abi = cx.types.canonical_abi(&element);
     let (size, align) = (abi.size32 as usize, abi.align32);
-    let Some(bytes) = values.len().checked_mul(size) else {
-        bail!("a list of {} elements has no size", values.len());
+    let Some(bytes) = len.checked_mul(size) else {
+        bail!("a list of {len} elements has no size");
     };
     let ptr = cx.realloc(0, 0, align, bytes)?;
-    if let InterfaceType::U8 = element {
-        let dst = &mut cx.as_slice_mut()[ptr..][..bytes];
-        for (slot, value) in dst.iter_mut().zip(values) {
-            match value {
-                Value::U8(byte) => *slot = *byte,
-                other => mismatch(other)?,
-            }
-        }
-    } else {
-        for (index, value) in values.iter().enumerate() {
-            store(cx, element, value, ptr + index * size)?;
-        }
+    for index in 0..len {
+        store(cx, element, tape, ptr + index * size)?;
     }
-    Ok((ptr, values.len()))
+    Ok((ptr, len))
 }

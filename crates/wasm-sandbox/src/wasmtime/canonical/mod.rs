@@ -1,9 +1,9 @@
 //! Our values straight to and from the canonical ABI.
 //!
 //! wasmtime's own dynamic values name every field and case of every record and variant, so a call
-//! through them allocates and compares those names each time. [`Value`]s are positional. [`Arguments`]
+//! through them allocates and compares those names each time. A [`Tape`] is positional. [`Arguments`]
 //! and [`Results`] implement the traits behind wasmtime's typed calls for whatever type the function
-//! has, so a call costs one walk over the value on each side and no names.
+//! has, so a call costs one walk over the tape on each side and no names.
 //!
 //! Functions whose types mention resources keep to wasmtime's dynamic values, because their handles
 //! live in the store; [`is_plain`] tells them apart.
@@ -15,7 +15,7 @@
 //!   decided by wasmtime's own description of its type, never by ours.
 //! - Guest memory is reached through bounds-checked slices only; lengths are checked, and charged to
 //!   the instance's `value_bytes`, before anything is allocated for them.
-//! - A value of another type than the function's is an error, whoever let it through.
+//! - A tape of other types than the function's is an error, or other values; never more than that.
 //!
 //! # Sources
 //!
@@ -24,6 +24,7 @@
 
 mod lift;
 mod lower;
+mod scalar;
 
 use std::mem::MaybeUninit;
 
@@ -33,7 +34,7 @@ use wasmtime::component::__internal::{
 };
 use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower, TypedFunc};
 
-use crate::value::{Signature, Type, Value};
+use crate::value::{Signature, Tape, Type};
 
 /// The most core values that a component's function takes on the stack.
 const MAX_FLAT_PARAMS: usize = 16;
@@ -68,16 +69,16 @@ fn is_plain_type(ty: &Type) -> bool {
 /// `func`, whose signature [is plain](is_plain), as a function of our values.
 pub(super) fn plain(func: Func) -> PlainFunc {
     // SAFETY: `new_unchecked` skips the comparison of `func`'s type with two static types. Ours have no
-    // static type: both walk the type that wasmtime hands them with every call, and refuse values
-    // that are not of it. So there is no type of `func` for which the ascription is wrong.
+    // static type: both walk the type that wasmtime hands them with every call, and write or read what
+    // that type has. So there is no type of `func` for which the ascription is wrong.
     unsafe { TypedFunc::new_unchecked(func) }
 }
 
 /// The arguments of a call, in order.
-pub(super) struct Arguments(pub(super) Vec<Value>);
+pub(super) struct Arguments(pub(super) Tape);
 
 /// The result of a call; a component's function has one at most.
-pub(super) struct Results(pub(super) Option<Value>);
+pub(super) struct Results(pub(super) Tape);
 
 /// Why the parts of the traits that only static types need are never reached.
 const STATIC_ONLY: &str = "values without a static type were used as if they had one";
