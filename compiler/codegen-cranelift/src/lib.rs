@@ -68,6 +68,7 @@ pub mod select;
 pub mod stackify;
 pub mod standalone;
 pub mod translate;
+pub mod values;
 
 pub use cache::{Cache, CacheStats};
 pub use emit::{EmitStats, Emitter};

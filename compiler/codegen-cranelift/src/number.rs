@@ -71,7 +71,7 @@ fn block_types(module: &Module) -> (Vec<Results>, FxHashMap<Results, u32>) {
         let Some(ty) = tag.and_then(|tag| module.types.func(tag.ty)) else {
             continue;
         };
-        let mut results = ty.params.to_vec();
+        let mut results = flat(&ty.params);
         if handler.exnref.is_some() {
             results.push(EXCEPTION);
         }
@@ -83,9 +83,10 @@ fn block_types(module: &Module) -> (Vec<Results>, FxHashMap<Results, u32>) {
             for (id, def) in module.types.iter() {
                 if let CompositeType::Func(f) = &def.composite
                     && f.params.is_empty()
-                    && f.results.len() > 1
+                    && let results = flat(&f.results)
+                    && results.len() > 1
                 {
-                    index.entry(f.results.clone()).or_insert(id.as_u32());
+                    index.entry(results.into()).or_insert(id.as_u32());
                 }
             }
         }
@@ -96,6 +97,15 @@ fn block_types(module: &Module) -> (Vec<Results>, FxHashMap<Results, u32>) {
         });
     }
     (new, index)
+}
+
+/// Types as WebAssembly has them: an `i128` is two `i64`.
+fn flat(types: &[Type]) -> Vec<Type> {
+    let parts = |ty: &Type| match ty {
+        Type::I128 => [Some(Type::I64), Some(Type::I64)],
+        ty => [Some(*ty), None],
+    };
+    types.iter().flat_map(parts).flatten().collect()
 }
 
 /// What `catch_ref` gives besides the payload: an exception that is not null.
@@ -134,10 +144,10 @@ impl Numbers {
 
     /// The type of a block with these results.
     pub(crate) fn block_type(&self, results: &[Type]) -> Option<BlockType> {
-        Some(match results {
+        Some(match flat(results).as_slice() {
             [] => BlockType::Empty,
             [one] => BlockType::One(self.val_type(*one)),
-            _ => BlockType::Index(*self.block_index.get(results)?),
+            results => BlockType::Index(*self.block_index.get(results)?),
         })
     }
 

@@ -60,3 +60,36 @@ fn files() {
     }
     assert!(failures.is_empty(), "{failures}");
 }
+
+/// What the file shows, executed: both ways through the handler, with both halves.
+#[test]
+fn an_i128_survives_a_handler() {
+    use wasmtime::{Config, Engine, Instance, Module, Store};
+    let text = include_str!("wir/handlers-i128.wir");
+    let module = wasmir::parse_module(text).unwrap_or_else(|e| panic!("{e}"));
+    let wasm = emit_module(&module, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    let mut config = Config::new();
+    config.wasm_exceptions(true);
+    let engine = Engine::new(&config).expect("exceptions are known");
+    let module = Module::new(&engine, &wasm).expect("it is valid");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("nothing is imported");
+    let run = instance
+        .get_typed_func::<(i64, i64), (i64, i64)>(&mut store, "run")
+        .expect("it is exported");
+    let value = |low: u64, high: u64| i128::from(low) | i128::from(high) << 64;
+    for (low, high) in [
+        (6, 7),
+        (7, 6),
+        (u64::MAX, 1 << 63),
+        (0, u64::MAX),
+        (1 << 63 | 1, 0),
+    ] {
+        let (l, h) = run
+            .call(&mut store, (low as i64, high as i64))
+            .expect("it returns");
+        // What is odd is thrown, caught and doubled.
+        let expected = value(low, high).wrapping_mul(1 + i128::from(low & 1));
+        assert_eq!(value(l as u64, h as u64), expected, "{low} {high}");
+    }
+}

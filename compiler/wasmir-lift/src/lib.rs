@@ -35,6 +35,7 @@
 //! Modules may use every feature that `wasmparser` enables by default, and custom page sizes. Not supported: custom
 //! descriptors and exact types, stack switching, shared-everything threads, legacy exceptions, components.
 
+mod archive;
 mod body;
 mod convert;
 mod decode;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use wasmir::{Func, FuncBody, Module};
 
+pub use archive::{ARCHIVE_MAGIC, ArchiveError, Member, archive_members};
 pub use body::lift_body;
 pub use error::LiftError;
 pub use module::lift_shared;

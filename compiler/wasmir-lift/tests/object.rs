@@ -347,7 +347,9 @@ fn a_second_symbol_of_a_function_can_be_replaced() {
 #[test]
 fn further_symbols_of_data_can_be_replaced() {
     let mut object = base();
-    object.symbols.push(Sym::Data(WEAK, "again", Some([0, 0, 8])));
+    object
+        .symbols
+        .push(Sym::Data(WEAK, "again", Some([0, 0, 8])));
     object.symbols.push(Sym::Data(0, "part", Some([0, 4, 2])));
     // `one` takes the address of `part`.
     object.code[1].2 = 9;

@@ -15,7 +15,9 @@
 //!
 //! An exported table is taken to hold what the module put there: the tables that linkers export are for calling, and
 //! counting the host's possible additions would make every such module impure. What only objects have: the address of a
-//! function (`sym_addr`) makes it loose.
+//! function (`sym_addr`, a relocation) makes it loose, and the table of function pointers, which every object imports from the linker,
+//! is the program's own. What dead code does and what dead data hold, vtables above all, does not
+//! count: `live.rs` says what is dead and why that is sound.
 //!
 //! # Cost
 //! Linear in the size of the module.
@@ -27,12 +29,14 @@ use wasmir::entity::{EntityRef, SecondaryMap};
 use wasmir::raw::{self, Event, IndexSpace};
 use wasmir::reach::BadBody;
 use wasmir::{
-    AbstractHeap, Body, Callee, ConstOp, ElemItems, ElemKind, Func, FuncBody, HeapType, Imm, Inst,
-    Item, Module, Opcode, RefType, RelocTarget, Subtyping, Table, Terminator, Traits, Type, TypeId,
+    AbstractHeap, Body, Callee, ConstOp, Data, ElemItems, ElemKind, Func, FuncBody, HeapType, Imm,
+    Inst, Item, Linkage, Module, Opcode, RefType, RelocTarget, Subtyping, Table, TableData,
+    Terminator, Traits, Type, TypeId,
 };
 
 use crate::effect::{Effect, EffectSet};
 use crate::imports::ImportRules;
+use crate::live::Live;
 
 /// An indirect way of calling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,16 +58,21 @@ pub(crate) struct Graph {
     pub(crate) own: Vec<EffectSet>,
     /// For each node the nodes that may call it, by ascending number.
     pub(crate) callers: Vec<Vec<Node>>,
+    /// How many references between functions, and between these and nodes, were followed to make it.
+    pub(crate) edges: u64,
     /// The operator of a function that first shows an effect of its own.
     pub(crate) shown_by: BTreeMap<(Node, Effect), Opcode>,
 }
 
 /// What the body of one function does.
 #[derive(Default)]
-struct Facts {
-    calls: Vec<Func>,
+pub(crate) struct Facts {
+    pub(crate) calls: Vec<Func>,
     via: Vec<Via>,
-    loose: Vec<Func>,
+    /// Functions whose reference or address it takes.
+    pub(crate) loose: Vec<Func>,
+    /// Data symbols whose address it takes.
+    pub(crate) datas: Vec<Data>,
     ops: Vec<(Effect, Opcode)>,
 }
 
@@ -107,6 +116,8 @@ impl Facts {
         self.via.dedup();
         self.loose.sort_unstable();
         self.loose.dedup();
+        self.datas.sort_unstable();
+        self.datas.dedup();
     }
 }
 
@@ -160,9 +171,13 @@ fn raw_facts(
     // A relocation that names a function either makes a call, which the walk has seen with the number of the object, or
     // takes the address.
     for reloc in &body.relocs {
-        if let RelocTarget::Item(Item::Func(func)) = reloc.target {
-            facts.calls.push(func);
-            facts.loose.push(func);
+        match reloc.target {
+            RelocTarget::Item(Item::Func(func)) => {
+                facts.calls.push(func);
+                facts.loose.push(func);
+            }
+            RelocTarget::Item(Item::Data(data)) => facts.datas.push(data),
+            _ => {}
         }
     }
     Ok(())
@@ -193,6 +208,10 @@ fn ir_facts(body: &Body, facts: &mut Facts) {
                     item: Item::Func(func),
                     ..
                 } => facts.loose.push(func),
+                Inst::SymAddr {
+                    item: Item::Data(data),
+                    ..
+                } => facts.datas.push(data),
                 _ => {}
             }
         }
@@ -234,6 +253,14 @@ fn may_be_function(types: &wasmir::Types, ty: Type) -> bool {
     }
 }
 
+/// Whether a table may hold functions of the host: it is imported, and not from the linker.
+fn holds_unknown(module: &Module, table: &TableData) -> bool {
+    let linkers = module.relocatable
+        && matches!(table.symbol.linkage, Linkage::Undefined)
+        && table.symbol.name.as_deref() == Some("__indirect_function_table");
+    table.import.is_some() && !linkers
+}
+
 /// Whether references to functions that the module does not know can reach its code.
 fn functions_come_in(module: &Module) -> bool {
     let types = &module.types;
@@ -253,7 +280,10 @@ fn functions_come_in(module: &Module) -> bool {
             .globals
             .values()
             .any(|global| global.import.is_some() && may_be_function(types, global.ty))
-        || module.tables.values().any(|table| table.import.is_some())
+        || module
+            .tables
+            .values()
+            .any(|table| holds_unknown(module, table))
         || module
             .tags
             .values()
@@ -292,6 +322,7 @@ impl Graph {
             funcs: list.len() as u32,
             own: vec![EffectSet::PURE; list.len()],
             callers: vec![Vec::new(); list.len()],
+            edges: 0,
             shown_by: BTreeMap::new(),
         };
         for (&func, data) in list.iter().zip(module.funcs.values()) {
@@ -326,6 +357,7 @@ impl Graph {
     }
 
     fn edge(&mut self, caller: Node, callee: Node) {
+        self.edges += 1;
         if let Some(callers) = self.callers.get_mut(callee as usize) {
             callers.push(caller);
         }
@@ -388,7 +420,7 @@ impl Graph {
                 Via::Table(table, _) => module
                     .tables
                     .get(table)
-                    .is_none_or(|table| table.import.is_some()),
+                    .is_none_or(|table| holds_unknown(module, table)),
                 Via::Reference(_) => incoming,
             };
             if unknown {
@@ -419,13 +451,19 @@ struct Places {
 
 impl Places {
     fn of(module: &Module, facts: &[Facts]) -> Places {
+        let live = Live::of(module, facts);
         let mut places = Places {
             loose: SecondaryMap::new(),
             tables: BTreeMap::new(),
             exported: SecondaryMap::new(),
         };
-        for &func in facts.iter().flat_map(|facts| &facts.loose) {
-            places.loose[func] = true;
+        for (func, facts) in module.funcs.keys().zip(facts) {
+            if live.func(func) {
+                facts
+                    .loose
+                    .iter()
+                    .for_each(|&func| places.loose[func] = true);
+            }
         }
         for export in &module.exports {
             if let Item::Func(func) = export.item {
@@ -468,7 +506,8 @@ impl Places {
             }
         }
         // Relocations of custom sections are debug information, which calls nothing.
-        for reloc in module.datas.values().flat_map(|data| &data.relocs) {
+        let datas = module.datas.iter().filter(|(id, _)| live.data(*id));
+        for reloc in datas.flat_map(|(_, data)| &data.relocs) {
             if let RelocTarget::Item(Item::Func(func)) = reloc.target {
                 places.loose[func] = true;
             }

@@ -117,6 +117,7 @@ pub struct Inferred {
     /// Nodes whose own set has the effect by an operator.
     shown_by: std::collections::BTreeMap<(Node, Effect), Opcode>,
     imported: Vec<bool>,
+    steps: u64,
     /// Functions that call through a table or reference which may hold functions of the host.
     outside: BTreeSet<Func>,
 }
@@ -156,6 +157,7 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
     let mut sets = vec![EffectSet::PURE; nodes];
     let mut next: Vec<Option<Vec<Node>>> = vec![None; 128];
     let mut queue: Vec<Node> = Vec::with_capacity(nodes);
+    let mut steps = graph.edges;
     for effect in present.iter() {
         let mut towards = vec![UNSEEN; nodes];
         queue.clear();
@@ -169,6 +171,7 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
         while let Some(&node) = queue.get(at) {
             at += 1;
             sets[node as usize].insert(effect);
+            steps += 1 + graph.callers[node as usize].len() as u64;
             for &caller in &graph.callers[node as usize] {
                 if towards[caller as usize] == UNSEEN {
                     towards[caller as usize] = node;
@@ -184,6 +187,7 @@ pub fn infer(module: &Module, options: &Options) -> Result<Inferred, InferError>
         funcs: graph.funcs,
         next,
         shown_by: graph.shown_by,
+        steps,
         imported: module
             .funcs
             .values()
@@ -202,6 +206,11 @@ impl Inferred {
     /// import or operator that could be taken out.
     pub(crate) fn comes_from_outside(&self, func: Func, effect: Effect) -> bool {
         effect == Effect::HOST && self.outside.contains(&func)
+    }
+
+    /// How many functions and calls were visited: the work that the inference did beyond reading the code, whatever the machine.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The effects of a function.

@@ -35,7 +35,8 @@
 //! A function whose inferred set lacks an effect cannot have it, given that the import rules are right, and that the host
 //! neither writes to exported tables nor calls back into the module in ways the import's rule does not say. A function
 //! may be given an effect it never has: paths are not distinguished, and an indirect call may reach every function of
-//! its type whose address is taken.
+//! its type whose address is taken by what the program can come to (in a module with symbols, vtables that nothing refers to
+//! take no addresses).
 
 mod abi;
 mod contract;
@@ -43,6 +44,7 @@ mod effect;
 mod graph;
 mod imports;
 mod infer;
+mod live;
 mod panic;
 mod records;
 mod report;

@@ -4,8 +4,8 @@
 //! functions are called by pointer before there is a table. This gives everything its place, as `wasm-ld` does:
 //!
 //! 1. What is exported, and the entry, are the roots; what they do not reach is dropped.
-//! 2. Memory: the shadow stack first, so that an overflow traps, then data by kind of section (read-only, writable,
-//!    zero), then the heap. The symbols that say where these begin (`__heap_base`, `__data_end`, ...) get their values.
+//! 2. Memory: the shadow stack first, so that an overflow traps, then data by kind of section (read-only, thread-local,
+//!    writable, zero), then the heap. There is one thread, whose `__tls_base` is a constant. The symbols that say where these begin (`__heap_base`, `__data_end`, ...) get their values.
 //! 3. Table: the functions whose address is taken, from slot 1 on, in order; slot 0 stays null.
 //! 4. `__wasm_call_ctors` calls the init functions by priority. Weak undefined functions trap, weak undefined data are
 //!    at address zero.
@@ -16,7 +16,7 @@
 //! and options alone. On an error the module is in between and of no use.
 //!
 //! # Limits
-//! 32-bit memories; no thread-local data, no position-independent code.
+//! 32-bit memories; no shared ones, so no second thread; no position-independent code.
 //!
 //! # Cost
 //! Linear in the size of the module.
@@ -130,6 +130,7 @@ pub fn run(module: &mut Module, options: &Options) -> Result<()> {
     let places = Places {
         addresses: &addresses,
         slots: &slots,
+        thread_local: layout.thread_local.base,
     };
     places.resolve(module)?;
     finish(module, &addresses, layout, options)
@@ -353,6 +354,7 @@ fn table(module: &mut Module) -> Result<SecondaryMap<Func, u32>> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     ReadOnly,
+    ThreadLocal,
     Writable,
     Zero,
 }
@@ -363,7 +365,9 @@ fn group(section: &str, data: &DataData) -> Group {
             .strip_prefix(name)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    if is(".rodata") {
+    if data.symbol.tls {
+        Group::ThreadLocal
+    } else if is(".rodata") {
         Group::ReadOnly
     } else if is(".bss") && data.relocs.is_empty() && data.bytes.iter().all(|byte| *byte == 0) {
         Group::Zero
@@ -376,17 +380,23 @@ fn group(section: &str, data: &DataData) -> Group {
 struct Layout {
     data_end: u64,
     heap_base: u64,
+    thread_local: ThreadLocal,
     /// The symbols with bytes, in order of address.
     placed: Vec<Data>,
+}
+
+/// Where thread-local data are.
+#[derive(Clone, Copy)]
+struct ThreadLocal {
+    base: u32,
+    size: u32,
+    align: u32,
 }
 
 fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>, Layout)> {
     let stack = u64::from(options.stack_size).next_multiple_of(16);
     let mut list: Vec<(Group, Data)> = Vec::new();
     for (id, data) in module.datas.iter() {
-        if data.symbol.tls {
-            return unsupported("thread-local data");
-        }
         match &data.kind {
             DataKind::Symbol {
                 section,
@@ -404,7 +414,19 @@ fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>
     // With an empty stack, data still must not lie at the null address.
     let data_start = stack.max(1024);
     let mut at = data_start;
-    for &(_, id) in &list {
+    let alignment = |id: Data| match module.datas[id].kind {
+        DataKind::Symbol { align_log2, .. } => 1u64 << align_log2.min(31),
+        _ => 1,
+    };
+    let is_local = |(group, _): &&(Group, Data)| *group == Group::ThreadLocal;
+    let locals = list.iter().filter(is_local).map(|&(_, id)| alignment(id));
+    let align = locals.max().unwrap_or(1);
+    let mut thread_local: Option<(u64, u64)> = None;
+    for &(group, id) in &list {
+        if group == Group::ThreadLocal && thread_local.is_none() {
+            at = at.next_multiple_of(align);
+            thread_local = Some((at, at));
+        }
         if let DataKind::Symbol {
             align_log2, size, ..
         } = module.datas[id].kind
@@ -412,6 +434,9 @@ fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>
             at = at.next_multiple_of(1 << align_log2.min(31));
             addresses[id] = u32::try_from(at).map_err(|_| LayoutError::TooLarge { size: at })?;
             at += u64::from(size);
+        }
+        if let (Group::ThreadLocal, Some((_, end))) = (group, &mut thread_local) {
+            *end = at;
         }
     }
     let heap_base = at.next_multiple_of(16);
@@ -421,6 +446,15 @@ fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>
     let layout = Layout {
         data_end: at,
         heap_base,
+        thread_local: {
+            let (start, end) = thread_local.unwrap_or((0, 0));
+            // Both are below the heap, and so below 4 GiB.
+            ThreadLocal {
+                base: start as u32,
+                size: (end - start) as u32,
+                align: align as u32,
+            }
+        },
         placed: list
             .into_iter()
             .filter(|(group, _)| *group != Group::Zero)
@@ -468,6 +502,8 @@ fn is_slot(kind: RelocKind) -> bool {
 struct Places<'a> {
     addresses: &'a SecondaryMap<Data, u32>,
     slots: &'a SecondaryMap<Func, u32>,
+    /// Where thread-local data begin.
+    thread_local: u32,
 }
 
 impl Places<'_> {
@@ -533,7 +569,9 @@ impl Places<'_> {
                 FunctionIndexLeb | TypeIndexLeb | GlobalIndexLeb | TagIndexLeb | TableNumberLeb => {
                     continue;
                 }
-                TableIndexSleb | MemoryAddrSleb | MemoryAddrLeb => (5, Form::Leb),
+                TableIndexSleb | MemoryAddrSleb | MemoryAddrLeb | MemoryAddrTlsSleb => {
+                    (5, Form::Leb)
+                }
                 TableIndexSleb64 | MemoryAddrSleb64 | MemoryAddrLeb64 => (10, Form::Leb),
                 TableIndexI32 | MemoryAddrI32 => (4, Form::Fixed),
                 TableIndexI64 | MemoryAddrI64 => (8, Form::Fixed),
@@ -542,7 +580,10 @@ impl Places<'_> {
             let RelocTarget::Item(item) = reloc.target else {
                 return unsupported("a relocation of an address that names no entity");
             };
-            let value = self.value(item, reloc.addend)?;
+            let mut value = self.value(item, reloc.addend)?;
+            if reloc.kind == MemoryAddrTlsSleb {
+                value -= i64::from(self.thread_local);
+            }
             let start = reloc.offset as usize;
             let all = patched.get_or_insert_with(|| bytes.to_vec());
             // The bytes of data end where zeros begin, and so may a relocated field.
@@ -610,6 +651,9 @@ fn finish(
         let value = match name {
             "__stack_pointer" => u64::from(options.stack_size).next_multiple_of(16) as i32,
             "__memory_base" => 0,
+            "__tls_base" => layout.thread_local.base as i32,
+            "__tls_size" => layout.thread_local.size as i32,
+            "__tls_align" => layout.thread_local.align as i32,
             "__table_base" => 1,
             _ => {
                 let linked = matches!(

@@ -26,6 +26,15 @@ fn refused(m: &Module) -> String {
 }
 
 #[test]
+fn more_parameters_than_locals() {
+    let m = with_body(|b| {
+        b.body_mut().num_params = 1;
+        b.ret(&[]);
+    });
+    assert_eq!(refused(&m), "its parameters are not those of its type");
+}
+
+#[test]
 fn a_local_that_does_not_exist_beside_one_that_must_be_assigned() {
     let m = with_body(|b| {
         b.local(Type::Ref(RefType {

@@ -59,7 +59,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Link {
-    /// The modules or objects, in order
+    /// The modules, objects and archives of objects; of an archive, what the others need
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Keep what nothing reaches

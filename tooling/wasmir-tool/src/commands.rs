@@ -2,8 +2,8 @@
 
 use crate::cli::{Cli, Command, Emit, Form, Link, Out};
 use crate::error::{Error, Result};
-use crate::input::{self, Input};
-use crate::{clif, output, passes, run};
+use crate::input::{self, Input, Linked};
+use crate::{clif, fault, output, passes, run};
 use std::path::Path;
 use wasmir::{FuncBody, Module};
 
@@ -116,16 +116,17 @@ fn verify(path: &Path) -> Result<()> {
 }
 
 fn link(args: &Link) -> Result<()> {
-    let mut modules = Vec::new();
-    for file in &args.files {
-        let mut module = input::module(file)?;
-        // The linker's errors name modules.
-        module
-            .name
-            .get_or_insert_with(|| file.display().to_string());
-        modules.push(module);
-    }
-    let mut module = wasmir::link(modules).map_err(|errors| Error::Link { errors })?;
+    let (modules, refused) = linked(args)?;
+    // What cannot be read defines nothing, which may be why a symbol is missing.
+    let explained = |error: Error| {
+        for reason in &refused {
+            eprintln!("note: left out: {reason}");
+        }
+        error
+    };
+    fault::begin("link", &args.files[0]);
+    let linked = wasmir::link(modules).map_err(|errors| Error::Link { errors });
+    let mut module = linked.map_err(explained)?;
     if module.relocatable && !args.relocatable {
         let options = wasmir::layout::Options {
             stack_size: args.stack_size,
@@ -133,15 +134,56 @@ fn link(args: &Link) -> Result<()> {
             exports: args.export.clone(),
             ..Default::default()
         };
-        wasmir::layout::run(&mut module, &options).map_err(|e| Error::Stage {
+        fault::begin("lay out", &args.files[0]);
+        let laid_out = wasmir::layout::run(&mut module, &options);
+        let failed = |e: wasmir::layout::LayoutError| Error::Stage {
             path: args.files[0].clone(),
             stage: "lay out",
             message: e.to_string(),
-        })?;
+        };
+        laid_out.map_err(|e| explained(failed(e)))?;
     } else if !args.keep && !module.relocatable {
         wasmir::reach::run(&mut module).map_err(|e| Error::Usage(e.to_string()))?;
     }
     write_module(&args.files[0], &module, &args.out, Form::Wir)
+}
+
+/// The modules to link: those that are named, and what they need of archives; and why objects of those cannot be read.
+fn linked(args: &Link) -> Result<(Vec<Module>, Vec<Error>)> {
+    let (mut modules, mut names, mut library) = (Vec::new(), Vec::new(), Vec::new());
+    let named = |mut module: Module, name: &str| {
+        // The linker's errors name modules.
+        module.name.get_or_insert_with(|| name.to_owned());
+        module
+    };
+    for file in &args.files {
+        match input::linked(file)? {
+            Linked::Module(module) => modules.push(named(*module, &file.display().to_string())),
+            Linked::Library(members) => {
+                for (name, module) in members {
+                    names.push(name);
+                    library.push(module);
+                }
+            }
+        }
+    }
+    let (mut readable, mut refused) = (Vec::new(), Vec::new());
+    for (name, module) in names.iter().zip(library) {
+        match module {
+            Ok(module) => readable.push(named(module, name)),
+            Err(error) => refused.push(error),
+        }
+    }
+    let mut roots: Vec<&str> = args.export.iter().map(String::as_str).collect();
+    roots.push(&args.entry);
+    let needed = wasmir::needed_of_library(&modules, &readable, &roots);
+    let mut readable: Vec<Option<Module>> = readable.into_iter().map(Some).collect();
+    modules.extend(
+        needed
+            .into_iter()
+            .filter_map(|number| readable[number].take()),
+    );
+    Ok((modules, refused))
 }
 
 fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Result<()> {
@@ -155,6 +197,7 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
     };
     for pass in list {
         let name = format!("{pass:?}").to_lowercase();
+        fault::begin(format!("pass {name}"), path);
         let report = passes::run(*pass, &mut module).map_err(|message| Error::Stage {
             path: path.into(),
             stage: "optimise",
@@ -233,6 +276,7 @@ fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Resul
 
 /// The module as WebAssembly: an object if it is relocatable.
 fn wasm(path: &Path, module: &Module) -> Result<Vec<u8>> {
+    fault::begin("codegen", path);
     let options = codegen_cranelift::Options::default();
     let made = if module.relocatable {
         codegen_cranelift::emit_object(module.clone(), &options)

@@ -44,6 +44,8 @@ pub(crate) enum Error {
         found: &'static str,
         wanted: &'static str,
     },
+    #[error("`{}` is an archive", path.display())]
+    Archive { path: PathBuf },
     #[error("{failures} of {runs} runs failed:\n{report}")]
     Runs {
         failures: usize,
@@ -67,6 +69,9 @@ impl Error {
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
             Error::Kind { .. } => Some("`wasmir lift` makes WasmIR of .wat and .wasm files"),
+            Error::Archive { .. } => {
+                Some("`wasmir link` takes the objects out of an archive that others need")
+            }
             Error::PassBroke { .. } => Some("this is a fault of the pass, not of the input"),
             _ => None,
         }
@@ -76,7 +81,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::PassBroke { .. } => 101,
-            Error::Usage(_) | Error::Kind { .. } => 2,
+            Error::Usage(_) | Error::Kind { .. } | Error::Archive { .. } => 2,
             _ => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! Reads files of every form.
 
 use crate::error::{Error, Result};
+use crate::fault;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +15,47 @@ pub(crate) enum Input {
     Clif(String),
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>> {
+/// What `wasmir link` takes.
+pub(crate) enum Linked {
+    /// A module or object.
+    Module(Box<Module>),
+    /// The objects of an archive, of which some may not lift: that matters when something needs them.
+    Library(Vec<(String, Result<Module>)>),
+}
+
+/// Reads a module, object or archive to be linked.
+pub(crate) fn linked(path: &Path) -> Result<Linked> {
+    let bytes = bytes(path)?;
+    if !bytes.starts_with(wasmir_lift::ARCHIVE_MAGIC) {
+        return Ok(Linked::Module(Box::new(valid(
+            path,
+            of_bytes(path, bytes)?,
+        )?)));
+    }
+    let members = wasmir_lift::archive_members(&bytes).map_err(|e| Error::Stage {
+        path: path.into(),
+        stage: "read",
+        message: e.to_string(),
+    })?;
+    let objects = members.into_iter().map(|member| {
+        // As linkers write it.
+        let name = format!("{}({})", path.display(), member.name);
+        let path = Path::new(&name);
+        let module = of_bytes(path, member.bytes.into()).and_then(|input| valid(path, input));
+        (name, module)
+    });
+    Ok(Linked::Library(objects.collect()))
+}
+
+/// The bytes of a file, in the memory that what is made of them will share.
+fn bytes(path: &Path) -> Result<Arc<[u8]>> {
     let read = || {
         if path == Path::new("-") {
             let mut bytes = Vec::new();
             std::io::stdin().lock().read_to_end(&mut bytes)?;
-            return Ok(bytes);
+            return Ok(bytes.into());
         }
-        std::fs::read(path)
+        Ok(std::fs::read(path)?.into())
     };
     read().map_err(|source| Error::Read {
         path: path.into(),
@@ -32,23 +66,30 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
 /// Reads a file. Binary forms are told by their first bytes, text by the file's extension, or, on
 /// standard input, by how it begins.
 pub(crate) fn read(path: &Path) -> Result<Input> {
-    let bytes = bytes(path)?;
+    of_bytes(path, bytes(path)?)
+}
+
+fn of_bytes(path: &Path, bytes: Arc<[u8]>) -> Result<Input> {
+    fault::begin("read", path);
     let stage = |stage, message: String| Error::Stage {
         path: path.into(),
         stage,
         message,
     };
     if bytes.starts_with(b"\0asm") {
-        let module = wasmir_lift::lift_shared(&Arc::from(bytes));
+        let module = wasmir_lift::lift_shared(&bytes);
         let module = module.map_err(|e| stage("lift", e.to_string()))?;
         return Ok(Input::Module(Box::new(module), "a wasm module"));
     }
     if bytes.starts_with(&wasmir::BINARY_MAGIC) {
-        let module = wasmir::decode_shared(&Arc::from(bytes));
+        let module = wasmir::decode_shared(&bytes);
         let module = module.map_err(|e| stage("read", e.to_string()))?;
         return Ok(Input::Module(Box::new(module), "WasmIR in binary form"));
     }
-    let text = String::from_utf8(bytes)
+    if bytes.starts_with(wasmir_lift::ARCHIVE_MAGIC) {
+        return Err(Error::Archive { path: path.into() });
+    }
+    let text = String::from_utf8(bytes.to_vec())
         .map_err(|_| stage("read", "neither a known binary form nor UTF-8 text".into()))?;
     match path.extension().and_then(|e| e.to_str()) {
         Some("clif") => Ok(Input::Clif(text)),
@@ -91,8 +132,13 @@ fn first_word(text: &str) -> &str {
 
 /// Reads a module that is valid.
 pub(crate) fn module(path: &Path) -> Result<Module> {
-    match read(path)? {
+    valid(path, read(path)?)
+}
+
+fn valid(path: &Path, input: Input) -> Result<Module> {
+    match input {
         Input::Module(module, _) => {
+            fault::begin("verify", path);
             wasmir::verify_module(&module).map_err(|errors| Error::Invalid {
                 path: path.into(),
                 errors,
@@ -109,6 +155,7 @@ pub(crate) fn module(path: &Path) -> Result<Module> {
 
 /// Lifts all bodies of a module.
 pub(crate) fn lift_bodies(path: &Path, module: &mut Module) -> Result<()> {
+    fault::begin("lift", path);
     wasmir_lift::lift_bodies(module).map_err(|(func, error)| Error::Stage {
         path: path.into(),
         stage: "lift",

@@ -4,12 +4,13 @@
 //! Cranelift's `.clif`), does one thing, and prints text or writes a file.
 //!
 //! Exit codes: 0 fine; 1 the input is wrong (with what is wrong on standard error); 2 wrong usage;
-//! 101 a fault of the tool.
+//! 101 a fault of the tool, which says in which stage of which file it happened, and how to see it again.
 
 mod cli;
 mod clif;
 mod commands;
 mod error;
+mod fault;
 mod input;
 mod output;
 mod passes;
@@ -19,6 +20,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    fault::install();
     match commands::execute(&cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         // A closed pipe (`wasmir print x.wir | head`) is no failure.

@@ -2,9 +2,10 @@
 
 use crate::clif;
 use crate::error::{Error, Result};
+use crate::fault;
+use codegen_cranelift::values::{Value, flatten, unflatten};
 use cranelift_codegen::data_value::DataValue;
-use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{Signature, Type, types};
+use cranelift_codegen::ir::Signature;
 use cranelift_reader::{RunCommand, parse_run_command};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,6 +22,7 @@ struct Running {
 
 impl Running {
     fn new(path: &Path, wasm: &[u8]) -> Result<Running> {
+        fault::begin("run", path);
         let fail = |e: wasmtime::Error| Error::Stage {
             path: path.into(),
             stage: "instantiate",
@@ -173,54 +175,32 @@ fn call(
     signature: &Signature,
     args: &[DataValue],
 ) -> std::result::Result<Vec<DataValue>, String> {
-    let mut flat = Vec::new();
-    for arg in args {
-        flatten(arg, &mut flat)?;
-    }
-    let mut results = running.call(name, &flat)?.into_iter();
-    signature
-        .returns
-        .iter()
-        .map(|param| unflatten(param.value_type, &mut results))
-        .collect()
+    let flat = flatten(args).map_err(|e| e.to_string())?;
+    let flat: Vec<Val> = flat.into_iter().map(to_wasmtime).collect();
+    let results = running.call(name, &flat)?;
+    let results: std::result::Result<Vec<Value>, String> =
+        results.into_iter().map(of_wasmtime).collect();
+    let types = signature.returns.iter().map(|param| param.value_type);
+    unflatten(types, results?).map_err(|e| e.to_string())
 }
 
-/// Values of Cranelift as the parameters wasm has for them.
-fn flatten(value: &DataValue, out: &mut Vec<Val>) -> std::result::Result<(), String> {
+fn to_wasmtime(value: Value) -> Val {
     match value {
-        DataValue::I8(v) => out.push(Val::I32(i32::from(*v as u8))),
-        DataValue::I16(v) => out.push(Val::I32(i32::from(*v as u16))),
-        DataValue::I32(v) => out.push(Val::I32(*v)),
-        DataValue::I64(v) => out.push(Val::I64(*v)),
-        DataValue::I128(v) => {
-            out.push(Val::I64(*v as i64));
-            out.push(Val::I64((*v >> 64) as i64));
-        }
-        DataValue::F32(v) => out.push(Val::F32(v.bits())),
-        DataValue::F64(v) => out.push(Val::F64(v.bits())),
-        DataValue::V128(v) => out.push(Val::V128(u128::from_le_bytes(*v).into())),
-        other => return Err(format!("there is no wasm value for `{other}`")),
+        Value::I32(v) => Val::I32(v),
+        Value::I64(v) => Val::I64(v),
+        Value::F32(v) => Val::F32(v),
+        Value::F64(v) => Val::F64(v),
+        Value::V128(v) => Val::V128(v.into()),
     }
-    Ok(())
 }
 
-fn unflatten(
-    ty: Type,
-    values: &mut impl Iterator<Item = Val>,
-) -> std::result::Result<DataValue, String> {
-    let mut next = || values.next().ok_or("too few results");
-    Ok(match (ty, next()?) {
-        (types::I8, Val::I32(v)) => DataValue::I8(v as i8),
-        (types::I16, Val::I32(v)) => DataValue::I16(v as i16),
-        (types::I32, Val::I32(v)) => DataValue::I32(v),
-        (types::I64, Val::I64(v)) => DataValue::I64(v),
-        (types::I128, Val::I64(low)) => match next()? {
-            Val::I64(high) => DataValue::I128(i128::from(low as u64) | i128::from(high) << 64),
-            _ => return Err("the upper half of an `i128` is no `i64`".into()),
-        },
-        (types::F32, Val::F32(v)) => DataValue::F32(Ieee32::with_bits(v)),
-        (types::F64, Val::F64(v)) => DataValue::F64(Ieee64::with_bits(v)),
-        (ty, Val::V128(v)) if ty.bits() == 128 => DataValue::V128(v.as_u128().to_le_bytes()),
-        (ty, value) => return Err(format!("`{value:?}` is no value of type `{ty}`")),
+fn of_wasmtime(value: Val) -> std::result::Result<Value, String> {
+    Ok(match value {
+        Val::I32(v) => Value::I32(v),
+        Val::I64(v) => Value::I64(v),
+        Val::F32(v) => Value::F32(v),
+        Val::F64(v) => Value::F64(v),
+        Val::V128(v) => Value::V128(v.as_u128()),
+        other => return Err(format!("`{other:?}` is no value of Cranelift's")),
     })
 }

@@ -173,3 +173,78 @@ fn objects_are_written_and_linked() {
         "{errors}"
     );
 }
+
+/// An archive of the files, in the format of `ar`.
+fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut out = b"!<arch>\n".to_vec();
+    for (name, bytes) in files {
+        let (name, size) = (format!("{name}/"), bytes.len());
+        let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
+        out.extend(header.bytes());
+        out.extend(bytes);
+        out.extend(vec![b'\n'; size % 2]);
+    }
+    out
+}
+
+#[test]
+fn what_is_needed_is_taken_from_archives() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let object = |name: &str, text: &str| {
+        let text = format!("wasmir 1\nrelocatable\ntype type0 = func() -> (i32)\n{text}");
+        std::fs::write(at.join("o.wir"), text).expect("a file");
+        stdout(&["print", "o.wir", "--emit", "wasm", "-o", name], at);
+        std::fs::read(at.join(name)).expect("it was written")
+    };
+    object(
+        "main.o",
+        "func %main type0 strong {\n  local l0: i32\nb0:\n  l0 = call %answer()\n  return l0\n}\nfunc %answer type0 undefined\n",
+    );
+    let answer = |number: u32| {
+        format!(
+            "func %answer type0 strong {{\n  local l0: i32\nb0:\n  l0 = i32.const {number}\n  return l0\n}}\n"
+        )
+    };
+    let other = object("x.o", &answer(1).replace("%answer", "%other"));
+    let library = [
+        ("broken.o", b"\0asm\x01\0\0\0\xff".to_vec()),
+        ("other.o", other.clone()),
+        ("first.o", object("x.o", &answer(42))),
+        ("second.o", object("x.o", &answer(43))),
+    ];
+    std::fs::write(at.join("library.a"), archive(&library)).expect("a file");
+    let link = ["link", "library.a", "main.o", "--export", "main"];
+    stdout(
+        &[&link[..], &["--emit", "wasm", "-o", "p.wasm"]].concat(),
+        at,
+    );
+    assert_eq!(stdout(&["run", "p.wasm"], at), "42\n");
+    assert!(!stdout(&link, at).contains("other"));
+
+    // What cannot be read is said when something is missing.
+    let library = archive(&[
+        ("broken.o", b"\0asm\x01\0\0\0\xff".to_vec()),
+        ("other.o", other),
+    ]);
+    std::fs::write(at.join("library.a"), library).expect("a file");
+    let failed = wasmir(&link, at);
+    assert_eq!(failed.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(
+        said.contains("the function `answer` is used but defined nowhere"),
+        "{said}"
+    );
+    assert!(
+        said.contains("note: left out: cannot lift `library.a(broken.o)`"),
+        "{said}"
+    );
+
+    let wrong = wasmir(&["parse", "library.a"], at);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(
+        said.contains("`library.a` is an archive") && said.contains("`wasmir link`"),
+        "{said}"
+    );
+}

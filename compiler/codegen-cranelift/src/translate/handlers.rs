@@ -46,8 +46,21 @@ pub(super) struct Temps {
     pinned: FxHashMap<wasm_encoder::ValType, Vec<u32>>,
 }
 
-/// The temporary of each of a list of locals; none for those that hold references, which have a place of their own.
-type Places = Vec<(Local, u32, Option<ir::Type>)>;
+/// The pinned local of each value of a list of locals; an `i128` is two values, the lower half first.
+type Places = Vec<(Local, u32, Part)>;
+
+/// What of a local a pinned local holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All: it is the place of the local, which holds a reference.
+    Place,
+    /// A number.
+    Number(ir::Type),
+    /// The lower half of an `i128`.
+    Low,
+    /// The upper half of the `i128` whose lower half comes before.
+    High,
+}
 
 impl Translator<'_, '_> {
     /// A pinned local for each local: its own, or a temporary. Different lists share temporaries.
@@ -56,24 +69,29 @@ impl Translator<'_, '_> {
         let mut out = Vec::with_capacity(locals.len());
         for &l in locals {
             if let Place::Pinned(p) = self.place(l)? {
-                out.push((l, p, None));
+                out.push((l, p, Part::Place));
                 continue;
             }
             let ty = self.body.locals[l];
-            if ty == Type::I128 {
-                return Err(ErrorKind::Unsupported(
-                    "an `i128` that passes an exception handler".into(),
-                ));
-            }
+            let parts = match clif_type(ty) {
+                Some(types::I128) => &[Part::Low, Part::High][..],
+                Some(number) => &[Part::Number(number)],
+                None => {
+                    let what = format!("`{l}` holds neither a number nor a reference");
+                    return Err(ErrorKind::Invalid(what));
+                }
+            };
             let val = self.numbers.val_type(ty);
             let nth = used.entry(val).or_default();
             let pool = self.temps.pinned.entry(val).or_default();
-            if pool.len() == *nth {
-                pool.push(self.out.abi.pinned.len() as u32);
-                self.out.abi.pinned.push((val, None));
+            for &part in parts {
+                if pool.len() == *nth {
+                    pool.push(self.out.abi.pinned.len() as u32);
+                    self.out.abi.pinned.push((val, None));
+                }
+                out.push((l, pool[*nth], part));
+                *nth += 1;
             }
-            out.push((l, pool[*nth], clif_type(ty)));
-            *nth += 1;
         }
         Ok(out)
     }
@@ -115,10 +133,20 @@ impl Translator<'_, '_> {
 
     /// Defines locals by what their temporaries hold.
     fn receive(&mut self, places: &Places) -> Result<()> {
-        for &(l, pinned, ty) in places {
-            if let Some(ty) = ty {
-                let v = self.read(pinned, ty);
-                self.def(l, v)?;
+        let mut low = None;
+        for &(l, pinned, part) in places {
+            match (part, low.take()) {
+                (Part::Place, _) => {}
+                (Part::Number(ty), _) => {
+                    let v = self.read(pinned, ty);
+                    self.def(l, v)?;
+                }
+                (Part::Low, _) | (Part::High, None) => low = Some(self.read(pinned, types::I64)),
+                (Part::High, Some(low)) => {
+                    let high = self.read(pinned, types::I64);
+                    let v = self.b.ins().iconcat(low, high);
+                    self.def(l, v)?;
+                }
             }
         }
         Ok(())
@@ -190,8 +218,8 @@ impl Translator<'_, '_> {
             pinned,
             write,
         };
-        for &(.., p, ty) in sources.iter().rev() {
-            if ty.is_some() {
+        for &(.., p, part) in sources.iter().rev() {
+            if part != Part::Place {
                 locals.push(pinned(&code, p, true));
             }
         }
@@ -319,7 +347,6 @@ impl Translator<'_, '_> {
         &mut self,
         args: &[Local],
     ) -> Result<(Vec<SideOperand>, Vec<Value>, Signature)> {
-        let mut sig = Signature::new(CallConv::Tail);
         let mut operands = Vec::with_capacity(args.len());
         let mut vals = Vec::new();
         for &a in args {
@@ -327,12 +354,12 @@ impl Translator<'_, '_> {
                 operands.push(SideOperand::Pinned(p));
                 continue;
             }
-            let v = self.get(a)?;
-            let ty = self.b.func.dfg.value_type(v);
-            sig.params.push(AbiParam::new(ty));
-            vals.push(v);
-            operands.push(SideOperand::Arg);
+            let before = vals.len();
+            self.number(a, &mut vals)?;
+            let new = vals.len() - before;
+            operands.extend(std::iter::repeat_n(SideOperand::Arg, new));
         }
+        let sig = self.taking(&vals);
         Ok((operands, vals, sig))
     }
 
@@ -341,11 +368,34 @@ impl Translator<'_, '_> {
         &mut self,
         places: &Places,
     ) -> Result<(Vec<SideOperand>, Vec<Value>, Signature)> {
-        let numbers: Vec<Local> = places
-            .iter()
-            .filter(|(.., ty)| ty.is_some())
-            .map(|&(l, ..)| l)
-            .collect();
-        self.operands(&numbers)
+        let mut vals = Vec::new();
+        for &(l, _, part) in places {
+            // An upper half comes with the lower.
+            if matches!(part, Part::Number(_) | Part::Low) {
+                self.number(l, &mut vals)?;
+            }
+        }
+        let sig = self.taking(&vals);
+        Ok((vec![SideOperand::Arg; vals.len()], vals, sig))
+    }
+
+    /// Appends the value of a local that holds a number; an `i128` is two values, the lower half first.
+    fn number(&mut self, l: Local, vals: &mut Vec<Value>) -> Result<()> {
+        let v = self.get(l)?;
+        if self.b.func.dfg.value_type(v) == types::I128 {
+            let (low, high) = self.b.ins().isplit(v);
+            vals.extend([low, high]);
+        } else {
+            vals.push(v);
+        }
+        Ok(())
+    }
+
+    /// A signature that takes these values.
+    fn taking(&self, vals: &[Value]) -> Signature {
+        let mut sig = Signature::new(CallConv::Tail);
+        let param = |&v: &Value| AbiParam::new(self.b.func.dfg.value_type(v));
+        sig.params.extend(vals.iter().map(param));
+        sig
     }
 }

@@ -1,8 +1,10 @@
 //! Builds modules from CLIF text and runs them in wasmtime.
 
 use codegen_cranelift::standalone::emit_functions;
+use codegen_cranelift::values::{Value, flatten, unflatten};
 use cranelift_codegen::data_value::DataValue;
-use cranelift_codegen::ir::{Function, Signature, Type, types};
+use cranelift_codegen::ir::{Function, Signature};
+use wasmtime::Val;
 
 /// Emits the functions as one module, which must be valid.
 pub(crate) fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
@@ -21,43 +23,24 @@ pub(crate) fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
     bytes
 }
 
-fn flatten(value: &DataValue, out: &mut Vec<wasmtime::Val>) {
-    use wasmtime::Val;
+fn to_wasmtime(value: Value) -> Val {
     match value {
-        DataValue::I8(v) => out.push(Val::I32(i32::from(*v as u8))),
-        DataValue::I16(v) => out.push(Val::I32(i32::from(*v as u16))),
-        DataValue::I32(v) => out.push(Val::I32(*v)),
-        DataValue::I64(v) => out.push(Val::I64(*v)),
-        DataValue::I128(v) => {
-            out.push(Val::I64(*v as i64));
-            out.push(Val::I64((*v >> 64) as i64));
-        }
-        DataValue::F32(v) => out.push(Val::F32(v.bits())),
-        DataValue::F64(v) => out.push(Val::F64(v.bits())),
-        DataValue::V128(v) => out.push(Val::V128(u128::from_le_bytes(*v).into())),
-        other => panic!("no wasm value for {other}"),
+        Value::I32(v) => Val::I32(v),
+        Value::I64(v) => Val::I64(v),
+        Value::F32(v) => Val::F32(v),
+        Value::F64(v) => Val::F64(v),
+        Value::V128(v) => Val::V128(v.into()),
     }
 }
 
-fn unflatten(ty: Type, vals: &mut impl Iterator<Item = wasmtime::Val>) -> DataValue {
-    let v = vals.next().unwrap();
-    match ty {
-        types::I8 => DataValue::I8(v.unwrap_i32() as i8),
-        types::I16 => DataValue::I16(v.unwrap_i32() as i16),
-        types::I32 => DataValue::I32(v.unwrap_i32()),
-        types::I64 => DataValue::I64(v.unwrap_i64()),
-        types::I128 => {
-            let lo = v.unwrap_i64() as u64;
-            let hi = vals.next().unwrap().unwrap_i64() as u64;
-            DataValue::I128((u128::from(lo) | u128::from(hi) << 64) as i128)
-        }
-        types::F32 => DataValue::F32(cranelift_codegen::ir::immediates::Ieee32::with_bits(
-            v.unwrap_f32().to_bits(),
-        )),
-        types::F64 => DataValue::F64(cranelift_codegen::ir::immediates::Ieee64::with_bits(
-            v.unwrap_f64().to_bits(),
-        )),
-        _ => DataValue::V128(v.unwrap_v128().as_u128().to_le_bytes()),
+fn of_wasmtime(value: Val) -> Value {
+    match value {
+        Val::I32(v) => Value::I32(v),
+        Val::I64(v) => Value::I64(v),
+        Val::F32(v) => Value::F32(v),
+        Val::F64(v) => Value::F64(v),
+        Val::V128(v) => Value::V128(v.as_u128()),
+        other => panic!("a function of CLIF returned {other:?}"),
     }
 }
 
@@ -92,20 +75,15 @@ impl Running {
             .instance
             .get_func(&mut self.store, name)
             .ok_or_else(|| format!("no function {name}"))?;
-        let mut flat = Vec::new();
-        for a in args {
-            flatten(a, &mut flat);
-        }
+        let flat = flatten(args).unwrap_or_else(|e| panic!("{e}"));
+        let flat: Vec<Val> = flat.into_iter().map(to_wasmtime).collect();
         let count = f.ty(&self.store).results().len();
-        let mut results = vec![wasmtime::Val::I32(0); count];
+        let mut results = vec![Val::I32(0); count];
         self.store.set_fuel(10_000_000).unwrap();
         f.call(&mut self.store, &flat, &mut results)
             .map_err(|e| format!("trap: {e:?}"))?;
-        let mut it = results.into_iter();
-        Ok(sig
-            .returns
-            .iter()
-            .map(|p| unflatten(p.value_type, &mut it))
-            .collect())
+        let types = sig.returns.iter().map(|p| p.value_type);
+        let results = unflatten(types, results.into_iter().map(of_wasmtime));
+        Ok(results.unwrap_or_else(|e| panic!("{e}")))
     }
 }

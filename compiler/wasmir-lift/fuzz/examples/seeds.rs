@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let options = codegen_cranelift::Options::default();
             seeds.extend(codegen_cranelift::emit_module(&module, &options).ok());
             module.relocatable = true;
-            seeds.extend(codegen_cranelift::emit_object(&module, &options).ok());
+            seeds.extend(codegen_cranelift::emit_object(module, &options).ok());
         }
     }
     for (index, seed) in seeds.iter().enumerate() {

@@ -88,8 +88,9 @@ impl Checker<'_, '_> {
             ));
         }
         if let Some(ty) = self.m.func_type(self.func) {
-            let params = body.locals.values().take(body.num_params as usize);
-            if !params.copied().eq(ty.params.iter().copied()) {
+            let count = body.num_params as usize;
+            let params = body.locals.values().take(count);
+            if count != ty.params.len() || !params.copied().eq(ty.params.iter().copied()) {
                 self.error("its parameters are not those of its type");
             }
         }
@@ -272,6 +273,25 @@ impl Checker<'_, '_> {
             }
         }
         let arg_types: SmallVec<[Type; 4]> = args.iter().map(|a| self.ty(*a)).collect();
+        let casts = matches!(
+            op,
+            Opcode::RefTestNonNull
+                | Opcode::RefTestNullable
+                | Opcode::RefCastNonNull
+                | Opcode::RefCastNullable
+        );
+        if let (true, Some(&Imm::Heap(to)), Some(Type::Ref(from))) = (casts, imm, arg_types.first())
+            && self.s.hierarchy(to) != self.s.hierarchy(from.heap)
+        {
+            self.error(format!(
+                "`{}` can never become `{}`",
+                Type::Ref(*from),
+                Type::Ref(RefType {
+                    nullable: false,
+                    heap: to
+                })
+            ));
+        }
         for (dst, ty) in results.iter().zip(&sig.results) {
             if let Some(ty) = ty.or_else(|| sig.ref_result(&arg_types)) {
                 self.gives(ty, *dst);

@@ -94,6 +94,26 @@ impl Subtyping {
         }
     }
 
+    /// The top of the hierarchy that a heap type belongs to, and whether its objects are shared. A reference never becomes one of
+    /// another hierarchy by a test or cast.
+    pub fn hierarchy(&self, heap: HeapType) -> (AbstractHeap, bool) {
+        use AbstractHeap as H;
+        let (kind, shared) = match heap {
+            HeapType::Abstract { shared, kind } => (kind, shared),
+            HeapType::Concrete(id) => {
+                let kind = self.kinds.get(id.as_u32() as usize).copied();
+                (kind.unwrap_or(H::Any), false)
+            }
+        };
+        let top = match kind {
+            H::Any | H::Eq | H::I31 | H::Struct | H::Array | H::None => H::Any,
+            H::Func | H::NoFunc => H::Func,
+            H::Extern | H::NoExtern => H::Extern,
+            H::Exn | H::NoExn => H::Exn,
+        };
+        (top, shared)
+    }
+
     /// Whether `a` is `b` or below it.
     pub fn is_heap_subtype(&self, a: HeapType, b: HeapType) -> bool {
         use AbstractHeap as H;

@@ -42,8 +42,9 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
     Ok(Cost { wall, cpu, peak })
 }
 
+/// Waits for a child: how it ended, the CPU time of it and its descendants, and the largest resident set.
 #[cfg(unix)]
-fn wait(child: Child) -> Result<(ExitStatus, Option<Duration>, Option<u64>)> {
+pub(crate) fn wait(child: Child) -> Result<(ExitStatus, Option<Duration>, Option<u64>)> {
     use std::os::unix::process::ExitStatusExt;
 
     let pid = libc::pid_t::try_from(child.id()).context("a process number out of range")?;
@@ -77,8 +78,9 @@ fn wait(child: Child) -> Result<(ExitStatus, Option<Duration>, Option<u64>)> {
     Ok((ExitStatus::from_raw(status), Some(cpu), peak))
 }
 
+/// Waits for a child: how it ended; the system does not tell more.
 #[cfg(not(unix))]
-fn wait(mut child: Child) -> Result<(ExitStatus, Option<Duration>, Option<u64>)> {
+pub(crate) fn wait(mut child: Child) -> Result<(ExitStatus, Option<Duration>, Option<u64>)> {
     Ok((
         child.wait().context("cannot wait for a command")?,
         None,

@@ -13,6 +13,7 @@
 
 mod build;
 mod dev;
+mod effects;
 mod emit;
 mod kernels;
 mod measure;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use measure::wait;
 pub use measure::{Cost, measure};
 pub use report::{Report, Section};
 pub use session::{Profile, Session};
@@ -50,6 +52,7 @@ pub fn all() -> Vec<Box<dyn Bench>> {
         Box::new(dev::Dev),
         Box::new(emit::Emit),
         Box::new(kernels::Kernels),
+        Box::new(effects::Effects),
     ]
 }
 

@@ -192,16 +192,16 @@ pub fn run(root: &Path, options: &Options) -> Result<Vec<Outcome>> {
 /// The outcomes as a table.
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
-        "| target | executions | per second | edges covered | corpus | findings |\n|---|---|---|---|---|---|\n",
+        "| target | executions | CPU time | edges covered | corpus | findings |\n|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
         use std::fmt::Write;
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {} of {} | {} | {} |",
+            "| `{}` | {} | {} s | {} of {} | {} | {} |",
             outcome.target,
             outcome.executions,
-            outcome.executions / u64::from(outcome.seconds.max(1)),
+            outcome.cpu_seconds,
             outcome.edges,
             outcome.all_edges,
             outcome.corpus,

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub executions: u64,
     /// How long that took.
     pub seconds: u32,
+    /// CPU time of all processes, in seconds; as long as it took where the system does not tell.
+    pub cpu_seconds: u32,
     /// Edges of the control flow that were reached.
     pub edges: u64,
     /// All edges of the program, libraries included.
@@ -61,8 +64,9 @@ pub(super) fn run(
     };
     eprintln!("{}: {} s", outcome.target, options.seconds);
     let start = std::time::Instant::now();
-    let status = follow(command, state, &mut outcome)?;
-    outcome.seconds = u32::try_from(start.elapsed().as_secs()).unwrap_or(u32::MAX);
+    let (status, cpu) = follow(command, state, &mut outcome)?;
+    outcome.seconds = whole(start.elapsed());
+    outcome.cpu_seconds = cpu.map_or(outcome.seconds, whole);
     outcome.corpus = files(&state.corpus)?.len() as u64;
     outcome.findings = files(&state.findings)?
         .into_iter()
@@ -89,9 +93,17 @@ pub(super) fn run(
     Ok(outcome)
 }
 
+fn whole(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// Starts the program, keeps what it says in the log, and reads the figures out of it. Lines that are not of libFuzzer's
 /// progress, those of a panic for instance, are shown.
-fn follow(mut command: Command, state: &State, outcome: &mut Outcome) -> Result<ExitStatus> {
+fn follow(
+    mut command: Command,
+    state: &State,
+    outcome: &mut Outcome,
+) -> Result<(ExitStatus, Option<Duration>)> {
     let mut log = File::create(&state.log)
         .with_context(|| format!("cannot write `{}`", state.log.display()))?;
     writeln!(log, "{command:?}")?;
@@ -111,7 +123,8 @@ fn follow(mut command: Command, state: &State, outcome: &mut Outcome) -> Result<
             eprintln!("{line}");
         }
     }
-    child.wait().context("the fuzz target is lost")
+    let (status, cpu, _) = crate::bench::wait(child)?;
+    Ok((status, cpu))
 }
 
 impl Outcome {

@@ -1,0 +1,73 @@
+//! Effect inference over a whole application, against only reading it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Bench, Limit, Measure, Profile, Row, Session};
+
+pub(super) struct Effects;
+
+/// What the inference and its report may cost.
+const LIMIT: Duration = Duration::from_millis(100);
+
+impl Bench for Effects {
+    fn name(&self) -> &'static str {
+        "effects"
+    }
+
+    fn about(&self) -> &'static str {
+        "The effects of every function of an unoptimised application, with their witnesses for each entry (the example `effects` of \
+         wasmir-verify), against lifting the same module and stopping there: the difference is the inference."
+    }
+
+    fn run(&self, session: &Session) -> Result<Vec<Row>> {
+        let program = example(session)?;
+        let input = session.fixture("text-app", Profile::Debug)?;
+        let command = |only_lift: bool| {
+            let mut command = Command::new(&program);
+            command.arg(&input);
+            if only_lift {
+                command.arg("--only-lift");
+            }
+            Ok(command)
+        };
+        Ok(vec![session.compare(
+            "text-app from -O0: infer effects",
+            Measure::Cpu,
+            Limit::Extra(LIMIT),
+            &|_| command(false),
+            &|_| command(true),
+        )?])
+    }
+}
+
+/// The example, built in the profile of this program.
+fn example(session: &Session) -> Result<PathBuf> {
+    let this = std::env::current_exe().context("cannot find this program")?;
+    let folder = this.parent().context("a program in a folder")?;
+    let target = folder.parent().context("a program in a target folder")?;
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .current_dir(crate::root())
+        .args([
+            "build",
+            "--package",
+            "wasmir-verify",
+            "--example",
+            "effects",
+        ])
+        .arg("--target-dir")
+        .arg(target);
+    if session.profile() == "release" {
+        command.arg("--release");
+    }
+    let status = command.status().context("cannot start Cargo")?;
+    ensure!(status.success(), "the example `effects` does not build");
+    let name = Path::new("examples").join(format!("effects{}", std::env::consts::EXE_SUFFIX));
+    Ok(folder.join(name))
+}
