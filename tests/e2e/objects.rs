@@ -367,8 +367,7 @@ fn the_standard_library_is_linked_by_us() {
             "-Clink-arg={}",
             tools.libc.join("crt1-command.o").display()
         ));
-    let said = Output::of(&mut command);
-    said.succeeded();
+    let said = Output::of(&mut command).succeeded();
     // rustc prints the command with each argument in quotes.
     let files = |end: &str| -> Vec<Vec<u8>> {
         let arguments = said.stdout.split('"').filter(|text| text.ends_with(end));

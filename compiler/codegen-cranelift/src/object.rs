@@ -162,6 +162,9 @@ fn import_undefined(module: &mut Module) {
     }
 }
 
+/// The most data that an object holds, zeros included, which objects write out: tools read no larger files.
+const MAX_DATA: u64 = 1 << 30;
+
 struct Object<'a> {
     plan: &'a Plan<'a>,
     options: &'a Options,
@@ -277,6 +280,10 @@ impl Object<'_> {
             .collect();
         if segments.is_empty() {
             return Ok(None);
+        }
+        let total: u64 = segments.iter().map(|&(.., size)| u64::from(size)).sum();
+        if total > MAX_DATA {
+            return Err(ErrorKind::Limit("1 GiB of data in an object"));
         }
         let mut bytes = Vec::new();
         let mut entries = Vec::new();

@@ -1,7 +1,9 @@
 //! Objects: what the linker reads of them, and what the lifter makes of them again.
 
 use codegen_cranelift::{Options, emit_module, emit_object};
-use wasmir::{FuncBody, Linkage, Module, layout, parse_module, print_module, verify_module};
+use wasmir::{
+    DataKind, FuncBody, Linkage, Module, layout, parse_module, print_module, verify_module,
+};
 use wasmparser::{KnownCustom, Linking, Parser, Payload, SymbolInfo};
 
 const OBJECT: &str = r#"wasmir 1
@@ -254,11 +256,16 @@ fn essence(module: &Module) -> Vec<String> {
     for data in module.datas.values() {
         let relocs = data.relocs.iter().map(|r| (r.offset, r.kind, r.addend));
         let relocs: Vec<_> = relocs.collect();
-        datas.push(format!(
-            "data {} {:?} {relocs:?}",
-            linkage(&data.symbol),
-            data.kind
-        ));
+        // Numbers of data may differ; names do not.
+        let kind = match data.kind {
+            DataKind::Alias { of, offset, size } => {
+                let of = &module.datas[of].symbol.name;
+                format!("alias of {of:?} {offset} {size}")
+            }
+            ref kind => format!("{kind:?}"),
+        };
+        let linkage = linkage(&data.symbol);
+        datas.push(format!("data {linkage} {kind} {relocs:?}"));
     }
     // What is undefined comes first or where it was declared.
     datas.sort();
@@ -285,6 +292,34 @@ fn what_is_lifted_from_an_object_is_what_was_emitted() {
     let again = emit_object(lifted, &Options::default()).expect("the object is emitted");
     let again = wasmir_lift::lift(&again).expect("the object is lifted");
     assert_eq!(essence(&again), essence(&original));
+}
+
+/// Several symbols of the same data name parts of one segment, and are that again when they are read.
+#[test]
+fn further_symbols_of_data_go_through_objects() {
+    let text = "wasmir 1
+relocatable
+data %outside undefined symbol \"\" align 1 size 0 undefined_data \"\"
+data %whole symbol \".data.whole\" align 4 size 12 \"\\01\\02\"
+data %front strong alias %whole 0 size 8 \"\"
+data %back weak hidden alias %whole 8 size 4 \"\"
+data %other strong symbol \".data.other\" align 4 size 4 \"\" relocs {
+  0 memory_addr_i32 data %back 2
+}
+";
+    let bytes = object(text);
+    let expected = [
+        r#"data "outside" 0x10 None"#,
+        r#"data "whole" 0x2 Some((0, 0, 12))"#,
+        r#"data "front" 0x0 Some((0, 0, 8))"#,
+        r#"data "back" 0x5 Some((0, 8, 4))"#,
+        r#"data "other" 0x0 Some((1, 0, 4))"#,
+    ];
+    assert_eq!(symbols(&bytes)[..expected.len()], expected);
+    let lifted = wasmir_lift::lift(&bytes).expect("the object is lifted");
+    assert_eq!(essence(&lifted), essence(&module(text)));
+    let again = emit_object(lifted, &Options::default()).expect("the object is emitted");
+    assert_eq!(symbols(&again)[..expected.len()], expected);
 }
 
 /// Line tables of objects are read again, whichever way the bodies went.
@@ -406,6 +441,10 @@ fn what_objects_cannot_hold_is_refused() {
         (
             "wasmir 1\nrelocatable\ntype type0 = func() -> ()\nfunc %f type0 {\nb0:\n  return\n}\nstart %f\n",
             "a start function in an object",
+        ),
+        (
+            "wasmir 1\nrelocatable\ndata %d symbol \".bss\" align 1 size 1073741825 \"\"\n",
+            "1 GiB of data in an object",
         ),
     ] {
         let error = emit_object(module(text), &Options::default()).expect_err(what);
