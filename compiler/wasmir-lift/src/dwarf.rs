@@ -13,6 +13,7 @@
 
 use gimli::{ColumnType, EndianSlice, LineProgramHeader, LittleEndian};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 use wasmir::{DebugInfo, LineRow, SrcLoc};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -55,9 +56,11 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// Rows of one sequence, in ascending order.
+/// One sequence: its rows, in ascending order with one more that ends them, among those of the table.
 struct Sequence {
-    rows: Vec<LineRow>,
+    rows: Range<usize>,
+    /// The first position.
+    start: u32,
     end: u64,
 }
 
@@ -75,30 +78,46 @@ impl Table {
         };
         let mut known: FxHashMap<u64, Option<u32>> = FxHashMap::default();
         let mut rows = program.rows();
-        let mut current: Vec<LineRow> = Vec::new();
+        // Where the rows of the sequence that is being read begin.
+        let mut first = self.info.rows.len();
         let mut sound = true;
         while let Ok(Some((header, row))) = rows.next_row() {
             let Ok(start) = u32::try_from(row.address()) else {
                 sound = false;
                 continue;
             };
+            let all = &mut self.info.rows;
             if row.end_sequence() {
-                let rows = std::mem::take(&mut current);
-                if sound && rows.first().is_some_and(|row| row.start.0 != 0) {
-                    self.sequences.push(Sequence {
-                        rows,
-                        end: row.address(),
-                    });
+                match all.get(first).map(|row| row.start.0) {
+                    Some(begin) if sound && begin != 0 => {
+                        // Nothing comes after the last position there is.
+                        if let Ok(end) = u32::try_from(row.address()) {
+                            all.push(LineRow {
+                                start: SrcLoc(end),
+                                file: None,
+                                line: 0,
+                                col: 0,
+                            });
+                        }
+                        self.sequences.push(Sequence {
+                            rows: first..all.len(),
+                            start: begin,
+                            end: row.address(),
+                        });
+                    }
+                    _ => all.truncate(first),
                 }
+                first = all.len();
                 sound = true;
                 continue;
             }
             // Addresses of a sequence ascend; anything else is malformed.
-            sound &= current.last().is_none_or(|last| last.start.0 <= start);
+            let last = all[first..].last();
+            sound &= last.is_none_or(|last| last.start.0 <= start);
             let file = *known.entry(row.file_index()).or_insert_with(|| {
                 file_name(dwarf, unit, header, row.file_index()).map(|name| self.file(name))
             });
-            current.push(LineRow {
+            self.info.rows.push(LineRow {
                 start: SrcLoc(start),
                 file,
                 line: row
@@ -109,6 +128,24 @@ impl Table {
                     ColumnType::Column(col) => u32::try_from(col.get()).unwrap_or(0),
                 },
             });
+        }
+        // What no end was said of.
+        self.info.rows.truncate(first);
+    }
+
+    /// Puts the sequences in order and leaves out those that overlap one before: they belong to functions that were
+    /// folded into it.
+    fn sort(&mut self) {
+        self.sequences.sort_by_key(|sequence| sequence.start);
+        let unsorted = std::mem::take(&mut self.info.rows);
+        self.info.rows.reserve(unsorted.len());
+        let mut end = 0;
+        for sequence in &self.sequences {
+            if u64::from(sequence.start) >= end {
+                end = sequence.end;
+                let rows = &unsorted[sequence.rows.clone()];
+                self.info.rows.extend_from_slice(rows);
+            }
         }
     }
 
@@ -121,24 +158,12 @@ impl Table {
     }
 
     fn finish(mut self) -> DebugInfo {
-        self.sequences
-            .sort_by_key(|sequence| sequence.rows[0].start);
-        let mut end = 0;
-        for sequence in self.sequences {
-            // Sequences that overlap one before belong to functions that were folded into it.
-            if u64::from(sequence.rows[0].start.0) < end {
-                continue;
-            }
-            end = sequence.end;
-            self.info.rows.extend(sequence.rows);
-            if let Ok(end) = u32::try_from(end) {
-                self.info.rows.push(LineRow {
-                    start: SrcLoc(end),
-                    file: None,
-                    line: 0,
-                    col: 0,
-                });
-            }
+        let disjoint = |pair: &[Sequence]| {
+            pair[0].start <= pair[1].start && pair[0].end <= u64::from(pair[1].start)
+        };
+        // Linkers write sequences in the order of their code, most often.
+        if !self.sequences.windows(2).all(disjoint) {
+            self.sort();
         }
         // Of rows at one position only the last can be found.
         self.info.rows.dedup_by(|next, row| {

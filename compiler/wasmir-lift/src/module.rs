@@ -466,11 +466,20 @@ impl<'a> Reader<'a> {
                     relocs: Vec::new(),
                 });
         }
-        validate_bodies(std::mem::take(&mut self.bodies))?;
         self.module.units.push(std::mem::take(&mut self.unit));
 
         let customs = std::mem::take(&mut self.customs);
         let mut debug = dwarf::Sections::default();
+        for (_, section) in &customs {
+            if let Some(name) = section.name().strip_prefix(".debug_") {
+                debug.add(name, section.data());
+            }
+        }
+        // Line tables are read by one thread while others validate.
+        let bodies = std::mem::take(&mut self.bodies);
+        let (valid, lines) = rayon::join(|| validate_bodies(bodies), || debug.lines());
+        valid?;
+        self.module.debug = lines;
         let mut linking = object::Sections {
             kinds: std::mem::take(&mut self.kinds),
             data_starts: std::mem::take(&mut self.data_starts),
@@ -486,12 +495,7 @@ impl<'a> Reader<'a> {
                 "linking" => linking.linking = Some(section.clone()),
                 name if name.starts_with("reloc.") => linking.relocs.push(section.clone()),
                 name => {
-                    let mut is_debug = false;
-                    if let Some(name) = name.strip_prefix(".debug_") {
-                        debug.add(name, section.data());
-                        is_debug = true;
-                    }
-                    if !(is_debug && relocatable) {
+                    if !(relocatable && name.starts_with(".debug_")) {
                         let range = section.data_range();
                         let bytes =
                             self.slice(range.start as usize..range.end as usize, range.start)?;
@@ -508,7 +512,6 @@ impl<'a> Reader<'a> {
             }
             linking.customs.push(kept);
         }
-        self.module.debug = debug.lines();
         object::read(&mut self.module, linking)?;
         Ok(self.module)
     }

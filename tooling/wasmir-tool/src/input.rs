@@ -55,7 +55,18 @@ fn bytes(path: &Path) -> Result<Arc<[u8]>> {
             std::io::stdin().lock().read_to_end(&mut bytes)?;
             return Ok(bytes.into());
         }
-        Ok(std::fs::read(path)?.into())
+        let mut file = std::fs::File::open(path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        if let Some(unshared) = Arc::get_mut(&mut bytes) {
+            file.read_exact(unshared)?;
+        }
+        // What says nothing of its length, such as a pipe, or has grown.
+        let mut rest = Vec::new();
+        if file.read_to_end(&mut rest)? > 0 {
+            bytes = [&bytes, rest.as_slice()].concat().into();
+        }
+        Ok(bytes)
     };
     read().map_err(|source| Error::Read {
         path: path.into(),
