@@ -1,5 +1,5 @@
-//! Vectors that reach memory through a mask, shifts over two lanes, and products without carries. A lane that is left out has an address
-//! at which nothing may happen. Optimised, because LLVM 22 crashes on products without carries at level 0.
+//! Vectors that reach memory through a mask, masks as bits, shifts over two lanes, and products without carries. A lane that is left
+//! out has an address at which nothing may happen. Optimised, because LLVM 22 crashes on products without carries at level 0.
 //@ flags: -Copt-level=1 -Ctarget-feature=+simd128
 #![feature(core_intrinsics, portable_simd, repr_simd)]
 #![allow(internal_features)]
@@ -87,7 +87,21 @@ fn shifts_and_products() {
     println!("{:x?} {:x?}", products.0.array(), products.1.array());
 }
 
+fn bit_masks() {
+    let mask = Lanes([-1i16, 0, -1, -1, 0, 0, -1, 0, -1, 0]);
+    // SAFETY: the lanes of the mask have all bits or none.
+    unsafe {
+        let bytes: [u8; 2] = simd_bitmask(mask);
+        let bits: u16 = simd_bitmask(mask);
+        let few: [u8; 1] = simd_bitmask(Lanes([0i64, -1]));
+        println!("{bytes:x?} {bits:x} {few:x?}");
+        let (yes, no) = (Lanes([1u8, 2, 3, 4, 5, 6, 7, 8, 9, 10]), Lanes([0u8; 10]));
+        println!("{:?} {:?}", simd_select_bitmask(bytes, yes, no).array(), simd_select_bitmask(0x2aau16, yes, no).array());
+    }
+}
+
 fn main() {
+    bit_masks();
     gather_and_scatter();
     masked();
     portable();

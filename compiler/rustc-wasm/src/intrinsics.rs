@@ -292,6 +292,10 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
                         match self.cx.type_of(value) {
                             // A packed vector lies in memory, where nothing pads its lanes.
                             Type::Vector(..) => self.store_value(value, result.val.llval, align, false),
+                            // A bit mask that is an array of bytes.
+                            Type::Scalar(_) if !self.cx.is_backend_immediate(result.layout) => {
+                                self.store_value(value, result.val.llval, align, false);
+                            }
                             _ => OperandRef::from_immediate_or_packed_pair(self, value, result.layout)
                                 .val
                                 .store(self, result),

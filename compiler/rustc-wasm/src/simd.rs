@@ -11,7 +11,7 @@ use rustc_codegen_ssa::common::{IntPredicate, RealPredicate};
 use rustc_codegen_ssa::mir::operand::{OperandRef, OperandValue};
 use rustc_codegen_ssa::traits::{BuilderMethods, LayoutTypeCodegenMethods};
 use rustc_middle::ty::layout::{LayoutOf, TyAndLayout};
-use rustc_middle::ty::{GenericArgsRef, Ty};
+use rustc_middle::ty::{self, GenericArgsRef, Ty};
 use wasmir::{Imm, Inst, Opcode, Type as W};
 
 /// What an intrinsic on vectors works with.
@@ -266,7 +266,20 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
                 let align = place.align.bytes().trailing_zeros() as u8;
                 Some(self.load_value(ty, place.llval, align, false))
             }
-            // Arrays as bit masks are rare enough to be refused.
+            OperandValue::Ref(place) => {
+                let bits = self.bit_array(arg.layout)?;
+                Some(self.load_value(Type::Scalar(bits), place.llval, 0, false))
+            }
+            _ => None,
+        }
+    }
+
+    /// The integer that an array of bytes is as a bit mask.
+    fn bit_array(&self, layout: TyAndLayout<'tcx>) -> Option<Scalar> {
+        let ty::Array(elem, _) = layout.ty.kind() else { return None };
+        let is_bytes = *elem == self.cx.tcx.types.u8;
+        match layout.size.bytes() {
+            bytes @ (1..=8 | 16) if is_bytes => Some(Scalar::Int(bytes as u8 * 8)),
             _ => None,
         }
     }
@@ -528,7 +541,10 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     }
 
     fn simd_bitmask(&mut self, result: TyAndLayout<'tcx>, v: &Vectors<'tcx>) -> Option<Value> {
-        let Type::Scalar(to) = self.cx.immediate_backend_type(result) else { return None };
+        let to = match self.cx.immediate_backend_type(result) {
+            Type::Scalar(to) => to,
+            _ => self.bit_array(result)?,
+        };
         if let Some(shape) = bits_shape(v.scalar, v.count) {
             let op = Opcode::from_name(&format!("{shape}.bitmask"))?;
             let whole = self.use_value(v.values[0]);

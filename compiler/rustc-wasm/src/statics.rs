@@ -121,6 +121,16 @@ impl<'tcx> CodegenCx<'tcx> {
         }
     }
 
+    /// Has the functions that a static points to called before `main`, in the order of their priorities.
+    fn run_at_start(&self, def_id: DefId, priority: u32, relocs: &[Reloc]) {
+        for reloc in relocs {
+            match reloc.target {
+                RelocTarget::Item(Item::Func(func)) => self.module.borrow_mut().init_funcs.push((priority, func)),
+                _ => self.unsupported(self.tcx.def_span(def_id), "pointers to data in `.init_array`"),
+            }
+        }
+    }
+
     /// Bytes and relocations of an allocation. Uninitialised bytes are whatever the interpreter holds for them.
     fn alloc_bytes(&self, alloc: &Allocation) -> (Vec<u8>, Vec<Reloc>) {
         let mut bytes = alloc.inspect_with_uninit_and_ptr_outside_interpreter(0..alloc.len()).to_vec();
@@ -150,6 +160,15 @@ impl<'tcx> CodegenCx<'tcx> {
             }
         }
         (bytes, relocs)
+    }
+}
+
+/// The priority of functions in a section of this name, which are to run before `main`; `None` for any other section. Without a number
+/// it is the last of all, as in C.
+fn init_priority(section: &str) -> Option<u32> {
+    match section.strip_prefix(".init_array")? {
+        "" => Some(65_535),
+        rest => rest.strip_prefix('.')?.parse().ok(),
     }
 }
 
@@ -191,14 +210,13 @@ impl<'tcx> StaticCodegenMethods for CodegenCx<'tcx> {
         let attrs = tcx.codegen_fn_attrs(def_id);
         let (bytes, relocs) = self.alloc_bytes(alloc);
         let data = self.statics.borrow()[&def_id];
-        if let Some(section) = attrs.link_section {
+        let section = attrs.link_section.map(|section| section.to_string());
+        if let Some(priority) = section.as_deref().and_then(init_priority) {
+            self.run_at_start(def_id, priority, &relocs);
+        } else if let Some(section) = section {
             // As in LLVM for wasm: the bytes become a custom section of the final module.
-            let custom = CustomSection {
-                name: section.to_string(),
-                bytes: bytes.into(),
-                place: SectionPlace::Data,
-                relocs: Vec::new(),
-            };
+            let custom =
+                CustomSection { name: section, bytes: bytes.into(), place: SectionPlace::Data, relocs: Vec::new() };
             if !relocs.is_empty() {
                 self.unsupported(tcx.def_span(def_id), "pointers in a static with `#[link_section]`");
             }

@@ -33,6 +33,10 @@ impl Suite for Generated {
          LLVM's agree."
     }
 
+    fn is_own(&self) -> bool {
+        true
+    }
+
     fn cases(&self, tools: &Tools) -> Result<Vec<Case>> {
         let seeds = tools.seeds().unwrap_or(SEEDS);
         let groups = seeds.start / GROUP..seeds.end.div_ceil(GROUP);

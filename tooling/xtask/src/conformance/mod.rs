@@ -76,6 +76,10 @@ pub trait Suite {
     fn name(&self) -> &'static str;
     /// What it shows, in a sentence or two.
     fn about(&self) -> &'static str;
+    /// Whether every test has to pass with LLVM, because the tests are ours.
+    fn is_own(&self) -> bool {
+        false
+    }
     /// Its cases.
     fn cases(&self, tools: &Tools) -> Result<Vec<Case>>;
     /// Compiles and runs one case.
@@ -162,8 +166,13 @@ pub fn run(options: &Options) -> Result<Report> {
             let context = || format!("the case `{}` cannot run", case.name);
             let (llvm, ours) = (llvm.with_context(context)?, ours.with_context(context)?);
             let none = BTreeMap::new();
-            let report =
-                CaseReport::compare(case, &llvm, &ours, reasons.get(&case.name).unwrap_or(&none));
+            let report = CaseReport::compare(
+                case,
+                suite.is_own(),
+                &llvm,
+                &ours,
+                reasons.get(&case.name).unwrap_or(&none),
+            );
             eprintln!("{}", report.summary());
             reports.push(report);
         }

@@ -33,6 +33,10 @@ impl Suite for Programs {
         "The programs of `tests/programs`, each about one part of the language: output and exit code as written down."
     }
 
+    fn is_own(&self) -> bool {
+        true
+    }
+
     fn cases(&self, _tools: &Tools) -> Result<Vec<Case>> {
         let folder = folder();
         let mut cases = Vec::new();
@@ -51,7 +55,8 @@ impl Suite for Programs {
             let text = fs::read_to_string(&path)?;
             let mut c_code = String::new();
             for c in directive(&text, "c") {
-                c_code += &fs::read_to_string(folder.join(c)).with_context(|| format!("cannot read `{c}`"))?;
+                c_code += &fs::read_to_string(folder.join(c))
+                    .with_context(|| format!("cannot read `{c}`"))?;
             }
             if !c_code.is_empty() && clang().is_none() {
                 eprintln!("programs: no clang for wasm32 is installed, so `{name}` is left out");
@@ -78,7 +83,11 @@ impl Suite for Programs {
         for c in directive(&text, "c") {
             let object = work.join(c).with_extension("o");
             let mut clang = Command::new(clang().context("clang was there before")?);
-            clang.args(["--target=wasm32-wasip1", "-O1", "-c"]).arg(folder().join(c)).arg("-o").arg(&object);
+            clang
+                .args(["--target=wasm32-wasip1", "-O1", "-c"])
+                .arg(folder().join(c))
+                .arg("-o")
+                .arg(&object);
             if let Err(refused) = compile(&mut clang)? {
                 return Ok(refused);
             }
@@ -87,7 +96,11 @@ impl Suite for Programs {
         let mut rustc = tools.rustc(tier);
         rustc
             .args(directive(&text, "flags"))
-            .args(objects.iter().map(|object| format!("-Clink-arg={}", object.display())))
+            .args(
+                objects
+                    .iter()
+                    .map(|object| format!("-Clink-arg={}", object.display())),
+            )
             .arg(format!(
                 "--remap-path-prefix={}=programs",
                 folder().display()

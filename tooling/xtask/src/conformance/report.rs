@@ -53,9 +53,10 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
-    /// Compares; `reasons` are the exceptions of the case.
+    /// Compares; `reasons` are the exceptions of the case. If `is_own`, LLVM has to pass every test.
     pub(super) fn compare(
         case: &Case,
+        is_own: bool,
         llvm: &Answer,
         ours: &Answer,
         reasons: &BTreeMap<String, String>,
@@ -82,6 +83,11 @@ impl CaseReport {
         report.llvm = count(Verdict::Passed);
         report.ignored = count(Verdict::Ignored);
         report.failed = count(Verdict::Failed);
+        if is_own && report.failed > 0 {
+            report
+                .wrong
+                .push(format!("{} tests fail with LLVM", report.failed));
+        }
         for (name, _) in llvm
             .iter()
             .filter(|(_, verdict)| **verdict == Verdict::Passed)
@@ -246,7 +252,7 @@ mod tests {
             .iter()
             .map(|&(a, b)| (a.to_owned(), b.to_owned()))
             .collect();
-        CaseReport::compare(&case, llvm, ours, &reasons)
+        CaseReport::compare(&case, false, llvm, ours, &reasons)
     }
 
     #[test]
@@ -279,6 +285,22 @@ mod tests {
         assert_eq!(compare(&llvm, &llvm, &[("a", "why")]).wrong.len(), 1);
         assert_eq!(compare(&llvm, &llvm, &[("b", "why")]).wrong.len(), 1);
         assert_eq!(compare(&llvm, &llvm, &[("none", "why")]).wrong.len(), 1);
+    }
+
+    #[test]
+    fn our_own_tests_have_to_pass_with_llvm() {
+        let case = Case {
+            name: "case".into(),
+            version: String::new(),
+            key: String::new(),
+        };
+        let answer = answer(&[("a", Verdict::Passed), ("b", Verdict::Failed)]);
+        let wrong = |is_own| {
+            CaseReport::compare(&case, is_own, &answer, &answer, &BTreeMap::new())
+                .wrong
+                .len()
+        };
+        assert_eq!((wrong(false), wrong(true)), (0, 1));
     }
 
     #[test]
