@@ -20,8 +20,8 @@ use cranelift_codegen::settings::Flags;
 /// What happened in a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmitStats {
-    /// Dispatch blocks made for irreducible control flow.
-    pub dispatch_blocks: usize,
+    /// What irreducible control flow took.
+    pub irreducible: irreducible::Made,
     /// Declared locals.
     pub locals: u32,
 }
@@ -130,7 +130,7 @@ impl Emitter {
         merge::merge(&mut self.lir);
         dead_sets::remove(&mut self.lir);
         self.graph.compute(&self.lir);
-        self.stats.dispatch_blocks = irreducible::make_reducible(&mut self.lir, &mut self.graph);
+        self.stats.irreducible = irreducible::make_reducible(&mut self.lir, &mut self.graph);
         irreducible::split_switch_edges(&mut self.lir);
         self.graph.compute(&self.lir);
         stackify::stackify(&mut self.lir, &mut self.code, &mut self.stackify);

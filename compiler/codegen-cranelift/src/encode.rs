@@ -76,6 +76,8 @@ struct Open {
     /// Control can reach the `end` from an earlier arm, or around an `if` without `else`.
     end_reached: bool,
     is_if: bool,
+    /// What falls out of the function may fall out of this on the way.
+    passes: bool,
     /// Place of the `if` in the output.
     place: usize,
     /// Place of the `else` in the output.
@@ -163,6 +165,8 @@ impl Encoder<'_> {
         let mut tables: Vec<Target> = vec![Target::Function; self.flow.switch_labels.len()];
         let mut open: Vec<Open> = Vec::new();
         let mut reachable = true;
+        // How many of the open constructs stop what would fall out of the function.
+        let mut stops = 0usize;
         // A branch to the step `t`, originally to `l`.
         let pick = |open: &[Open], l: Label, t: u32, uses: &mut Vec<u32>| -> Target {
             if t == n && self.results.is_empty() && !wrapped {
@@ -185,11 +189,14 @@ impl Encoder<'_> {
             let resolved = match step {
                 Step::Nop => Out::Nop,
                 Step::Block(l) | Step::Loop(l) | Step::If(l, ..) => {
+                    let passes = !live || self.results.is_empty() || typed_tail(l);
+                    stops += usize::from(!passes);
                     open.push(Open {
                         label: l,
                         reachable: live,
                         end_reached: false,
                         is_if: matches!(step, Step::If(..)),
+                        passes,
                         place: out.len(),
                         else_place: None,
                     });
@@ -214,6 +221,7 @@ impl Encoder<'_> {
                 }
                 Step::End(l) => {
                     let Some(o) = open.pop() else { continue };
+                    stops -= usize::from(!o.passes);
                     let first_falls = o.end_reached;
                     let used = uses[l as usize] > 0;
                     let is_loop = self.flow.labels[l as usize].is_loop;
@@ -271,11 +279,7 @@ impl Encoder<'_> {
                 }
                 Step::Return(_) => {
                     let tail = next == n && !wrapped;
-                    let fits = self.results.is_empty()
-                        || open.iter().all(|o| {
-                            !o.reachable || (self.results.len() == 1 && typed_tail(o.label))
-                        });
-                    if tail && fits {
+                    if tail && stops == 0 {
                         // The values stay on the stack and fall out of the function.
                         reachable = self.results.is_empty();
                         Out::Return(true)
@@ -376,7 +380,8 @@ impl Encoder<'_> {
                 Out::Nop => continue,
                 Out::Block(l) if !kept(l) => continue,
                 Out::Loop(l) if !kept(l) => continue,
-                Out::End(l) if !kept(l) && !w.stack.contains(&l) => continue,
+                // What is open is closed in order: a label that is not the innermost was never opened.
+                Out::End(l) if !kept(l) && w.stack.last() != Some(&l) => continue,
                 _ => {}
             }
             closed_untyped = false;

@@ -9,8 +9,9 @@
 //! # Invariants
 //! The graph is reducible ([`crate::irreducible`] makes it so).
 //! # Cost
-//! O((blocks + edges) · α) plus sorting each block's children; an explicit stack.
+//! O(blocks + edges) after [`dominators`], plus sorting each block's successors; an explicit stack.
 
+use crate::dominators::{self, Preds};
 use crate::lir::{Blk, Edge, Lir, Term};
 use crate::ops::Op;
 use cranelift_entity::{EntityRef, SecondaryMap};
@@ -67,11 +68,13 @@ pub struct Graph {
     idom: Vec<u32>,
     /// Number of each block in a preorder of the dominator tree, and how many follow that it dominates (itself included).
     subtree: Vec<(u32, u32)>,
-    preds: Vec<Vec<u32>>,
+    preds: Preds,
+    /// Edges by the places of their ends.
+    edges: Vec<(u32, u32)>,
 }
 
 impl Graph {
-    /// Computes the order and the dominators (Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm").
+    /// Computes the order and the dominators.
     pub fn compute(&mut self, lir: &Lir) {
         self.rpo.clear();
         self.number.clear();
@@ -111,38 +114,13 @@ impl Graph {
 
     fn dominators(&mut self, lir: &Lir) {
         let n = self.rpo.len();
-        self.preds.clear();
-        self.preds.resize(n, Vec::new());
+        self.edges.clear();
         for (i, &b) in self.rpo.iter().enumerate() {
-            lir.for_each_edge(b, |e| {
-                self.preds[self.number[e.to] as usize - 1].push(i as u32)
-            });
+            let (edges, number) = (&mut self.edges, &self.number);
+            lir.for_each_edge(b, |e| edges.push((i as u32, number[e.to] - 1)));
         }
-        const NONE: u32 = u32::MAX;
-        self.idom.clear();
-        self.idom.resize(n, NONE);
-        self.idom[0] = 0;
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for i in 1..n {
-                let mut new = NONE;
-                for &p in &self.preds[i] {
-                    if self.idom[p as usize] == NONE {
-                        continue;
-                    }
-                    new = if new == NONE {
-                        p
-                    } else {
-                        intersect(&self.idom, new, p)
-                    };
-                }
-                if self.idom[i] != new {
-                    self.idom[i] = new;
-                    changed = true;
-                }
-            }
-        }
+        self.preds.fill(n, &self.edges);
+        dominators::immediate(&self.preds, &mut self.idom);
         self.subtree.clear();
         self.subtree.resize(n, (0, 1));
         for i in (1..n).rev() {
@@ -165,7 +143,7 @@ impl Graph {
 
     /// Places of the predecessors of the block at a place, once per edge.
     pub fn preds(&self, place: usize) -> &[u32] {
-        &self.preds[place]
+        self.preds.of(place)
     }
 
     /// True when the block at place `a` dominates the one at place `b`.
@@ -173,18 +151,6 @@ impl Graph {
         let ((first, count), (number, _)) = (self.subtree[a], self.subtree[b]);
         (first..first + count).contains(&number)
     }
-}
-
-fn intersect(idom: &[u32], mut a: u32, mut b: u32) -> u32 {
-    while a != b {
-        while a > b {
-            a = idom[a as usize];
-        }
-        while b > a {
-            b = idom[b as usize];
-        }
-    }
-    a
 }
 
 /// Structured code of a function.
@@ -239,8 +205,9 @@ pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
     let mut merge = vec![false; n];
     let mut header = vec![false; n];
     for i in 0..n {
-        let forward = graph.preds[i].iter().filter(|&&p| (p as usize) < i).count();
-        header[i] = forward < graph.preds[i].len();
+        let preds = graph.preds(i);
+        let forward = preds.iter().filter(|&&p| (p as usize) < i).count();
+        header[i] = forward < preds.len();
         merge[i] = forward >= 2;
     }
     for &b in &graph.rpo {

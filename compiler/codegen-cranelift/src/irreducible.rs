@@ -2,20 +2,23 @@
 //!
 //! # Algorithm
 //! While a retreating edge goes to a block that does not dominate its source: take the strongly connected regions of
-//! the graph, and in each with two or more entries route every edge to an entry through one dispatch block, which
+//! the graph with two or more entries. Where it takes little, all entries but one get [copies](crate::split) of the way to that one.
+//! Otherwise route every edge to an entry through one dispatch block, which
 //! switches on a number that the edge supplies. Regions are then searched again without their dispatch block. Regions
 //! nested deeper than [`MAX_ROUNDS`] make every one of their blocks an entry, which ends the search.
 //! # Soundness
 //! Each path executes the same blocks in the same order. A definition may no longer dominate its uses on paths that
 //! never happen; values become locals, which always hold something, so that is harmless.
 //! # Cost
-//! O(rounds · (blocks + edges)), at most one dispatch block per region and round: linear.
+//! O(rounds · (blocks + edges)), at most one dispatch block per region and round, and at most [`crate::split::MAX_COPIED`] instructions in copies: linear.
 
 use crate::flow::Graph;
 use crate::lir::{Blk, BlockData, Def, Edge, Imm, Lir, Term, Ty, Val};
 use crate::ops::{Effects, Op};
+use crate::split::Splitter;
 use cranelift_codegen::ir::SourceLoc;
-use cranelift_entity::{EntityRef, SecondaryMap};
+use cranelift_entity::EntityRef;
+use rustc_hash::FxHashMap;
 
 /// More parameters of entries than this share those of the dispatcher.
 const MAX_OWN_PARAMS: usize = 64;
@@ -23,19 +26,48 @@ const MAX_OWN_PARAMS: usize = 64;
 /// How often regions are searched again inside regions.
 const MAX_ROUNDS: usize = 6;
 
-/// Rewrites `lir` until it is reducible, keeping `graph` up to date. Returns the number of dispatch blocks made.
-pub fn make_reducible(lir: &mut Lir, graph: &mut Graph) -> usize {
-    let mut made = 0;
+/// What was done to make a function reducible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Loops with several entries of which all but one were copied out.
+    pub splits: usize,
+    /// Dispatch blocks.
+    pub dispatchers: usize,
+}
+
+/// Rewrites `lir` until it is reducible, keeping `graph` up to date.
+pub fn make_reducible(lir: &mut Lir, graph: &mut Graph) -> Made {
+    let mut made = Made::default();
     let mut dispatchers = vec![false; lir.blocks.len()];
-    for round in 0..=MAX_ROUNDS {
-        if is_reducible(graph) {
-            break;
-        }
+    let mut splitter = Splitter::default();
+    let mut round = 0;
+    while round <= MAX_ROUNDS && !is_reducible(graph) {
         let regions = regions(lir, graph, &dispatchers);
-        for region in &regions {
-            made += usize::from(dispatch(lir, graph, region, round == MAX_ROUNDS));
+        let mut inside = vec![0; graph.rpo.len()];
+        for (region, number) in regions.iter().zip(1..) {
+            for &b in region {
+                inside[graph.place(b)] = number;
+            }
         }
-        dispatchers.resize(lir.blocks.len(), true);
+        // Copies are new ways into other regions: dispatch blocks are made in a round of their own.
+        let mut split = 0;
+        splitter.begin(lir);
+        for (region, number) in regions.iter().zip(1..) {
+            let entries = entries(graph, region, &inside, number, false);
+            split += usize::from(splitter.split(lir, graph, &entries, &inside, number));
+        }
+        made.splits += split;
+        if split == 0 {
+            for (region, number) in regions.iter().zip(1..) {
+                let entries = entries(graph, region, &inside, number, round == MAX_ROUNDS);
+                if entries.len() >= 2 {
+                    dispatch(lir, graph, &entries);
+                    made.dispatchers += 1;
+                }
+            }
+            round += 1;
+        }
+        dispatchers.resize(lir.blocks.len(), split == 0);
         graph.compute(lir);
     }
     made
@@ -135,25 +167,23 @@ fn regions(lir: &Lir, graph: &Graph, dispatchers: &[bool]) -> Vec<Vec<Blk>> {
     out
 }
 
-/// Routes the entries of a region through a new block. With `all`, every block counts as an entry.
-fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
-    let mut inside: SecondaryMap<Blk, bool> = SecondaryMap::new();
-    for &b in region {
-        inside[b] = true;
-    }
-    let entries: Vec<Blk> = region
+/// The blocks of a region that edges from outside of it reach. With `all`, every block.
+///
+/// `inside` holds, for each place, the number of the last region it was in; numbers start at 1.
+fn entries(graph: &Graph, region: &[Blk], inside: &[u32], number: u32, all: bool) -> Vec<Blk> {
+    let entered = |b: Blk| {
+        let preds = graph.preds(graph.place(b));
+        preds.iter().any(|&p| inside[p as usize] != number)
+    };
+    region
         .iter()
         .copied()
-        .filter(|&b| {
-            all || graph
-                .preds(graph.place(b))
-                .iter()
-                .any(|&p| !inside[graph.rpo[p as usize]])
-        })
-        .collect();
-    if entries.len() < 2 {
-        return false;
-    }
+        .filter(|&b| all || entered(b))
+        .collect()
+}
+
+/// Routes the entries of a region through a new block.
+fn dispatch(lir: &mut Lir, graph: &Graph, entries: &[Blk]) {
     let d = lir.blocks.push(BlockData {
         params: Vec::new(),
         insts: Vec::new(),
@@ -164,14 +194,13 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
     // The dispatcher's parameters: the selector, then those of every entry.
     let selector = lir.new_val(Ty::I32, Def::Param(d));
     let mut params = vec![selector];
-    let mut number: SecondaryMap<Blk, u32> = SecondaryMap::new();
     // The dispatcher's parameter for each parameter of each entry. A few entries have their own, which shares a local with
     // the entry's; many use the same ones, so that edges stay short.
     let total: usize = entries.iter().map(|&e| lir.blocks[e].params.len()).sum();
-    let mut slots: SecondaryMap<Blk, Vec<u32>> = SecondaryMap::new();
+    let mut slots: FxHashMap<Blk, (usize, Vec<u32>)> = FxHashMap::default();
     let mut shared: [Vec<u32>; Ty::ALL.len()] = Default::default();
     for (k, &e) in entries.iter().enumerate() {
-        number[e] = k as u32 + 1;
+        let mut own = Vec::new();
         let mut used = [0; Ty::ALL.len()];
         for p in lir.blocks[e].params.clone() {
             let ty = lir.vals[p].ty;
@@ -184,9 +213,10 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
                 pool.push(params.len() as u32);
                 params.push(lir.new_val(ty, Def::Param(d)));
             }
-            slots[e].push(pool[*nth]);
+            own.push(pool[*nth]);
             *nth += 1;
         }
+        slots.insert(e, (k, own));
     }
     let selectors: Vec<Val> = (0..entries.len())
         .map(|k| {
@@ -202,20 +232,25 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
         })
         .collect();
     lir.blocks[d].params = params.clone();
-    for &block in &graph.rpo {
+    // In order, so that the result does not depend on which entry an edge goes to.
+    let mut sources: Vec<u32> = Vec::new();
+    for &e in entries {
+        sources.extend(graph.preds(graph.place(e)));
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    for place in sources {
+        let block = graph.rpo[place as usize];
         let mut edges = Vec::new();
         lir.for_each_edge(block, |e| edges.push(e));
-        if !edges.iter().any(|e| number[e.to] != 0) {
-            continue;
-        }
         let rerouted: Vec<Edge> = edges
             .into_iter()
-            .map(|e| match number[e.to] {
-                0 => e,
-                k => {
+            .map(|e| match slots.get(&e.to) {
+                None => e,
+                Some((k, own)) => {
                     let mut args = vec![Lir::undef(); params.len()];
-                    args[0] = selectors[k as usize - 1];
-                    for (&slot, &v) in slots[e.to].iter().zip(lir.edge_args(e)) {
+                    args[0] = selectors[*k];
+                    for (&slot, &v) in own.iter().zip(lir.edge_args(e)) {
                         args[slot as usize] = v;
                     }
                     lir.edge(d, &args)
@@ -230,8 +265,12 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
         });
     }
     let start = lir.edges.len() as u32;
-    for &e in &entries {
-        let args: Vec<Val> = slots[e].iter().map(|&slot| params[slot as usize]).collect();
+    for &e in entries {
+        let args: Vec<Val> = slots[&e]
+            .1
+            .iter()
+            .map(|&slot| params[slot as usize])
+            .collect();
         let edge = lir.edge(e, &args);
         lir.edges.push(edge);
     }
@@ -240,7 +279,6 @@ fn dispatch(lir: &mut Lir, graph: &Graph, region: &[Blk], all: bool) -> bool {
         start,
         len: entries.len() as u32,
     };
-    true
 }
 
 /// Gives every switch edge with arguments a block of its own, which makes the copies.

@@ -309,6 +309,28 @@ impl Lir {
         inst
     }
 
+    /// A second instruction that does the same on other operands, in no block yet. With `fresh`, its results are new values, else it
+    /// defines the same ones once more.
+    pub fn copy_inst(&mut self, inst: Inst, args: &[Val], fresh: bool) -> Inst {
+        let data = self.insts[inst];
+        let args = self.list(args);
+        let copy = self.insts.push(InstData { args, ..data });
+        if fresh {
+            self.insts[copy].first = Val::new(self.vals.len());
+            for v in self.results(inst) {
+                let ty = self.vals[v].ty;
+                self.new_val(ty, Def::Inst(copy));
+            }
+        }
+        copy
+    }
+
+    /// A terminator that returns these values.
+    pub fn term_return(&mut self, vals: &[Val]) -> Term {
+        let (start, len) = self.list(vals);
+        Term::Return(start, len)
+    }
+
     /// The results of an instruction.
     pub fn results(&self, inst: Inst) -> impl DoubleEndedIterator<Item = Val> + use<> {
         let data = &self.insts[inst];

@@ -14,6 +14,7 @@
 use crate::error::{ErrorKind, Result};
 use crate::flow::{Graph, Step};
 use crate::lir::{Blk, Def, Lir, Term, Ty, Val};
+use crate::loop_forest::LoopForest;
 use crate::segments::{Segment, Segments};
 use crate::stackify::{Code, Item};
 use cranelift_entity::{EntityRef, SecondaryMap};
@@ -250,6 +251,7 @@ impl Allocator<'_> {
             .filter(|&&b| loop_end[b] != 0)
             .map(|&b| (self.span[b].0, loop_end[b]))
             .collect();
+        let forest = LoopForest::new(&loops);
         let mut touch = |v: Val, from: u32, to: u32| {
             let h = &mut hull[v];
             *h = (h.0.min(from), h.1.max(to));
@@ -282,31 +284,13 @@ impl Allocator<'_> {
             });
         }
         for v in self.lir.vals.keys() {
-            let (mut from, mut to) = hull[v];
+            let (from, to) = hull[v];
             if to == 0 {
                 continue;
             }
-            // Widening by an enclosing loop may reach into another; nested loops need one pass from the
-            // outermost inwards for ends and one back for starts.
-            for _ in 0..2 {
-                for &(ls, le) in &loops {
-                    if from < ls && to > ls && to < le {
-                        to = le;
-                    } else if from > ls && from < le && to > le {
-                        from = ls;
-                    }
-                }
-            }
-            if let Def::Param(_) = self.lir.vals[v].def {
-                // Written on edges into its block: live through every loop that contains it.
-                for &(ls, le) in &loops {
-                    if from >= ls && from < le {
-                        to = to.max(le);
-                    }
-                }
-                from = from.min(to);
-            }
-            self.segments[v].push((from, to));
+            // A parameter is written on edges into its block: it is live through every loop that contains it.
+            let through = matches!(self.lir.vals[v].def, Def::Param(_));
+            self.segments[v].push(forest.widen((from, to), through));
         }
     }
 

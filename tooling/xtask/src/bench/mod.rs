@@ -19,6 +19,7 @@ mod kernels;
 mod measure;
 mod report;
 mod run;
+mod scaling;
 mod session;
 mod stats;
 
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Box<dyn Bench>> {
         Box::new(dev::Dev),
         Box::new(emit::Emit),
         Box::new(kernels::Kernels),
+        Box::new(scaling::Scaling),
         Box::new(effects::Effects),
     ]
 }

@@ -283,11 +283,24 @@ pub(crate) fn profile() -> &'static str {
 
 /// Builds a tool of ours beside this program, in the same profile.
 pub(crate) fn tool(package: &str, program: &str) -> Result<PathBuf> {
+    let program = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    Ok(build(package, &[])?.join(program))
+}
+
+/// Builds an example of a package of ours, in the profile of this program.
+pub(super) fn example(package: &str, example: &str) -> Result<PathBuf> {
+    let program = format!("examples/{example}{}", std::env::consts::EXE_SUFFIX);
+    Ok(build(package, &["--example", example])?.join(program))
+}
+
+/// Builds a package in the profile of this program; gives the folder of programs.
+fn build(package: &str, options: &[&str]) -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(env!("CARGO"));
     command
         .current_dir(crate::root())
-        .args(["build", "--package", package]);
+        .args(["build", "--package", package])
+        .args(options);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -297,7 +310,8 @@ pub(crate) fn tool(package: &str, program: &str) -> Result<PathBuf> {
     }
     let status = command.status().context("cannot start Cargo")?;
     ensure!(status.success(), "`{package}` does not build");
-    Ok(this.with_file_name(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
+    let folder = this.parent().context("a program is in a folder")?;
+    Ok(folder.to_owned())
 }
 
 /// Takes away what a Cargo or rustup around this process set for its own build.
