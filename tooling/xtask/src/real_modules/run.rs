@@ -107,9 +107,13 @@ fn major(version: &str) -> Option<u32> {
     version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-/// The line of a stack trace that says what happened.
+/// The line of a stack trace that says what happened: `RuntimeError: unreachable`.
 fn telling(errors: &str) -> &str {
-    let mut lines = errors.lines().filter(|line| line.contains("Error"));
+    let says = |line: &&str| {
+        line.split_once(": ")
+            .is_some_and(|(name, _)| name.ends_with("Error") && !name.contains(' '))
+    };
+    let mut lines = errors.lines().filter(says);
     let line = lines.next().or_else(|| errors.lines().last());
     line.unwrap_or("nothing was said").trim()
 }
@@ -172,7 +176,7 @@ mod tests {
 
     #[test]
     fn traces_are_cut_to_what_they_say() {
-        let trace = "file:///a.js:3\n\nRuntimeError: unreachable\n    at f\n\nNode.js v20.1.0\n";
+        let trace = "file:///a.js:3\n  throw new Error(\"x: y\");\n\nRuntimeError: unreachable\n    at f\n\nNode.js v20.1.0\n";
         assert_eq!(telling(trace), "RuntimeError: unreachable");
         assert_eq!(telling("aborted\n"), "aborted");
     }
