@@ -57,6 +57,7 @@ pub mod ifconv;
 pub mod irreducible;
 pub mod leb;
 pub mod lir;
+mod live_sets;
 pub mod locals;
 mod loop_forest;
 pub mod merge;

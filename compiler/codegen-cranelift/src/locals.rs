@@ -3,7 +3,7 @@
 //! # Algorithm
 //! Positions number the stack code in final order. One backward pass builds each value's live segments (Wimmer and
 //! Franz, "Linear Scan Register Allocation on SSA Form", CGO 2010): what is live into a loop's header is live through
-//! the loop. Functions where the sets would be too large use one segment per value instead, widened over
+//! the loop. Functions whose sets would be too large use one segment per value instead, widened over
 //! loops. Parameters are then merged with their arguments, most frequent copies first, when no segments overlap;
 //! classes are coloured by a linear scan; and locals are numbered by use, so that the hottest have one-byte indices.
 //! # Invariants
@@ -14,13 +14,14 @@
 use crate::error::{ErrorKind, Result};
 use crate::flow::{Graph, Step};
 use crate::lir::{Blk, Def, Lir, Term, Ty, Val};
+use crate::live_sets::LiveSet;
 use crate::loop_forest::LoopForest;
 use crate::segments::{Segment, Segments};
 use crate::stackify::{Code, Item};
 use cranelift_entity::{EntityRef, SecondaryMap};
 
-/// Bits of live sets that a function may use before precision is given up.
-const SET_BUDGET: usize = 1 << 26;
+/// Members of all blocks' live sets together that a function may have before precision is given up.
+const SET_BUDGET: usize = 1 << 24;
 
 /// The most locals engines accept.
 pub const MAX_LOCALS: u32 = 50_000;
@@ -175,25 +176,21 @@ impl Allocator<'_> {
             }
             inner.push((self.span[header].0, loop_end[header]));
         }
-        // Values that are live across blocks get a bit.
+        // Values that are live across blocks are kept in sets.
         let mut home: SecondaryMap<Val, u32> = SecondaryMap::new();
         home.resize(self.lir.vals.len());
-        let mut global: SecondaryMap<Val, u32> = SecondaryMap::new();
+        let mut global: SecondaryMap<Val, bool> = SecondaryMap::new();
         global.resize(self.lir.vals.len());
-        let mut bits: Vec<Val> = Vec::new();
-        let mut touch = |v: Val, b: Blk, foreign: bool, bits: &mut Vec<Val>| {
+        let mut touch = |v: Val, b: Blk, foreign: bool| {
             let stamp = b.as_u32() + 1;
             if home[v] == 0 {
                 home[v] = stamp;
             }
-            if (foreign || home[v] != stamp) && global[v] == 0 {
-                bits.push(v);
-                global[v] = bits.len() as u32;
-            }
+            global[v] |= foreign || home[v] != stamp;
         };
         for &b in &self.order {
             for &p in &self.lir.blocks[b].params {
-                touch(p, b, true, &mut bits);
+                touch(p, b, true);
             }
             for item in self.code.block(b) {
                 match *item {
@@ -203,20 +200,20 @@ impl Allocator<'_> {
                             Def::Inst(_) => false,
                             Def::Param(d) => d != b,
                         };
-                        touch(v, b, local, &mut bits);
+                        touch(v, b, local);
                     }
                     Item::EdgeGet(v, p) => {
-                        touch(v, b, false, &mut bits);
-                        touch(p, b, true, &mut bits);
+                        touch(v, b, false);
+                        touch(p, b, true);
                     }
-                    Item::EdgeSet(p, _) => touch(p, b, true, &mut bits),
+                    Item::EdgeSet(p, _) => touch(p, b, true),
                     Item::Op(_) | Item::Drop => {}
                 }
             }
             let mut seen = Vec::new();
             self.edge_uses(b, |v| seen.push(v));
             for v in seen {
-                touch(v, b, false, &mut bits);
+                touch(v, b, false);
             }
         }
         for &b in &self.order {
@@ -233,10 +230,11 @@ impl Allocator<'_> {
                 }
             }
         }
-        if bits.len().saturating_mul(self.order.len()) > SET_BUDGET {
+        if !self.segments(&global, &loop_end) {
+            for v in self.lir.vals.keys() {
+                self.segments[v].clear();
+            }
             self.hulls(&loop_end);
-        } else {
-            self.segments(&bits, &global, &loop_end);
         }
     }
 
@@ -294,29 +292,33 @@ impl Allocator<'_> {
         }
     }
 
+    /// Exact segments; false if the live sets together grow beyond what may be spent on them.
     fn segments(
         &mut self,
-        bits: &[Val],
-        global: &SecondaryMap<Val, u32>,
+        global: &SecondaryMap<Val, bool>,
         loop_end: &SecondaryMap<Blk, u32>,
-    ) {
-        let words = bits.len().div_ceil(64);
-        let mut live_in: SecondaryMap<Blk, Vec<u64>> = SecondaryMap::new();
+    ) -> bool {
+        let mut live_in: SecondaryMap<Blk, Box<[Val]>> = SecondaryMap::new();
+        live_in.resize(self.lir.blocks.len());
+        let mut live = LiveSet::new(self.lir.vals.len());
+        let mut budget = SET_BUDGET;
         let order = std::mem::take(&mut self.order);
         for &b in order.iter().rev() {
             let (start, end) = self.span[b];
-            let mut live = vec![0u64; words];
-            self.lir.for_each_edge(b, |e| {
-                for (w, &o) in live.iter_mut().zip(&live_in[e.to]) {
-                    *w |= o;
-                }
-            });
-            for_each_bit(&live, |bit| self.add(bits[bit], start, end));
+            live.restart();
+            let lir = self.lir;
+            lir.for_each_edge(b, |e| live_in[e.to].iter().for_each(|&v| live.insert(v)));
+            live.members().for_each(|v| self.add(v, start, end));
             let mut uses = Vec::new();
             self.edge_uses(b, |v| uses.push(v));
+            let keep = |live: &mut LiveSet, v: Val| {
+                if global[v] {
+                    live.insert(v);
+                }
+            };
             for v in uses {
                 self.add(v, start, end - 1);
-                set(&mut live, global[v]);
+                keep(&mut live, v);
             }
             let items = self.code.block(b);
             let mut pos = end - 1;
@@ -325,38 +327,46 @@ impl Allocator<'_> {
                 match *item {
                     Item::Get(v) => {
                         self.add(v, start, pos);
-                        set(&mut live, global[v]);
+                        keep(&mut live, v);
                     }
                     Item::Set(v) | Item::Tee(v) => {
                         self.begin(v, pos, start);
-                        clear(&mut live, global[v]);
+                        live.remove(v);
                     }
                     Item::EdgeSet(p, from) => {
                         // With a copy still to come, the parameter begins where the copy reads.
                         if from.is_none() {
                             self.begin_edge(p, pos, end);
-                            clear(&mut live, global[p]);
+                            live.remove(p);
                         }
                     }
                     Item::EdgeGet(v, p) => {
                         self.begin_edge(p, pos, end);
-                        clear(&mut live, global[p]);
+                        live.remove(p);
                         self.add(v, start, pos);
-                        set(&mut live, global[v]);
+                        keep(&mut live, v);
                     }
                     Item::Op(_) | Item::Drop => {}
                 }
             }
             for &p in &self.lir.blocks[b].params {
-                clear(&mut live, global[p]);
+                live.remove(p);
             }
             if loop_end[b] != 0 {
                 let end = loop_end[b];
-                for_each_bit(&live, |bit| self.widen(bits[bit], start, end));
+                live.members().for_each(|v| self.widen(v, start, end));
             }
-            live_in[b] = live;
+            live_in[b] = live.members().collect();
+            match budget.checked_sub(live_in[b].len()) {
+                Some(left) => budget = left,
+                None => {
+                    self.order = order;
+                    return false;
+                }
+            }
         }
         self.order = order;
+        true
     }
 
     /// Adds `[from, to)` in front of (or overlapping the start of) a value's segments.
@@ -562,28 +572,6 @@ impl Allocator<'_> {
             }
         }
         Ok(out)
-    }
-}
-
-fn for_each_bit(set: &[u64], mut f: impl FnMut(usize)) {
-    for (i, &word) in set.iter().enumerate() {
-        let mut w = word;
-        while w != 0 {
-            f(i * 64 + w.trailing_zeros() as usize);
-            w &= w - 1;
-        }
-    }
-}
-
-fn set(live: &mut [u64], bit: u32) {
-    if bit != 0 {
-        live[(bit as usize - 1) / 64] |= 1 << ((bit - 1) % 64);
-    }
-}
-
-fn clear(live: &mut [u64], bit: u32) {
-    if bit != 0 {
-        live[(bit as usize - 1) / 64] &= !(1 << ((bit - 1) % 64));
     }
 }
 

@@ -25,7 +25,7 @@ use cranelift_codegen::ir::{
     SourceLoc, TrapCode, UserExternalName, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
-use cranelift_entity::SecondaryMap;
+use cranelift_entity::{EntityRef, SecondaryMap};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use rustc_hash::FxHashMap;
 use target_lexicon::PointerWidth;
@@ -100,6 +100,13 @@ fn signature(ty: &wasmir::FuncType) -> Signature {
     }
 }
 
+/// A map with room for so many keys from the start.
+fn sized<K: EntityRef, V: Clone + Default>(len: usize) -> SecondaryMap<K, V> {
+    let mut map = SecondaryMap::new();
+    map.resize(len);
+    map
+}
+
 /// Translates `body` of type `ty` into `func`, which must be empty.
 ///
 /// # Errors
@@ -124,8 +131,8 @@ pub fn translate(
         numbers,
         b: FunctionBuilder::new(func, ctx),
         out: Translation::default(),
-        places: SecondaryMap::new(),
-        blocks: SecondaryMap::new(),
+        places: sized(body.locals.len()),
+        blocks: sized(body.blocks.len()),
         regions: FxHashMap::default(),
         functions: FxHashMap::default(),
         globals: FxHashMap::default(),
@@ -159,8 +166,18 @@ impl Translator<'_, '_> {
             .ok_or_else(|| ErrorKind::Invalid("function without blocks".into()))?;
         let entry_block = self.block(entry)?;
         self.b.append_block_params_for_function_params(entry_block);
+        // Nothing leads back to the entry.
+        self.b.seal_block(entry_block);
+        let order = self.reverse_postorder();
+        // A block of which all predecessors are known is sealed: its reads look through to what those wrote, without a
+        // parameter that turns out to be needless.
+        let mut unknown: SecondaryMap<Block, u32> = sized(self.body.blocks.len());
+        for &block in &order {
+            self.body.for_each_successor(block, |to| unknown[to] += 1);
+        }
+        let mut known = Vec::new();
         // Definitions before uses wherever there is only one: dominators first, which layout order need not be.
-        for block in self.reverse_postorder() {
+        for block in order {
             let clif = self.block(block)?;
             self.b.switch_to_block(clif);
             if block == entry {
@@ -173,6 +190,18 @@ impl Translator<'_, '_> {
             }
             self.locate(data.term_loc);
             self.terminator(&data.term)?;
+            if data.term.handlers().is_none() {
+                self.body.for_each_successor(block, |to| {
+                    unknown[to] -= 1;
+                    if unknown[to] == 0 {
+                        known.push(to);
+                    }
+                });
+            }
+            for to in known.drain(..) {
+                let clif = self.block(to)?;
+                self.b.seal_block(clif);
+            }
         }
         self.b.seal_all_blocks();
         // Blocks that nothing reaches were not filled.
@@ -190,7 +219,7 @@ impl Translator<'_, '_> {
 
     fn reverse_postorder(&self) -> Vec<Block> {
         let mut order = Vec::new();
-        let mut seen: SecondaryMap<Block, bool> = SecondaryMap::new();
+        let mut seen: SecondaryMap<Block, bool> = sized(self.body.blocks.len());
         let Some(entry) = self.body.entry() else {
             return order;
         };
@@ -235,14 +264,15 @@ impl Translator<'_, '_> {
 
     /// Decides for every local where it lives.
     fn place_locals(&mut self) {
-        let mut defs: SecondaryMap<Local, u32> = SecondaryMap::new();
+        let mut defs: SecondaryMap<Local, u32> = sized(self.body.locals.len());
         for l in self.body.params() {
             defs[l] += 1;
         }
         // One definition is enough only if it comes before every use, which a second block cannot promise
         // without dominators: such locals go through the builder, which costs little.
-        let mut home: SecondaryMap<Local, u32> = SecondaryMap::new();
+        let mut home: SecondaryMap<Local, u32> = sized(self.body.locals.len());
         let mut single: SecondaryMap<Local, bool> = SecondaryMap::with_default(true);
+        single.resize(self.body.locals.len());
         for &block in &self.body.layout {
             let stamp = block.as_u32() + 2;
             let data = &self.body.blocks[block];
