@@ -1,6 +1,9 @@
-//! Answers of earlier runs, one file per suite, case and compiler.
+//! Answers of earlier runs, one file per suite, case and compiler. A file's key is a digest of everything that could change its answer.
 
-use std::fs;
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -9,7 +12,7 @@ use super::{Answer, Case, Suite, Tier, Tools};
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    key: String,
+    key: u64,
     answer: Answer,
 }
 
@@ -23,12 +26,9 @@ pub(super) fn answer(
 ) -> Result<Answer> {
     let folder = tools.work().join("answers").join(suite.name());
     let file = folder.join(format!("{}.{}.json", case.name, tier.name()));
-    let key = format!(
-        "{}\n{}\n{}",
-        tools.compiler(tier).words(),
-        case.version,
-        case.key
-    );
+    let mut hasher = DefaultHasher::new();
+    (tools.compiler(tier).words(), &case.version, &case.key).hash(&mut hasher);
+    let key = hasher.finish();
     if !again
         && let Ok(text) = fs::read(&file)
         && let Ok(stored) = serde_json::from_slice::<Stored>(&text)
