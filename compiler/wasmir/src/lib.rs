@@ -52,8 +52,8 @@ mod types;
 mod verify;
 
 pub use binary::{
-    BINARY_MAGIC, BINARY_VERSION, DecodeError, decode_module, decode_shared, encode_body,
-    encode_module,
+    BINARY_MAGIC, BINARY_VERSION, DecodeError, LazyModule, decode_module, decode_shared,
+    encode_body, encode_module,
 };
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;

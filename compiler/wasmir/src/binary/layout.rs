@@ -8,7 +8,7 @@ use crate::body::*;
 use crate::debug::*;
 use crate::entities::*;
 use crate::inst::*;
-use crate::leb::Result;
+use crate::leb::{Result, write_u64};
 use crate::module::*;
 use crate::op::Opcode;
 use crate::symbol::*;
@@ -127,7 +127,6 @@ wire_enum! {
     Item { 0 Func(a); 1 Table(a); 2 Memory(a); 3 Global(a); 4 Tag(a); 5 Data(a); }
     Linkage { 0 Local; 1 Weak; 2 Strong; 3 Undefined; 4 UndefinedWeak; }
     RelocTarget { 0 Item(a); 1 Type(a); 2 Section(a); }
-    FuncBody { 0 None; 1 Raw(a); 2 Ir(a); }
     DataKind {
         0 Active { memory, offset };
         1 Passive;
@@ -173,6 +172,49 @@ wire_enum! {
         6 Invoke { callee, operands, normal, handlers };
         7 Throw { tag, operands, handlers };
         8 ThrowRef { exn, handlers };
+    }
+}
+
+impl Wire for FuncBody {
+    /// Instructions have their length in front, so that a reader can pass over them.
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            FuncBody::None => out.push(0),
+            FuncBody::Raw(raw) => {
+                out.push(1);
+                raw.put(out);
+            }
+            FuncBody::Ir(body) => {
+                out.push(2);
+                let mut bytes = Vec::new();
+                body.put(&mut bytes);
+                write_u64(out, bytes.len() as u64);
+                out.append(&mut bytes);
+            }
+        }
+    }
+    fn get(s: &mut Source<'_>) -> Result<FuncBody> {
+        let bad = s.reader.error("a variant of FuncBody");
+        Ok(match u8::get(s)? {
+            0 => FuncBody::None,
+            1 => FuncBody::Raw(RawBody::get(s)?),
+            2 => {
+                let len = s.reader.u32()? as usize;
+                let start = s.reader.pos();
+                if let Some(skipped) = &mut s.skipped {
+                    s.reader.take(len)?;
+                    skipped.push(start..start + len);
+                    // What was passed over is told from what is not there by an empty body.
+                    return Ok(FuncBody::Ir(Box::default()));
+                }
+                let body = Box::get(s)?;
+                if s.reader.pos() - start != len {
+                    return Err(s.reader.error("the end of a body"));
+                }
+                FuncBody::Ir(body)
+            }
+            _ => return Err(bad),
+        })
     }
 }
 

@@ -18,12 +18,16 @@
 //! ```
 
 mod layout;
+mod lazy;
 mod wire;
+
+pub use lazy::LazyModule;
 
 use crate::leb::{Malformed, Reader};
 use crate::module::Module;
 use crate::verify::{VerifyError, verify_module};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use wire::{Source, Wire};
 
@@ -102,6 +106,13 @@ pub fn decode_module(bytes: &[u8]) -> Result<Module, DecodeError> {
 /// # Errors
 /// If the bytes are not a valid module of this version.
 pub fn decode_shared(bytes: &Arc<[u8]>) -> Result<Module, DecodeError> {
+    let (module, _) = decode(bytes, false)?;
+    verify_module(&module).map_err(DecodeError::Invalid)?;
+    Ok(module)
+}
+
+/// Reads a module; with `lazily`, passes over its bodies and says where they are.
+fn decode(bytes: &Arc<[u8]>, lazily: bool) -> Result<(Module, Vec<Range<usize>>), DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.take(4).ok() != Some(&BINARY_MAGIC) {
         return Err(DecodeError::NotWasmIr);
@@ -110,13 +121,16 @@ pub fn decode_shared(bytes: &Arc<[u8]>) -> Result<Module, DecodeError> {
     if version != BINARY_VERSION {
         return Err(DecodeError::Version(version));
     }
-    let mut source = Source { reader, bytes };
+    let mut source = Source {
+        reader,
+        bytes,
+        skipped: lazily.then(Vec::new),
+    };
     let module = Module::get(&mut source).map_err(DecodeError::Malformed)?;
     if !source.reader.at_end() {
         return Err(DecodeError::Malformed(
             source.reader.error("the end of the input"),
         ));
     }
-    verify_module(&module).map_err(DecodeError::Invalid)?;
-    Ok(module)
+    Ok((module, source.skipped.unwrap_or_default()))
 }

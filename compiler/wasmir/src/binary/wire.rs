@@ -4,12 +4,15 @@ use crate::leb::{Reader, Result, write_s64, write_u64};
 use crate::module::Bytes;
 use cranelift_entity::packed_option::{PackedOption, ReservedValue};
 use cranelift_entity::{EntityRef, PrimaryMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What is read from.
 pub(super) struct Source<'a> {
     pub(super) reader: Reader<'a>,
     pub(super) bytes: &'a Arc<[u8]>,
+    /// Where the bodies lie that are passed over, if they are to be.
+    pub(super) skipped: Option<Vec<Range<usize>>>,
 }
 
 /// A value that can be written and read.

@@ -3,6 +3,7 @@
 use super::TEXT_VERSION;
 use super::lexer::is_name_char;
 use super::print_body::{self, list};
+use crate::body::Body;
 use crate::entities::*;
 use crate::module::*;
 use crate::symbol::*;
@@ -150,8 +151,8 @@ pub(crate) fn spell_func(module: &Module, func: Func) -> String {
 }
 
 /// One instruction of a body; the terminator comes after the last.
-pub(crate) fn print_at(module: &Module, func: Func, block: Block, index: usize) -> String {
-    struct At<'a>(&'a Module, &'a crate::body::Body, Block, usize);
+pub(crate) fn print_at(module: &Module, body: &Body, block: Block, index: usize) -> String {
+    struct At<'a>(&'a Module, &'a Body, Block, usize);
     impl Display for At<'_> {
         fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
             let At(module, body, block, index) = *self;
@@ -162,10 +163,7 @@ pub(crate) fn print_at(module: &Module, func: Func, block: Block, index: usize) 
             }
         }
     }
-    match &module.funcs[func].body {
-        FuncBody::Ir(body) => At(module, body, block, index).to_string(),
-        _ => String::new(),
-    }
+    At(module, body, block, index).to_string()
 }
 
 struct Printer<'a> {

@@ -25,11 +25,14 @@ struct Checker<'m, 'e> {
     errors: &'e mut Vec<VerifyError>,
 }
 
-/// Checks the body of a function, if it is in instructions.
-pub(super) fn func(m: &Module, s: &Subtyping, func: Func, errors: &mut Vec<VerifyError>) {
-    let Some(FuncBody::Ir(body)) = m.funcs.get(func).map(|f| &f.body) else {
-        return;
-    };
+/// Checks a body for `func`.
+pub(super) fn check(
+    m: &Module,
+    s: &Subtyping,
+    func: Func,
+    body: &Body,
+    errors: &mut Vec<VerifyError>,
+) {
     let taken = vec![false; body.pool.locals.len()];
     let (in_layout, at) = (EntitySet::new(), (None, None));
     let before = errors.len();
@@ -62,7 +65,7 @@ impl Checker<'_, '_> {
             _ => Place::Func(self.func),
         };
         let inst = match self.at {
-            (Some(block), Some(i)) => Some(crate::text::print_at(self.m, self.func, block, i)),
+            (Some(block), Some(i)) => Some(crate::text::print_at(self.m, self.body, block, i)),
             _ => None,
         };
         let func = Some(crate::text::spell_func(self.m, self.func));

@@ -23,8 +23,9 @@ mod subtyping;
 
 pub use subtyping::Subtyping;
 
+use crate::body::Body;
 use crate::entities::{Block, Func};
-use crate::module::Module;
+use crate::module::{FuncBody, Module};
 use std::fmt;
 
 /// Where something is wrong.
@@ -78,15 +79,12 @@ impl std::error::Error for VerifyError {}
 /// # Errors
 /// Everything that is wrong with it, in order.
 pub fn verify_module(module: &Module) -> Result<(), Vec<VerifyError>> {
-    let mut errors = Vec::new();
-    let Some(subtyping) = module::types(module, &mut errors) else {
-        return Err(errors);
-    };
-    module::entities(module, &subtyping, &mut errors);
     // Bodies are checked against signatures, so these must be right.
-    if errors.is_empty() {
-        for func in module.funcs.keys() {
-            body::func(module, &subtyping, func, &mut errors);
+    let subtyping = verify_declarations(module)?;
+    let mut errors = Vec::new();
+    for (func, data) in module.funcs.iter() {
+        if let FuncBody::Ir(body) = &data.body {
+            body::check(module, &subtyping, func, body, &mut errors);
         }
     }
     if errors.is_empty() {
@@ -96,7 +94,26 @@ pub fn verify_module(module: &Module) -> Result<(), Vec<VerifyError>> {
     }
 }
 
-/// Checks one body of a module that is otherwise valid.
+/// Checks what a module declares, and none of its bodies.
+///
+/// # Errors
+/// Everything that is wrong with it, in order.
+pub(crate) fn verify_declarations(module: &Module) -> Result<Subtyping, Vec<VerifyError>> {
+    let mut errors = Vec::new();
+    match module::types(module, &mut errors) {
+        Some(subtyping) => {
+            module::entities(module, &subtyping, &mut errors);
+            if errors.is_empty() {
+                Ok(subtyping)
+            } else {
+                Err(errors)
+            }
+        }
+        None => Err(errors),
+    }
+}
+
+/// Checks a body for `func` of a module that is otherwise valid.
 ///
 /// # Errors
 /// Everything that is wrong with the body, in order.
@@ -104,9 +121,10 @@ pub fn verify_body(
     module: &Module,
     subtyping: &Subtyping,
     func: Func,
+    body: &Body,
 ) -> Result<(), Vec<VerifyError>> {
     let mut errors = Vec::new();
-    body::func(module, subtyping, func, &mut errors);
+    body::check(module, subtyping, func, body, &mut errors);
     if errors.is_empty() {
         Ok(())
     } else {

@@ -27,7 +27,20 @@ pub(crate) fn binary(bytes: &[u8]) {
             decode_module(&again).expect("what is written can be read"),
             module
         );
+        // Read lazily, it is the same piece by piece.
+        let lazy = LazyModule::open(&again.into()).expect("what is written can be opened");
+        for (func, data) in module.funcs.iter() {
+            let body = lazy.body(func).expect("a valid body");
+            match &data.body {
+                FuncBody::Ir(expected) => assert_eq!(body.as_ref(), Some(&**expected)),
+                _ => assert!(body.is_none() && !lazy.has_body(func)),
+            }
+        }
         check(module);
+    } else if let Ok(lazy) = LazyModule::open(&bytes.into()) {
+        // Then a body is at fault; reading it says so, and no other harm is done.
+        let broken = |func| lazy.body(func).is_err();
+        assert!(lazy.module().funcs.keys().any(broken));
     }
 }
 
