@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Crates that rustc-wasm consists of, besides rustc's.
-const CRATES: [&str; 3] = [
+const CRATES: [&str; 4] = [
     "compiler/wasmir",
     "compiler/codegen-cranelift",
+    "compiler/wasmir-ld",
     "compiler/rustc-wasm",
 ];
 

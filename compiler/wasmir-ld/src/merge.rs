@@ -1,0 +1,259 @@
+//! One module of what was reached.
+//!
+//! # Algorithm
+//! Each unit is reduced to its part; definitions for which another unit's stands become declarations; source positions are numbered
+//! anew, so that those of all units together fit; then the units are linked. Of the result, every definition that neither the command line nor
+//! an object of other origin can name becomes local: it may be inlined and removed like any other.
+//!
+//! # Invariants
+//! What has a name outside stays as it is, a weak definition among them: `wasm-ld` may replace it.
+
+use crate::Error;
+use crate::args::Args;
+use crate::mark::{Part, Reached};
+use crate::units::{Contents, Units, says_defined};
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+use wasmir::{
+    DataKind, DebugInfo, FuncBody, Import, Item, LazyModule, LineRow, Linkage, Module, SrcLoc,
+    Symbol, reach,
+};
+
+/// The program.
+pub(crate) struct Merged {
+    pub(crate) module: Module,
+    /// Names that others may use.
+    outside: FxHashSet<String>,
+}
+
+/// Puts what was reached into one module.
+pub(crate) fn merge(units: Units, reached: Reached, args: &Args) -> Result<Merged, Error> {
+    let mut outside: FxHashSet<String> = args.wanted.iter().cloned().collect();
+    outside.extend(["_start".to_owned(), "_initialize".to_owned()]);
+    for symbols in units.foreign() {
+        let names = symbols.defined.iter().chain(&symbols.undefined);
+        outside.extend(names.chain(&symbols.wanted).cloned());
+    }
+    let parts: Vec<(LazyModule, Part)> = units
+        .list
+        .into_iter()
+        .zip(reached)
+        .filter_map(|(unit, part)| match (unit.contents, part) {
+            (Contents::Wir(module), Some(part)) => Some((*module, part)),
+            _ => None,
+        })
+        .collect();
+    let modules: Vec<Module> = parts
+        .into_par_iter()
+        .map(|(module, part)| reduced(module.into_module(), part, !args.no_debug))
+        .collect();
+    let mut module = wasmir::link(modules).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Error::new(errors.join("\nwasmir-ld: error: "))
+    })?;
+    join_files(&mut module.debug);
+    let mut merged = Merged { module, outside };
+    if !args.everything {
+        merged.internalise();
+    }
+    Ok(merged)
+}
+
+/// Reduces a unit to what is reached of it.
+fn reduced(mut module: Module, part: Part, debug: bool) -> Module {
+    for (func, body) in part.bodies {
+        module.funcs[func].body = FuncBody::Ir(Box::new(body));
+    }
+    for item in part.replaced {
+        declare_only(&mut module, item);
+    }
+    reach::shake(&mut module, &part.live);
+    if debug {
+        renumber_lines(&mut module);
+    } else {
+        for_each_location(&mut module, |loc| *loc = SrcLoc::NONE);
+        module.debug = DebugInfo::default();
+    }
+    module
+}
+
+/// Makes a declaration of a definition.
+fn declare_only(module: &mut Module, item: Item) {
+    let declare = |symbol: &mut Symbol| {
+        if says_defined(symbol) {
+            symbol.linkage = Linkage::Undefined;
+        }
+        symbol.used = false;
+        symbol.comdat = None;
+    };
+    let import = |symbol: &Symbol| {
+        let name = symbol.name.clone().unwrap_or_default();
+        let module = "env".to_owned();
+        Some(Import { module, name })
+    };
+    match item {
+        Item::Func(x) => {
+            module.funcs[x].body = FuncBody::None;
+            declare(&mut module.funcs[x].symbol);
+        }
+        Item::Data(x) => {
+            let data = &mut module.datas[x];
+            if let DataKind::Symbol {
+                undefined, size, ..
+            } = &mut data.kind
+            {
+                (*undefined, *size) = (true, 0);
+            }
+            data.bytes = Vec::new().into();
+            data.relocs.clear();
+            declare(&mut data.symbol);
+        }
+        Item::Global(x) => {
+            let global = &mut module.globals[x];
+            global.init = None;
+            global.import = import(&global.symbol);
+            declare(&mut global.symbol);
+        }
+        Item::Table(x) => {
+            let table = &mut module.tables[x];
+            table.init = None;
+            table.import = import(&table.symbol);
+            declare(&mut table.symbol);
+        }
+        Item::Tag(x) => {
+            let tag = &mut module.tags[x];
+            tag.import = import(&tag.symbol);
+            declare(&mut tag.symbol);
+        }
+        Item::Memory(_) => {}
+    }
+}
+
+fn for_each_location(module: &mut Module, mut f: impl FnMut(&mut SrcLoc)) {
+    for func in module.funcs.values_mut() {
+        if let FuncBody::Ir(body) = &mut func.body {
+            for block in body.blocks.values_mut() {
+                block.locs.iter_mut().for_each(&mut f);
+                f(&mut block.term_loc);
+            }
+        }
+    }
+}
+
+/// Keeps the rows of the line table that are used, and numbers positions by their rows.
+fn renumber_lines(module: &mut Module) {
+    let debug = std::mem::take(&mut module.debug);
+    let mut used: BTreeMap<SrcLoc, LineRow> = BTreeMap::new();
+    for_each_location(module, |loc| {
+        match debug
+            .row(*loc)
+            .filter(|row| row.file.is_some() && row.line > 0)
+        {
+            Some(row) => {
+                used.insert(row.start, *row);
+                *loc = row.start;
+            }
+            None => *loc = SrcLoc::NONE,
+        }
+    });
+    let numbers: FxHashMap<SrcLoc, SrcLoc> = (0..)
+        .map(SrcLoc)
+        .zip(used.keys())
+        .map(|(n, old)| (*old, n))
+        .collect();
+    for_each_location(module, |loc| {
+        if let Some(number) = numbers.get(loc) {
+            *loc = *number;
+        }
+    });
+    let rows = used.into_values().zip(0..);
+    let rows = rows.map(|(row, n)| LineRow {
+        start: SrcLoc(n),
+        ..row
+    });
+    module.debug = DebugInfo {
+        files: debug.files,
+        rows: rows.collect(),
+    };
+}
+
+/// Each file once.
+fn join_files(debug: &mut DebugInfo) {
+    let mut numbers: FxHashMap<String, u32> = FxHashMap::default();
+    let mut files = Vec::new();
+    let old = std::mem::take(&mut debug.files);
+    for row in &mut debug.rows {
+        if let Some(file) = &mut row.file {
+            let name = &old[*file as usize];
+            *file = *numbers.entry(name.clone()).or_insert_with(|| {
+                files.push(name.clone());
+                files.len() as u32 - 1
+            });
+        }
+    }
+    debug.files = files;
+}
+
+impl Merged {
+    /// Makes local what nobody outside can name.
+    fn internalise(&mut self) {
+        let outside = &self.outside;
+        let module = &mut self.module;
+        let symbols = module.funcs.values_mut().map(|x| &mut x.symbol);
+        let symbols = symbols.chain(module.datas.values_mut().map(|x| &mut x.symbol));
+        let symbols = symbols.chain(module.globals.values_mut().map(|x| &mut x.symbol));
+        let symbols = symbols.chain(module.tables.values_mut().map(|x| &mut x.symbol));
+        let symbols = symbols.chain(module.tags.values_mut().map(|x| &mut x.symbol));
+        for symbol in symbols.filter(|symbol| says_defined(symbol)) {
+            let named = symbol
+                .name
+                .as_ref()
+                .is_some_and(|name| outside.contains(name));
+            if !named {
+                symbol.linkage = Linkage::Local;
+            }
+        }
+    }
+
+    /// Removes what passes have left without use.
+    pub(crate) fn shake(&mut self) -> Result<(), Error> {
+        // What others may use counts as used for as long as this takes.
+        let mut marked = Vec::new();
+        for (id, func) in self.module.funcs.iter_mut() {
+            if keep(&mut func.symbol) {
+                marked.push(id);
+            }
+        }
+        let mut marked_datas = Vec::new();
+        for (id, data) in self.module.datas.iter_mut() {
+            if keep(&mut data.symbol) {
+                marked_datas.push(id);
+            }
+        }
+        let names: FxHashSet<String> = marked
+            .iter()
+            .map(|&id| &self.module.funcs[id].symbol)
+            .chain(marked_datas.iter().map(|&id| &self.module.datas[id].symbol))
+            .filter_map(|symbol| symbol.name.clone())
+            .collect();
+        reach::run(&mut self.module).map_err(|error| Error::new(error.to_string()))?;
+        let symbols = self.module.funcs.values_mut().map(|x| &mut x.symbol);
+        let symbols = symbols.chain(self.module.datas.values_mut().map(|x| &mut x.symbol));
+        for symbol in symbols {
+            if symbol.linkage != Linkage::Local
+                && symbol.name.as_ref().is_some_and(|n| names.contains(n))
+            {
+                symbol.used = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Marks a definition that others may name as used; whether it was not before.
+fn keep(symbol: &mut Symbol) -> bool {
+    let kept = says_defined(symbol) && symbol.linkage != Linkage::Local && !symbol.used;
+    symbol.used |= kept;
+    kept
+}
