@@ -1,20 +1,29 @@
-//! The code generation backend: codegen units to WasmIR, WasmIR to objects.
+//! The code generation backend: codegen units to WasmIR.
 //!
-//! Each unit becomes one relocatable object, compiled on its own; the linker joins them with the objects of other crates,
-//! of C code and of wasi-libc. Nothing is reused between compilations: incremental compilation spares the front end its
-//! work and repeats ours.
+//! Each unit becomes an object that holds its WasmIR. Nothing is compiled to wasm before a program is linked: then
+//! `wasmir-ld` takes what the program reaches of all crates. Where somebody else is to link (`--emit obj`, static
+//! libraries), a unit is compiled to an object like any other compiler's.
+//!
+//! # Incremental compilation
+//! A unit of which nothing has changed since the last session is not translated again: its object is a work product of the
+//! session, as it is for rustc's other backends.
 
 use crate::builder::Builder;
 use crate::cx::CodegenCx;
 use crate::{allocator, emit};
+use rustc_codegen_ssa::assert_module_sources::{CguReuse, assert_module_sources};
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
-use rustc_codegen_ssa::base::{allocator_kind_for_codegen, allocator_shim_contents, maybe_create_entry_wrapper};
+use rustc_codegen_ssa::base::{
+    allocator_kind_for_codegen, allocator_shim_contents, determine_cgu_reuse, maybe_create_entry_wrapper,
+};
 use rustc_codegen_ssa::mono_item::MonoItemExt;
 use rustc_codegen_ssa::target_features::cfg_target_feature;
 use rustc_codegen_ssa::traits::CodegenBackend;
 use rustc_codegen_ssa::{CompiledModule, CompiledModules, CrateInfo, ModuleKind, TargetConfig};
 use rustc_data_structures::fx::FxIndexMap;
+use rustc_fs_util::link_or_copy;
 use rustc_hir::def_id::LOCAL_CRATE;
+use rustc_incremental::{copy_cgu_workproduct_to_incr_comp_cache_dir, in_incr_comp_dir_sess};
 use rustc_middle::dep_graph::{WorkProduct, WorkProductId};
 use rustc_middle::mono::{CodegenUnit, CodegenUnitNameBuilder};
 use rustc_middle::ty::TyCtxt;
@@ -22,6 +31,7 @@ use rustc_session::Session;
 use rustc_session::config::{CrateType, OutputFilenames, OutputType};
 use rustc_span::Symbol;
 use std::any::Any;
+use std::path::PathBuf;
 
 /// The features that wasm32 targets have unless told otherwise; the same as LLVM's default processor.
 const BASE_FEATURES: &[&str] =
@@ -30,9 +40,10 @@ const BASE_FEATURES: &[&str] =
 /// WasmRust's code generation backend.
 pub(crate) struct WasmBackend;
 
-/// The units of a crate, translated.
+/// The objects of a crate, and which of them are those of an earlier session.
 struct Translated {
-    modules: Vec<(String, ModuleKind, wasmir::Module)>,
+    compiled: CompiledModules,
+    reused: FxIndexMap<WorkProductId, WorkProduct>,
 }
 
 impl CodegenBackend for WasmBackend {
@@ -87,21 +98,44 @@ impl CodegenBackend for WasmBackend {
     }
 
     fn codegen_crate<'tcx>(&self, tcx: TyCtxt<'tcx>, _crate_info: &CrateInfo) -> Box<dyn Any> {
-        let partitions = tcx.collect_and_partition_mono_items(());
-        let mut modules = Vec::with_capacity(partitions.codegen_units.len() + 1);
+        let units = tcx.collect_and_partition_mono_items(()).codegen_units;
+        if tcx.dep_graph.is_fully_enabled() {
+            for unit in units {
+                tcx.ensure_ok().codegen_unit(unit.name());
+            }
+        }
+        let reuse: Vec<CguReuse> = tcx
+            .sess
+            .time("find_cgu_reuse", || units.iter().map(|unit| determine_cgu_reuse(tcx, unit)).collect());
+        assert_module_sources(tcx, &|tracker| {
+            for (unit, reuse) in units.iter().zip(&reuse) {
+                tracker.set_actual_reuse(unit.name().as_str(), *reuse);
+            }
+        });
+        let mut translated = Translated {
+            compiled: CompiledModules { modules: Vec::with_capacity(units.len()), allocator_module: None },
+            reused: FxIndexMap::default(),
+        };
         tcx.sess.time("mir_to_wasmir", || {
-            for unit in partitions.codegen_units {
-                modules.push((unit.name().to_string(), ModuleKind::Regular, translate(tcx, unit)));
+            for (unit, reuse) in units.iter().zip(reuse) {
+                let module = match reuse {
+                    CguReuse::No => {
+                        let node = unit.codegen_dep_node(tcx);
+                        tcx.dep_graph.with_task(node, tcx, unit.name(), translate, None).0
+                    }
+                    CguReuse::PreLto | CguReuse::PostLto => reused(tcx, unit, &mut translated.reused),
+                };
+                translated.compiled.modules.push(module);
             }
         });
         if let Some(kind) = allocator_kind_for_codegen(tcx) {
             let name =
                 CodegenUnitNameBuilder::new(tcx).build_cgu_name(LOCAL_CRATE, &["crate"], Some("allocator")).to_string();
             let module = allocator::module(tcx, &name, &allocator_shim_contents(tcx, kind));
-            modules.push((name, ModuleKind::Allocator, module));
+            translated.compiled.allocator_module = Some(written(tcx, name, ModuleKind::Allocator, module));
         }
         tcx.dcx().abort_if_errors();
-        Box::new(Translated { modules })
+        Box::new(translated)
     }
 
     fn join_codegen(
@@ -110,43 +144,37 @@ impl CodegenBackend for WasmBackend {
         sess: &Session,
         outputs: &OutputFilenames,
     ) -> (CompiledModules, FxIndexMap<WorkProductId, WorkProduct>) {
-        let translated = match ongoing_codegen.downcast::<Translated>() {
-            Ok(translated) => translated,
+        let Translated { compiled, reused: mut products } = match ongoing_codegen.downcast::<Translated>() {
+            Ok(translated) => *translated,
             Err(_) => rustc_middle::bug!("the result of another backend"),
         };
-        let mut compiled = CompiledModules { modules: Vec::new(), allocator_module: None };
-        sess.time("wasmir_to_objects", || {
-            for (name, kind, module) in translated.modules {
-                let path = outputs.temp_path_for_cgu(OutputType::Object, &name, sess.invocation_temp.as_deref());
-                if let Err(error) = emit::object(sess, module, &path) {
-                    sess.dcx().err(format!("cannot compile the codegen unit `{name}`: {error}"));
-                    continue;
-                }
-                let compiled_unit = CompiledModule {
-                    name,
-                    kind,
-                    object: Some(path),
-                    dwarf_object: None,
-                    bytecode: None,
-                    assembly: None,
-                    llvm_ir: None,
-                    links_from_incr_cache: Vec::new(),
-                };
-                match kind {
-                    ModuleKind::Regular => compiled.modules.push(compiled_unit),
-                    ModuleKind::Allocator => compiled.allocator_module = Some(compiled_unit),
-                }
+        for module in &compiled.modules {
+            let id = WorkProductId::from_cgu_name(&module.name);
+            if let Some(object) = &module.object
+                && !products.contains_key(&id)
+                && let Some((id, product)) =
+                    copy_cgu_workproduct_to_incr_comp_cache_dir(sess, &module.name, &[(PRODUCT, object)], &[])
+            {
+                products.insert(id, product);
             }
-        });
-        sess.dcx().abort_if_errors();
+        }
         produce_final_output_artifacts(sess, &compiled, outputs);
-        (compiled, FxIndexMap::default())
+        (compiled, products)
     }
 }
 
-/// Translates one codegen unit.
-fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> wasmir::Module {
-    let name = unit.name();
+/// What a unit's object is called among its work products.
+const PRODUCT: &str = "o";
+
+/// Whether an object is to be one that any linker understands.
+fn wants_machine_code(tcx: TyCtxt<'_>) -> bool {
+    tcx.output_filenames(()).outputs.contains_key(&OutputType::Object)
+        || tcx.crate_types().contains(&CrateType::StaticLib)
+}
+
+/// Translates one codegen unit and writes its object.
+fn translate(tcx: TyCtxt<'_>, name: Symbol) -> CompiledModule {
+    let unit = tcx.codegen_unit(name);
     let mut cx = CodegenCx::new(tcx, name.as_str());
     let items = unit.items_in_deterministic_order(tcx);
     for &(item, data) in &items {
@@ -156,5 +184,55 @@ fn translate<'tcx>(tcx: TyCtxt<'tcx>, unit: &'tcx CodegenUnit<'tcx>) -> wasmir::
         item.define::<Builder<'_, '_>>(&mut cx, name.as_str(), data);
     }
     maybe_create_entry_wrapper::<Builder<'_, '_>>(&cx, unit);
-    cx.finish()
+    written(tcx, name.to_string(), ModuleKind::Regular, cx.finish())
+}
+
+/// Writes the object of a unit.
+fn written(tcx: TyCtxt<'_>, name: String, kind: ModuleKind, module: wasmir::Module) -> CompiledModule {
+    let path = object_path(tcx, &name);
+    // After an error the module is not what the source says, and perhaps not valid.
+    if tcx.dcx().has_errors().is_none()
+        && let Err(error) = emit::object(tcx.sess, module, &path, wants_machine_code(tcx))
+    {
+        tcx.dcx().err(format!("cannot compile the codegen unit `{name}`: {error}"));
+    }
+    compiled(name, kind, path, Vec::new())
+}
+
+/// The object of a unit of which nothing has changed, from the last session.
+fn reused(
+    tcx: TyCtxt<'_>,
+    unit: &CodegenUnit<'_>,
+    products: &mut FxIndexMap<WorkProductId, WorkProduct>,
+) -> CompiledModule {
+    let product = unit.previous_work_product(tcx);
+    let name = unit.name().to_string();
+    let path = object_path(tcx, &name);
+    let Some(file) = product.saved_files.get(PRODUCT) else {
+        rustc_middle::bug!("a work product without its object");
+    };
+    let source = in_incr_comp_dir_sess(tcx.sess, file);
+    if let Err(error) = link_or_copy(&source, &path) {
+        tcx.dcx().err(format!("cannot copy `{}` to `{}`: {error}", source.display(), path.display()));
+    }
+    products.insert(unit.work_product_id(), product);
+    compiled(name, ModuleKind::Regular, path, vec![source])
+}
+
+fn object_path(tcx: TyCtxt<'_>, unit: &str) -> PathBuf {
+    let temporary = tcx.sess.invocation_temp.as_deref();
+    tcx.output_filenames(()).temp_path_for_cgu(OutputType::Object, unit, temporary)
+}
+
+fn compiled(name: String, kind: ModuleKind, object: PathBuf, links_from_incr_cache: Vec<PathBuf>) -> CompiledModule {
+    CompiledModule {
+        name,
+        kind,
+        object: Some(object),
+        dwarf_object: None,
+        bytecode: None,
+        assembly: None,
+        llvm_ir: None,
+        links_from_incr_cache,
+    }
 }

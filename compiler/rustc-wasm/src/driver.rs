@@ -12,6 +12,12 @@ const HOST_RUSTC: &str = "RUSTC_WASM_HOST_RUSTC";
 /// A file beside this program that names the host's rustc, where the variable does not.
 const HOST_RUSTC_FILE: &str = "host-rustc";
 
+/// The linker beside this program.
+const LINKER: &str = "wasmir-ld";
+
+/// Names a file for the times of the linker's stages.
+const TIMINGS: &str = "RUSTC_WASM_LINK_TIMINGS";
+
 /// What `-vV` adds to the words of the host's rustc. Cargo rebuilds what another compiler made, and tells compilers apart by
 /// these words; metadata and procedural macros are bound to the first line only, which stays.
 const VERSION_LINE: &str = match option_env!("RUSTC_WASM_SOURCES") {
@@ -28,7 +34,38 @@ impl Callbacks for WithBackend {
         let options = &mut config.opts.unstable_opts;
         options.mir_opt_level.get_or_insert(2);
         options.inline_mir.get_or_insert(true);
+        if let Err(error) = choose_linker(&mut config.opts) {
+            rustc_session::EarlyDiagCtxt::new(config.opts.error_format).early_fatal(error);
+        }
     }
+}
+
+/// Puts `wasmir-ld` before the linker that would have been called.
+fn choose_linker(options: &mut rustc_session::config::Options) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let ours = program.with_file_name(format!("{LINKER}{}", std::env::consts::EXE_SUFFIX));
+    let linker = options.cg.linker.replace(ours);
+    let stem = |path: &std::path::Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut args = Vec::new();
+    if let Some(linker) = linker {
+        let known = |stem: String| stem.starts_with("rust-lld") || stem.starts_with("lld") || stem.contains("wasm-ld");
+        if !stem(&linker).is_some_and(known) {
+            return Err(format!(
+                "the linker `{}` does not link WasmIR; leave `-Clinker` out, or name a `rust-lld` or `wasm-ld`",
+                linker.display()
+            ));
+        }
+        args.push(format!("--wasmir-linker={}", linker.display()));
+    }
+    if let Some(folder) = &options.incremental {
+        // Beside the sessions of all crates: the bodies of a library that two programs use are compiled once.
+        args.push(format!("--wasmir-cache={}", folder.join("wasmir-bodies").display()));
+    }
+    if let Some(file) = std::env::var_os(TIMINGS) {
+        args.push(format!("--wasmir-timings={}", file.to_string_lossy()));
+    }
+    options.unstable_opts.pre_link_args.splice(..0, args);
+    Ok(())
 }
 
 /// Whether the arguments ask for a wasm32 target. Target specifications in files are left to the host's rustc.

@@ -163,7 +163,10 @@ mod tests {
             type type0 = func() -> ()
             func %needed type0 undefined
             func %perhaps type0 undefined_weak
-            func %own type0 { b0: return }
+            func %own type0 {
+            b0:
+              return
+            }
             func %shared type0 weak {
             b0:
               call %needed()
@@ -171,12 +174,9 @@ mod tests {
               call %own()
               return
             }
-            data %table strong align 2 section ".rodata.table" size 4 = "abcd"
+            data %table strong symbol ".rodata.table" align 4 size 4 "abcd"
         "#;
-        let module = match wasmir::parse_module(text) {
-            Ok(module) => module,
-            Err(error) => panic!("{error}"),
-        };
+        let module = wasmir::parse_module(text).unwrap_or_else(|error| panic!("{error}"));
         let object = codegen_cranelift::emit_object(module, &Default::default()).unwrap();
         let names = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let found = symbols(&object);

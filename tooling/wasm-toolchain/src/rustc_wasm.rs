@@ -5,12 +5,12 @@
 //! ```text
 //! $WASMRUST_HOME/rustc-wasm/
 //!   build-1.96.0-<digest of rustc>/    source/ (ours, unpacked) and target/ (Cargo's), kept
-//!   1.96.0-<digest of rustc and ours>/ bin/rustc-wasm, bin/host-rustc and the stamp
+//!   1.96.0-<digest of rustc and ours>/ bin/rustc-wasm, bin/wasmir-ld, bin/host-rustc and the stamp
 //! ```
 //!
 //! # How
 //!
-//! The sources of `rustc-wasm`, `wasmir` and `codegen-cranelift` are part of this library (`build.rs`). They are unpacked beside
+//! The sources of `rustc-wasm`, `wasmir`, `codegen-cranelift` and `wasmir-ld` are part of this library (`build.rs`). They are unpacked beside
 //! links to rustc's source; a file is written only when its contents changed, so Cargo rebuilds what a new version of ours
 //! touches and none of rustc's crates. The build folder belongs to one rustc: its name is a digest of what that rustc says
 //! about itself and of where its source lies. A build that was killed goes on where it stopped, because Cargo's folder stays.
@@ -170,6 +170,11 @@ impl Plan {
         format!("rustc-wasm{}", std::env::consts::EXE_SUFFIX)
     }
 
+    /// What the front end calls to link.
+    fn linker() -> String {
+        format!("wasmir-ld{}", std::env::consts::EXE_SUFFIX)
+    }
+
     /// `rust` with the front end in place of its rustc.
     fn compiler(&self, rust: &Rust) -> Rust {
         Rust {
@@ -211,12 +216,17 @@ impl Plan {
         let made = staging.path().join("made");
         let bin = made.join("bin");
         fs::create_dir_all(&bin).map_err(Error::io("create", &bin))?;
-        let built = target.join("debug").join(Plan::program());
-        if !built.is_file() {
-            return Err(failed(&log, "Cargo reported success, but made no program"));
+        for name in [Plan::program(), Plan::linker()] {
+            let built = target.join("debug").join(&name);
+            if !built.is_file() {
+                return Err(failed(
+                    &log,
+                    &format!("Cargo reported success, but made no `{name}`"),
+                ));
+            }
+            let program = bin.join(name);
+            fs::copy(&built, &program).map_err(Error::io("write", &program))?;
         }
-        let program = bin.join(Plan::program());
-        fs::copy(&built, &program).map_err(Error::io("write", &program))?;
         let host = bin.join("host-rustc");
         fs::write(&host, rust.rustc.to_string_lossy().as_bytes())
             .map_err(Error::io("write", &host))?;
@@ -497,6 +507,7 @@ mod tests {
             "compiler/wasmir/Cargo.toml",
             "compiler/wasmir/src/lib.rs",
             "compiler/codegen-cranelift/src/lib.rs",
+            "compiler/wasmir-ld/src/lib.rs",
             "compiler/rustc-wasm/Cargo.toml",
             "compiler/rustc-wasm/Cargo.lock",
             "compiler/rustc-wasm/src/main.rs",
