@@ -243,7 +243,13 @@ impl<'a> Marker<'a> {
                     self.bodies.push((unit, func));
                 }
             }
-            Item::Data(data) => visit_relocs(&mut module.datas[data].relocs.clone(), &mut mentions),
+            Item::Data(data) => {
+                let data = &module.datas[data];
+                if let DataKind::Alias { of, .. } = data.kind {
+                    mentions.0.push(Item::Data(of));
+                }
+                visit_relocs(&mut data.relocs.clone(), &mut mentions);
+            }
             Item::Global(global) => {
                 if let Some(init) = &module.globals[global].init {
                     visit_const_expr(&mut init.clone(), &mut mentions);

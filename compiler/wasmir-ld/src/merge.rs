@@ -99,12 +99,13 @@ fn declare_only(module: &mut Module, item: Item) {
         }
         Item::Data(x) => {
             let data = &mut module.datas[x];
-            if let DataKind::Symbol {
-                undefined, size, ..
-            } = &mut data.kind
-            {
-                (*undefined, *size) = (true, 0);
-            }
+            data.kind = DataKind::Symbol {
+                align_log2: 0,
+                section: String::new(),
+                size: 0,
+                strings: false,
+                undefined: true,
+            };
             data.bytes = Vec::new().into();
             data.relocs.clear();
             declare(&mut data.symbol);

@@ -103,7 +103,8 @@ impl Bench for Emit {
     }
 }
 
-fn sizes(what: String, limit: Limit, ours: &Path, peer: &Path) -> Result<Row> {
+/// A row that compares the sizes of two modules.
+pub(super) fn sizes(what: String, limit: Limit, ours: &Path, peer: &Path) -> Result<Row> {
     Ok(Row {
         what,
         measure: Measure::Size,

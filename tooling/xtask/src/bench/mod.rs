@@ -22,6 +22,7 @@ mod run;
 mod scaling;
 mod session;
 mod stats;
+mod tier1;
 
 use std::path::PathBuf;
 
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Box<dyn Bench>> {
         Box::new(kernels::Kernels),
         Box::new(scaling::Scaling),
         Box::new(effects::Effects),
+        Box::new(tier1::Tier1),
     ]
 }
 
