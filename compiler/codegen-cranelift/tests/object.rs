@@ -165,7 +165,7 @@ fn the_symbol_table_says_what_the_module_says() {
         "section",
         "section",
         r#"segment ".rodata.text" 0 1"#,
-        r#"segment ".data.table" 3 0"#,
+        r#"segment ".data.table" 3 4"#,
         "init 100 3",
         r#"comdat "inline" [5]"#,
     ];

@@ -304,8 +304,11 @@ impl<'a> Symbols<'a> {
         for (id, segment) in segments(self.module) {
             text(&mut out, segment.section);
             leb::unsigned(&mut out, segment.align_log2.into());
-            let tls = self.module.datas[id].symbol.tls;
-            let flags = u64::from(segment.strings) | u64::from(tls) << 1;
+            let symbol = &self.module.datas[id].symbol;
+            // Retained besides the symbol's own flag: linkers look for that one among symbols with names outside only.
+            let flags = u64::from(segment.strings)
+                | u64::from(symbol.tls) << 1
+                | u64::from(symbol.used) << 2;
             leb::unsigned(&mut out, flags);
         }
         out
