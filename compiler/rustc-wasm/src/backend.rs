@@ -1,17 +1,19 @@
 //! The code generation backend: codegen units to WasmIR.
 //!
 //! Each unit becomes an object that holds its WasmIR. Nothing is compiled to wasm before a program is linked: then
-//! `wasmir-ld` takes what the program reaches of all crates. Where somebody else is to link (`--emit obj`, static
-//! libraries), a unit is compiled to an object like any other compiler's.
+//! `wasmir-ld` takes what the program reaches of all crates. Where somebody else is to link, it is compiled earlier: a unit
+//! by `--emit obj`, what a static library exports when that is made ([`crate::archive`]).
 //!
 //! # Incremental compilation
 //! A unit of which nothing has changed since the last session is not translated again: its object is a work product of the
 //! session, as it is for rustc's other backends.
 
+use crate::archive::Archives;
 use crate::builder::Builder;
 use crate::cx::CodegenCx;
 use crate::{allocator, emit};
 use rustc_codegen_ssa::assert_module_sources::{CguReuse, assert_module_sources};
+use rustc_codegen_ssa::back::link::link_binary;
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
 use rustc_codegen_ssa::base::{
     allocator_kind_for_codegen, allocator_shim_contents, determine_cgu_reuse, maybe_create_entry_wrapper,
@@ -24,6 +26,7 @@ use rustc_data_structures::fx::FxIndexMap;
 use rustc_fs_util::link_or_copy;
 use rustc_hir::def_id::LOCAL_CRATE;
 use rustc_incremental::{copy_cgu_workproduct_to_incr_comp_cache_dir, in_incr_comp_dir_sess};
+use rustc_metadata::EncodedMetadata;
 use rustc_middle::dep_graph::{WorkProduct, WorkProductId};
 use rustc_middle::mono::{CodegenUnit, CodegenUnitNameBuilder};
 use rustc_middle::ty::TyCtxt;
@@ -161,6 +164,20 @@ impl CodegenBackend for WasmBackend {
         produce_final_output_artifacts(sess, &compiled, outputs);
         (compiled, products)
     }
+
+    fn link(
+        &self,
+        sess: &Session,
+        compiled_modules: CompiledModules,
+        crate_info: CrateInfo,
+        metadata: EncodedMetadata,
+        outputs: &OutputFilenames,
+    ) {
+        let exported = crate_info.exported_symbols.get(&CrateType::StaticLib);
+        let exported = exported.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let archives = Archives { exported };
+        link_binary(sess, &archives, compiled_modules, crate_info, metadata, outputs, self.name());
+    }
 }
 
 /// What a unit's object is called among its work products.
@@ -169,7 +186,6 @@ const PRODUCT: &str = "o";
 /// Whether an object is to be one that any linker understands.
 fn wants_machine_code(tcx: TyCtxt<'_>) -> bool {
     tcx.output_filenames(()).outputs.contains_key(&OutputType::Object)
-        || tcx.crate_types().contains(&CrateType::StaticLib)
 }
 
 /// Translates one codegen unit and writes its object.

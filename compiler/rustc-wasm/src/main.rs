@@ -20,6 +20,7 @@ extern crate rustc_fs_util;
 extern crate rustc_hir;
 extern crate rustc_incremental;
 extern crate rustc_interface;
+extern crate rustc_metadata;
 extern crate rustc_middle;
 extern crate rustc_session;
 extern crate rustc_span;
@@ -27,6 +28,7 @@ extern crate rustc_symbol_mangling;
 extern crate rustc_target;
 
 mod allocator;
+mod archive;
 mod asm;
 mod atomics;
 mod backend;

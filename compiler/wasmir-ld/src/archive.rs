@@ -14,9 +14,11 @@ const METADATA: &str = "lib.rmeta";
 
 /// A file in an archive.
 #[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) bytes: Vec<u8>,
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its contents.
+    pub bytes: Vec<u8>,
 }
 
 /// Whether `path` is an archive, by its first bytes.
@@ -30,7 +32,10 @@ pub(crate) fn is_archive(path: &Path) -> io::Result<bool> {
 }
 
 /// Reads the members of an archive in order.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<Member>> {
+///
+/// # Errors
+/// If the file cannot be read or is not an archive.
+pub fn read(path: &Path) -> io::Result<Vec<Member>> {
     let mut file = File::open(path)?;
     let len = file.metadata()?.len();
     let mut magic = [0; 8];

@@ -20,7 +20,7 @@
 //! - Same inputs, same bytes, whatever the number of threads and the contents of the cache.
 //! - Without WasmIR among the inputs `wasm-ld` gets the command line as it is.
 
-mod archive;
+pub mod archive;
 mod args;
 mod cursor;
 pub mod envelope;
@@ -132,16 +132,39 @@ fn link(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
 
 /// Makes one object of all WasmIR.
 fn compile(units: Units, args: &Args, object: &Path, times: &mut Times) -> Result<(), Error> {
+    let bytes = compiled(units, args, times)?;
+    fs::write(object, bytes).map_err(|e| Error::file("write", object, e))
+}
+
+/// Compiles what `wanted` names, and objects of other origin among `inputs`, reach of the WasmIR among them: for archives
+/// that another linker is to read. An input is a name for messages and an object's bytes.
+///
+/// # Errors
+/// If an input cannot be read or does not fit the others, or cannot be compiled.
+pub fn compile_objects(
+    inputs: &[(String, Vec<u8>)],
+    wanted: Vec<String>,
+    debug: bool,
+) -> Result<Vec<u8>, Error> {
+    let args = Args {
+        wanted,
+        no_debug: !debug,
+        ..Args::default()
+    };
+    compiled(Units::all_of(inputs)?, &args, &mut Times::default())
+}
+
+fn compiled(units: Units, args: &Args, times: &mut Times) -> Result<Vec<u8>, Error> {
     let reached = times.time("reach", || mark::reach(&units, args))?;
-    let mut module = times.time("merge", || merge::merge(units, reached, args))?;
+    let mut merged = times.time("merge", || merge::merge(units, reached, args))?;
     if !args.unoptimised {
         times.time("passes", || {
-            pipeline::run(&mut module.module, &pipeline::Options::default());
-            module.shake()
+            pipeline::run(&mut merged.module, &pipeline::Options::default());
+            merged.shake()
         })?;
     }
     if let Some(file) = &args.wir {
-        let text = wasmir::print_module(&module.module).to_string();
+        let text = wasmir::print_module(&merged.module).to_string();
         fs::write(file, text).map_err(|e| Error::file("write", file, e))?;
     }
     times.time("emit", || {
@@ -154,14 +177,13 @@ fn compile(units: Units, args: &Args, object: &Path, times: &mut Times) -> Resul
             cache: cache.clone(),
             ..Options::default()
         };
-        let bytes = codegen_cranelift::emit_object(module.module, &options)
+        let bytes = codegen_cranelift::emit_object(merged.module, &options)
             .map_err(|error| Error::new(format!("cannot compile the program: {error}")))?;
-        fs::write(object, bytes).map_err(|e| Error::file("write", object, e))?;
         if let Some(cache) = cache {
             // Without it the next build takes longer, and no more.
             let _ = cache.save();
         }
-        Ok(())
+        Ok(bytes)
     })
 }
 

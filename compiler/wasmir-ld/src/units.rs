@@ -98,6 +98,19 @@ impl Units {
         })
     }
 
+    /// These objects, all of them loaded.
+    pub(crate) fn all_of(objects: &[(String, Vec<u8>)]) -> Result<Units, Error> {
+        let list: Vec<UnitFile> = objects
+            .par_iter()
+            .map(|(name, bytes)| unit(name.clone(), bytes, true))
+            .collect::<Result<_, Error>>()?;
+        Ok(Units {
+            loaded: vec![true; list.len()],
+            list,
+            kinds: Vec::new(),
+        })
+    }
+
     /// The loaded units that hold WasmIR, by number.
     pub(crate) fn wir(&self) -> impl Iterator<Item = (usize, &LazyModule)> {
         let loaded = self.list.iter().zip(&self.loaded).enumerate();
