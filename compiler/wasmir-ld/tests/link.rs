@@ -11,7 +11,10 @@ struct Inputs(tempfile::TempDir);
 fn linker() -> PathBuf {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let said = |args: &[&str]| {
-        let output = Command::new(&rustc).args(args).output().expect("rustc runs");
+        let output = Command::new(&rustc)
+            .args(args)
+            .output()
+            .expect("rustc runs");
         String::from_utf8(output.stdout).expect("rustc prints UTF-8")
     };
     let host = said(&["-vV"]);
@@ -46,7 +49,14 @@ fn archive(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut out = b"!<arch>\n".to_vec();
     for (name, contents) in members {
         let name = format!("{name}/");
-        let head = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 644, contents.len());
+        let head = format!(
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            0,
+            0,
+            0,
+            644,
+            contents.len()
+        );
         out.extend(head.into_bytes());
         out.extend(contents);
         if contents.len() % 2 == 1 {
@@ -82,13 +92,18 @@ impl Inputs {
     /// The program, which must come about.
     fn linked(&self, args: &[&str]) -> Vec<u8> {
         assert_eq!(self.run(args), ExitCode::SUCCESS);
-        assert!(!self.0.path().join("out.wasm.wasmir.o").exists(), "nothing is left behind");
+        assert!(
+            !self.0.path().join("out.wasm.wasmir.o").exists(),
+            "nothing is left behind"
+        );
         std::fs::read(self.0.path().join("out.wasm")).expect("a program")
     }
 }
 
 fn holds(program: &[u8], name: &str) -> bool {
-    program.windows(name.len()).any(|bytes| bytes == name.as_bytes())
+    program
+        .windows(name.len())
+        .any(|bytes| bytes == name.as_bytes())
 }
 
 const MAIN: &str = r#"
@@ -117,7 +132,10 @@ fn heavy(name: &str, linkage: &str, constant: u32) -> String {
         "type type0 = func(i32) -> (i32)\nfunc %{name} type0 {linkage} {{\n  param l0: i32\n  local l1: i32\nb0:\n"
     );
     for i in 0..900 {
-        text += &format!("  l1 = i32.const {}\n  l0 = i32.mul l0, l1\n  l0 = i32.xor l0, l1\n", constant + i);
+        text += &format!(
+            "  l1 = i32.const {}\n  l0 = i32.mul l0, l1\n  l0 = i32.xor l0, l1\n",
+            constant + i
+        );
     }
     text + "  return l0\n}\n"
 }
@@ -137,7 +155,10 @@ fn only_what_is_reached_is_compiled() {
     }
     let everything = inputs.linked(&["--export-all", "main.o", "lib.a"]);
     assert!(holds(&everything, "dead_code") && holds(&everything, "unneeded"));
-    assert!(!holds(&everything, "stranger"), "a member that nobody needs is not loaded");
+    assert!(
+        !holds(&everything, "stranger"),
+        "a member that nobody needs is not loaded"
+    );
 }
 
 #[test]
@@ -168,22 +189,48 @@ fn objects_of_other_origin_take_part() {
         ("back.a", archive(&[("back.o", wir(&back))])),
         ("unneeded.o", wir(&heavy("unneeded", "strong", 5))),
     ]);
-    let program = inputs.linked(&["--export", "run", "main.o", "weak.o", "outside.o", "back.a", "unneeded.o"]);
-    assert!(holds(&program, "back"), "what the foreign object wants is compiled");
+    let program = inputs.linked(&[
+        "--export",
+        "run",
+        "main.o",
+        "weak.o",
+        "outside.o",
+        "back.a",
+        "unneeded.o",
+    ]);
+    assert!(
+        holds(&program, "back"),
+        "what the foreign object wants is compiled"
+    );
     // The constant 13 + 899 of the weak body is the last it multiplies by; the body is gone with it.
     let marker: Vec<u8> = [0x41, 0x90, 0x07, 0x6c].to_vec();
     let has = |program: &[u8]| program.windows(4).any(|bytes| bytes == marker);
     assert!(!has(&program), "the strong definition stands");
-    let alone = inputs.linked(&["--export", "run", "main.o", "weak.o", "back.a", "unneeded.o"]);
+    let alone = inputs.linked(&[
+        "--export",
+        "run",
+        "main.o",
+        "weak.o",
+        "back.a",
+        "unneeded.o",
+    ]);
     assert!(has(&alone), "without it the weak one does");
 }
 
 #[test]
 fn the_same_inputs_give_the_same_bytes() {
     let library: Vec<(String, Vec<u8>)> = (0..20)
-        .map(|i| (format!("m{i}.o"), wir(&heavy(&format!("f{i}"), "strong", i))))
+        .map(|i| {
+            (
+                format!("m{i}.o"),
+                wir(&heavy(&format!("f{i}"), "strong", i)),
+            )
+        })
         .collect();
-    let members: Vec<(&str, Vec<u8>)> = library.iter().map(|(n, b)| (n.as_str(), b.clone())).collect();
+    let members: Vec<(&str, Vec<u8>)> = library
+        .iter()
+        .map(|(n, b)| (n.as_str(), b.clone()))
+        .collect();
     let inputs = Inputs::new(&[("lib.a", archive(&members))]);
     let cache = inputs.0.path().join("cache");
     let cache = format!("--wasmir-cache={}", cache.display());
@@ -192,22 +239,43 @@ fn the_same_inputs_give_the_same_bytes() {
     args.extend(names.iter().map(String::as_str));
     let plain = inputs.linked(&args);
     args.push(&cache);
-    let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().expect("threads");
+    let threads = |n| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .expect("threads")
+    };
     for n in [1, 4, 2] {
-        assert!(threads(n).install(|| inputs.linked(&args)) == plain, "{n} threads");
+        assert!(
+            threads(n).install(|| inputs.linked(&args)) == plain,
+            "{n} threads"
+        );
     }
 }
 
 #[test]
 fn errors_leave_nothing_behind() {
     let twice = wir(&heavy("helper", "strong", 1));
-    let inputs = Inputs::new(&[("main.o", wir(MAIN)), ("a.o", twice.clone()), ("b.o", twice)]);
-    assert_eq!(inputs.run(&["--export", "run", "main.o", "a.o", "b.o"]), ExitCode::FAILURE);
-    assert_eq!(inputs.run(&["--export", "run", "missing.o"]), ExitCode::FAILURE);
+    let inputs = Inputs::new(&[
+        ("main.o", wir(MAIN)),
+        ("a.o", twice.clone()),
+        ("b.o", twice),
+    ]);
+    assert_eq!(
+        inputs.run(&["--export", "run", "main.o", "a.o", "b.o"]),
+        ExitCode::FAILURE
+    );
+    assert_eq!(
+        inputs.run(&["--export", "run", "missing.o"]),
+        ExitCode::FAILURE
+    );
     let mut damaged = wir(MAIN);
     let middle = damaged.len() / 2;
     damaged[middle..].fill(0xff);
     std::fs::write(inputs.0.path().join("main.o"), damaged).expect("a file");
-    assert_eq!(inputs.run(&["--export", "run", "main.o", "a.o"]), ExitCode::FAILURE);
+    assert_eq!(
+        inputs.run(&["--export", "run", "main.o", "a.o"]),
+        ExitCode::FAILURE
+    );
     assert!(!inputs.0.path().join("out.wasm").exists());
 }

@@ -121,9 +121,12 @@ impl Runs<'_> {
         let ours = |round| edited(self.ours("run"), "tier1-run", round);
         let peer = |round| {
             let mut command = self.session.cargo_wasm();
-            command
-                .current_dir(self.project.folder())
-                .args(["run", "--no-wasmir", "--frontend", "stock"]);
+            command.current_dir(self.project.folder()).args([
+                "run",
+                "--no-wasmir",
+                "--frontend",
+                "stock",
+            ]);
             edited(command, "tier1-run-peer", round)
         };
         // Once before, so that the dependencies are built on both sides.
