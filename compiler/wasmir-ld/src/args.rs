@@ -66,6 +66,15 @@ const WITH_VALUE: [&str; 14] = [
 ];
 
 impl Args {
+    /// What is left when there is no command line: names that are asked for, with line tables or without.
+    pub(crate) fn of_names(wanted: Vec<String>, debug: bool) -> Args {
+        Args {
+            wanted,
+            no_debug: !debug,
+            ..Args::default()
+        }
+    }
+
     /// Reads the arguments after the program's name.
     pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Error> {
         let mut out = Args::default();

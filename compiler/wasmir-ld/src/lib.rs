@@ -146,11 +146,7 @@ pub fn compile_objects(
     wanted: Vec<String>,
     debug: bool,
 ) -> Result<Vec<u8>, Error> {
-    let args = Args {
-        wanted,
-        no_debug: !debug,
-        ..Args::default()
-    };
+    let args = Args::of_names(wanted, debug);
     compiled(Units::all_of(inputs)?, &args, &mut Times::default())
 }
 
