@@ -50,8 +50,7 @@ impl ArchiveBuilder for Archive<'_> {
 
     fn build(self: Box<Self>, output: &Path) -> bool {
         let sess = self.sess;
-        let is_rlib =
-            self.entries.iter().any(|e| matches!(e, Entry::File(path) if path.ends_with(METADATA)));
+        let is_rlib = self.entries.iter().any(|e| matches!(e, Entry::File(path) if path.ends_with(METADATA)));
         let built = match is_rlib {
             true => self.as_it_is(output),
             false => self.compiled(output),

@@ -107,9 +107,8 @@ impl CodegenBackend for WasmBackend {
                 tcx.ensure_ok().codegen_unit(unit.name());
             }
         }
-        let reuse: Vec<CguReuse> = tcx
-            .sess
-            .time("find_cgu_reuse", || units.iter().map(|unit| determine_cgu_reuse(tcx, unit)).collect());
+        let reuse: Vec<CguReuse> =
+            tcx.sess.time("find_cgu_reuse", || units.iter().map(|unit| determine_cgu_reuse(tcx, unit)).collect());
         assert_module_sources(tcx, &|tracker| {
             for (unit, reuse) in units.iter().zip(&reuse) {
                 tracker.set_actual_reuse(unit.name().as_str(), *reuse);
