@@ -336,7 +336,11 @@ fn wasi_libc_is_linked_by_us() {
     let read = |name: &str| std::fs::read(tools.libc.join(name)).expect("it is set up");
     let (crt, libc) = (read("crt1-command.o"), read("libc.a"));
     for instructions in [false, true] {
-        let program = link_program(&[crt.clone(), hello.clone()], &[libc.clone()], instructions);
+        let program = link_program(
+            &[crt.clone(), hello.clone()],
+            std::slice::from_ref(&libc),
+            instructions,
+        );
         assert_eq!(output(&program), "hello 4950 2.500\n", "{instructions}");
     }
 }

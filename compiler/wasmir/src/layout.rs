@@ -5,7 +5,7 @@
 //!
 //! 1. What is exported, and the entry, are the roots; what they do not reach is dropped.
 //! 2. Memory: the shadow stack first, so that an overflow traps, then data by kind of section (read-only, thread-local,
-//!    writable, zero), then the heap. There is one thread, whose `__tls_base` is a constant. The symbols that say where these begin (`__heap_base`, `__data_end`, ...) get their values.
+//!    writable, zero), then the heap; see `layout/memory.rs`. There is one thread, whose `__tls_base` is a constant. The symbols that say where these begin (`__heap_base`, `__data_end`, ...) get their values.
 //! 3. Table: the functions whose address is taken, from slot 1 on, in order; slot 0 stays null.
 //! 4. `__wasm_call_ctors` calls the init functions by priority. Weak undefined functions trap, weak undefined data are
 //!    at address zero.
@@ -30,7 +30,10 @@ use crate::reach;
 use crate::symbol::*;
 use crate::types::*;
 use cranelift_entity::{EntitySet, PrimaryMap, SecondaryMap};
+use memory::Layout;
 use std::fmt;
+
+mod memory;
 
 /// How a module is laid out.
 #[derive(Clone, Debug)]
@@ -114,6 +117,7 @@ impl std::error::Error for LayoutError {}
 
 type Result<T> = std::result::Result<T, LayoutError>;
 
+/// Bytes of a page of memory.
 const PAGE: u64 = 1 << 16;
 
 /// Lays out `module`, which must be valid.
@@ -126,7 +130,7 @@ pub fn run(module: &mut Module, options: &Options) -> Result<()> {
     reach::run(module).map_err(LayoutError::Body)?;
     functions(module)?;
     let slots = table(module)?;
-    let (addresses, layout) = memory(module, options)?;
+    let (addresses, layout) = memory::place(module, options)?;
     let places = Places {
         addresses: &addresses,
         slots: &slots,
@@ -350,146 +354,6 @@ fn table(module: &mut Module) -> Result<SecondaryMap<Func, u32>> {
     Ok(slots)
 }
 
-/// The kinds of data in memory, in order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
-    ReadOnly,
-    ThreadLocal,
-    Writable,
-    Zero,
-}
-
-fn group(section: &str, data: &DataData) -> Group {
-    let is = |name: &str| {
-        section
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    if data.symbol.tls {
-        Group::ThreadLocal
-    } else if is(".rodata") {
-        Group::ReadOnly
-    } else if is(".bss") && data.relocs.is_empty() && data.bytes.iter().all(|byte| *byte == 0) {
-        Group::Zero
-    } else {
-        Group::Writable
-    }
-}
-
-/// Where memory's parts end.
-struct Layout {
-    data_end: u64,
-    heap_base: u64,
-    thread_local: ThreadLocal,
-    /// The symbols with bytes, in order of address.
-    placed: Vec<Data>,
-}
-
-/// Where thread-local data are.
-#[derive(Clone, Copy)]
-struct ThreadLocal {
-    base: u32,
-    size: u32,
-    align: u32,
-}
-
-fn memory(module: &Module, options: &Options) -> Result<(SecondaryMap<Data, u32>, Layout)> {
-    let stack = u64::from(options.stack_size).next_multiple_of(16);
-    let mut list: Vec<(Group, Data)> = Vec::new();
-    for (id, data) in module.datas.iter() {
-        match &data.kind {
-            DataKind::Symbol {
-                section,
-                undefined: false,
-                ..
-            } => list.push((group(section, data), id)),
-            DataKind::Symbol { .. } | DataKind::Alias { .. } => {}
-            DataKind::Active { .. } | DataKind::Passive => {
-                return unsupported("segments with fixed places beside data symbols");
-            }
-        }
-    }
-    list.sort();
-    let mut addresses = SecondaryMap::new();
-    // With an empty stack, data still must not lie at the null address.
-    let data_start = stack.max(1024);
-    let mut at = data_start;
-    let alignment = |id: Data| match module.datas[id].kind {
-        DataKind::Symbol { align_log2, .. } => 1u64 << align_log2.min(31),
-        _ => 1,
-    };
-    let is_local = |(group, _): &&(Group, Data)| *group == Group::ThreadLocal;
-    let locals = list.iter().filter(is_local).map(|&(_, id)| alignment(id));
-    let align = locals.max().unwrap_or(1);
-    let mut thread_local: Option<(u64, u64)> = None;
-    for &(group, id) in &list {
-        if group == Group::ThreadLocal && thread_local.is_none() {
-            at = at.next_multiple_of(align);
-            thread_local = Some((at, at));
-        }
-        if let DataKind::Symbol {
-            align_log2, size, ..
-        } = module.datas[id].kind
-        {
-            at = at.next_multiple_of(1 << align_log2.min(31));
-            addresses[id] = u32::try_from(at).map_err(|_| LayoutError::TooLarge { size: at })?;
-            at += u64::from(size);
-        }
-        if let (Group::ThreadLocal, Some((_, end))) = (group, &mut thread_local) {
-            *end = at;
-        }
-    }
-    let heap_base = at.next_multiple_of(16);
-    if heap_base >= 1 << 32 {
-        return Err(LayoutError::TooLarge { size: heap_base });
-    }
-    let layout = Layout {
-        data_end: at,
-        heap_base,
-        thread_local: {
-            let (start, end) = thread_local.unwrap_or((0, 0));
-            // Both are below the heap, and so below 4 GiB.
-            ThreadLocal {
-                base: start as u32,
-                size: (end - start) as u32,
-                align: align as u32,
-            }
-        },
-        placed: list
-            .into_iter()
-            .filter(|(group, _)| *group != Group::Zero)
-            .map(|(_, id)| id)
-            .collect(),
-    };
-    for (id, data) in module.datas.iter() {
-        if let DataKind::Alias { of, offset, .. } = data.kind {
-            addresses[id] = addresses[of].wrapping_add(offset);
-        }
-        let name = data.symbol.name.as_deref().unwrap_or_default();
-        if !matches!(
-            data.kind,
-            DataKind::Symbol {
-                undefined: true,
-                ..
-            }
-        ) {
-            continue;
-        }
-        let pages = heap_base.next_multiple_of(PAGE);
-        addresses[id] = match name {
-            "__data_end" => layout.data_end as u32,
-            "__heap_base" => heap_base as u32,
-            "__heap_end" => u32::try_from(pages).unwrap_or(u32::MAX),
-            "__global_base" | "__dso_handle" => data_start as u32,
-            "__stack_high" => stack as u32,
-            "__stack_low" => 0,
-            _ if data.symbol.linkage == Linkage::UndefinedWeak => 0,
-            _ => return undefined("data", &data.symbol),
-        };
-    }
-    Ok((addresses, layout))
-}
-
 fn is_slot(kind: RelocKind) -> bool {
     use RelocKind::*;
     matches!(
@@ -709,7 +573,7 @@ fn finish(
             item: Item::Memory(memory),
         });
     }
-    let images = images(module, addresses, &layout.placed);
+    let images = memory::images(module, addresses, &layout.placed);
     module.datas = PrimaryMap::new();
     for (address, bytes) in images {
         module.datas.push(DataData {
@@ -723,37 +587,6 @@ fn finish(
         });
     }
     forget(module)
-}
-
-/// Zeros between data from which on another segment is smaller, and memory stays bounded by the input.
-const GAP: u32 = 64;
-
-/// The bytes of data symbols, in order of address, in as many segments as their gaps ask for.
-fn images(
-    module: &Module,
-    addresses: &SecondaryMap<Data, u32>,
-    placed: &[Data],
-) -> Vec<(u32, Vec<u8>)> {
-    let mut images: Vec<(u32, Vec<u8>)> = Vec::new();
-    for &id in placed {
-        let bytes = &module.datas[id].bytes;
-        let len = bytes
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |i| i + 1);
-        if len == 0 {
-            continue;
-        }
-        let address = addresses[id];
-        match images.last_mut() {
-            Some((start, image)) if address - *start <= image.len() as u32 + GAP => {
-                image.resize((address - *start) as usize, 0);
-                image.extend_from_slice(&bytes[..len]);
-            }
-            _ => images.push((address, bytes[..len].to_vec())),
-        }
-    }
-    images
 }
 
 fn forget(module: &mut Module) -> Result<()> {
