@@ -9,7 +9,9 @@
 //! The weight of a body is the number of its instructions that cost bytes when emitted: copies and
 //! constants are free (they mostly vanish in stackification), everything else is one. A call costs itself and
 //! its arguments. A callee is copied when its weight does not exceed what the call costs plus
-//! [`Limits::slack`], or when this is the only mention of it in the program (it is then gone) and it
+//! [`Limits::slack`], and [`Limits::frame`] more for each argument that is an address in the caller's frame and of which the
+//! callee keeps nothing: in one body, [`super::frame`] makes locals of what the callee would read and write through it (the
+//! idea of LLVM's bonus for arguments that SROA can take apart). It is also copied when this is the only mention of it in the program (it is then gone) and it
 //! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`].
 //!
 //! # Semantics
@@ -23,9 +25,11 @@
 //! # Cost
 //! O(size of the result).
 
+use super::frame::{ParamUse, Summary};
 use crate::body::{BlockData, Body};
-use crate::entities::{Block, Func, Local, StackSlot};
+use crate::entities::{Block, Func, Global, Local, StackSlot};
 use crate::inst::*;
+use crate::op::Opcode;
 use crate::types::Type;
 use cranelift_entity::{EntityRef, EntitySet, SecondaryMap};
 use std::mem;
@@ -35,6 +39,8 @@ use std::mem;
 pub struct Limits {
     /// By how much a copied body may be heavier than the call.
     pub slack: usize,
+    /// By how much more for each address in the caller's frame.
+    pub frame: usize,
     /// The weight up to which a function with a single mention is copied.
     pub single: usize,
     /// The weight at which a caller stops growing.
@@ -45,6 +51,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             slack: 4,
+            frame: 6,
             single: 800,
             caller: 4000,
         }
@@ -60,6 +67,8 @@ pub struct Candidate<'a> {
     pub weight: usize,
     /// The locals that may be read before they are written.
     pub unassigned: &'a EntitySet<Local>,
+    /// What it does with its parameters, if that is known.
+    pub summary: Option<&'a Summary>,
     /// The call is the only mention of the function in the program.
     pub single: bool,
 }
@@ -94,28 +103,26 @@ pub fn can_inline(body: &Body) -> bool {
             .all(|&b| !matches!(body.blocks[b].term, Terminator::ReturnCall { .. }))
 }
 
-/// Runs the pass on `caller`; `candidate` says what is known of a callee, if it can be copied.
+/// Runs the pass on `caller`; `candidate` says what is known of a callee, if it can be copied. Where the stack pointer is
+/// known, so are addresses in frames below it.
 pub fn run<'a>(
     caller: &mut Body,
     limits: &Limits,
+    stack_pointer: Option<Global>,
     mut candidate: impl FnMut(Func) -> Option<Candidate<'a>>,
 ) -> Stats {
     let mut stats = Stats::default();
     let mut size = weight(caller);
+    let calls = |block: &Block| caller.blocks[*block].insts.iter().any(is_direct_call);
+    let frame = match caller.layout.iter().any(calls) {
+        true => frame_addresses(caller, stack_pointer),
+        false => return stats,
+    };
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
     for block in layout {
         new_layout.push(block);
-        let wanted = |inst: &Inst| {
-            matches!(
-                inst,
-                Inst::Call {
-                    callee: Callee::Direct(_),
-                    ..
-                }
-            )
-        };
-        if !caller.blocks[block].insts.iter().any(wanted) {
+        if !caller.blocks[block].insts.iter().any(is_direct_call) {
             continue;
         }
         let old = mem::take(&mut caller.blocks[block]);
@@ -131,7 +138,18 @@ pub fn run<'a>(
                 operands,
             } = inst
                 && let Some(found) = candidate(func)
-                && worthwhile(&found, operands, size, limits)
+                && (worthwhile(&found, operands.num_args(), 0, size, limits) || {
+                    let args = site.caller.pool.args(operands).iter().enumerate();
+                    let kept = |i| {
+                        found
+                            .summary
+                            .is_none_or(|s| s.param(i) == ParamUse::Escapes)
+                    };
+                    let inside = args
+                        .filter(|&(i, &arg)| frame.contains(arg) && !kept(i))
+                        .count();
+                    worthwhile(&found, operands.num_args(), inside, size, limits)
+                })
             {
                 size += found.weight;
                 stats.calls += 1;
@@ -147,14 +165,54 @@ pub fn run<'a>(
     stats
 }
 
-fn worthwhile(found: &Candidate<'_>, operands: Operands, size: usize, limits: &Limits) -> bool {
-    let call = 1 + operands.num_args();
+fn is_direct_call(inst: &Inst) -> bool {
+    matches!(
+        inst,
+        Inst::Call {
+            callee: Callee::Direct(_),
+            ..
+        }
+    )
+}
+
+/// Whether to copy a callee that gets this many arguments, and among them this many addresses in the caller's frame.
+fn worthwhile(
+    found: &Candidate<'_>,
+    args: usize,
+    frame: usize,
+    size: usize,
+    limits: &Limits,
+) -> bool {
     let bound = if found.single {
         limits.single
     } else {
-        call + limits.slack
+        1 + args + limits.slack + frame * limits.frame
     };
     found.weight <= bound && size + found.weight <= limits.caller
+}
+
+/// The locals that hold addresses in the frame, as far as assignments in order of the layout show it.
+fn frame_addresses(body: &Body, stack_pointer: Option<Global>) -> EntitySet<Local> {
+    let mut found = EntitySet::with_capacity(body.locals.len());
+    for &block in &body.layout {
+        for inst in &body.blocks[block].insts {
+            let (dst, address) = match *inst {
+                Inst::StackAddr { dst, .. } => (dst, true),
+                Inst::GlobalGet { dst, global } => (dst, Some(global) == stack_pointer),
+                Inst::Copy { dst, src } => (dst, found.contains(src)),
+                Inst::Binary {
+                    op: Opcode::I32Add | Opcode::I32Sub,
+                    dst,
+                    args: [a, b],
+                } => (dst, found.contains(a) || found.contains(b)),
+                _ => continue,
+            };
+            if address {
+                found.insert(dst);
+            }
+        }
+    }
+    found
 }
 
 /// The numbers of a callee's locals in the caller.

@@ -116,7 +116,9 @@ impl Work<'_> {
         let replaceable = self.module.is_replaceable(func);
         let mut stats = Stats::default();
         if let Some(limits) = &self.options.inline {
-            let made = inline::run(&mut body, limits, |callee| self.candidate(callee, func));
+            let stack_pointer = self.frames.and_then(|shared| shared.stack_pointer);
+            let candidate = |callee| self.candidate(callee, func);
+            let made = inline::run(&mut body, limits, stack_pointer, candidate);
             stats.calls = made.calls;
         }
         let mut summary = None;
@@ -162,6 +164,7 @@ impl Work<'_> {
             body: &found.body,
             weight: *weight,
             unassigned,
+            summary: found.summary.as_ref(),
             single: self.graph.mentions(callee) == 1,
         })
     }
@@ -172,7 +175,7 @@ impl Work<'_> {
         let weight = inline::weight(body);
         let most = match self.graph.mentions(func) {
             1 => limits.single,
-            _ => limits.slack + 1 + body.num_params as usize,
+            _ => limits.slack + 1 + (1 + limits.frame) * body.num_params as usize,
         };
         if weight > most || !inline::can_inline(body) {
             return None;
