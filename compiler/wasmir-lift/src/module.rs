@@ -528,11 +528,11 @@ fn missing(what: &str, offset: u64) -> LiftError {
 fn validate_bodies(bodies: Vec<Body<'_>>) -> Result<(), LiftError> {
     // Enough work for a task to be worth handing out, few enough tasks to share allocations.
     const CHUNK: usize = 64;
-    let mut bodies = bodies;
-    let mut chunks = Vec::with_capacity(bodies.len() / CHUNK + 1);
-    while !bodies.is_empty() {
-        let rest = bodies.split_off(bodies.len().min(CHUNK));
-        chunks.push(std::mem::replace(&mut bodies, rest));
+    let mut chunks = Vec::with_capacity(bodies.len().div_ceil(CHUNK));
+    let mut bodies = bodies.into_iter().peekable();
+    while bodies.peek().is_some() {
+        // Collected anew: what is split off a vector leaves it the memory of all that follows.
+        chunks.push(bodies.by_ref().take(CHUNK).collect::<Vec<_>>());
     }
     let faults: Vec<Option<wasmparser::Error>> = chunks
         .into_par_iter()
