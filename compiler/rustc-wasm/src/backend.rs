@@ -11,7 +11,7 @@
 use crate::archive::Archives;
 use crate::builder::Builder;
 use crate::cx::CodegenCx;
-use crate::{allocator, emit};
+use crate::{allocator, checker, emit};
 use rustc_codegen_ssa::assert_module_sources::{CguReuse, assert_module_sources};
 use rustc_codegen_ssa::back::link::link_binary;
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
@@ -24,7 +24,7 @@ use rustc_codegen_ssa::traits::CodegenBackend;
 use rustc_codegen_ssa::{CompiledModule, CompiledModules, CrateInfo, ModuleKind, TargetConfig};
 use rustc_data_structures::fx::FxIndexMap;
 use rustc_fs_util::link_or_copy;
-use rustc_hir::def_id::LOCAL_CRATE;
+use rustc_hir::def_id::{DefIdSet, LOCAL_CRATE};
 use rustc_incremental::{copy_cgu_workproduct_to_incr_comp_cache_dir, in_incr_comp_dir_sess};
 use rustc_metadata::EncodedMetadata;
 use rustc_middle::dep_graph::{WorkProduct, WorkProductId};
@@ -102,6 +102,11 @@ impl CodegenBackend for WasmBackend {
 
     fn codegen_crate<'tcx>(&self, tcx: TyCtxt<'tcx>, _crate_info: &CrateInfo) -> Box<dyn Any> {
         let units = tcx.collect_and_partition_mono_items(()).codegen_units;
+        if tcx.crate_types().iter().any(|kind| matches!(kind, CrateType::Executable | CrateType::Cdylib)) {
+            let items = units.iter().flat_map(|unit| unit.items().keys());
+            let reached: DefIdSet = items.map(|item| item.def_id()).collect();
+            checker::unreached_effects(tcx, |function| reached.contains(&function));
+        }
         if tcx.dep_graph.is_fully_enabled() {
             for unit in units {
                 tcx.ensure_ok().codegen_unit(unit.name());

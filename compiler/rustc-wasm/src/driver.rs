@@ -1,8 +1,10 @@
 //! The command line: which compiler an invocation is for, and where the host's compiler is.
 
 use crate::backend::WasmBackend;
-use rustc_driver_impl::Callbacks;
+use crate::checker;
+use rustc_driver_impl::{Callbacks, Compilation};
 use rustc_interface::interface;
+use rustc_middle::ty::TyCtxt;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
@@ -34,9 +36,18 @@ impl Callbacks for WithBackend {
         let options = &mut config.opts.unstable_opts;
         options.mir_opt_level.get_or_insert(2);
         options.inline_mir.get_or_insert(true);
+        // As rustc's own driver says types: `Option<T>`, not `std::option::Option<T>`.
+        config.opts.trimmed_def_paths = true;
+        checker::configure(config);
         if let Err(error) = choose_linker(&mut config.opts) {
             rustc_session::EarlyDiagCtxt::new(config.opts.error_format).early_fatal(error);
         }
+    }
+
+    fn after_analysis(&mut self, _compiler: &interface::Compiler, tcx: TyCtxt<'_>) -> Compilation {
+        checker::check(tcx);
+        tcx.dcx().abort_if_errors();
+        Compilation::Continue
     }
 }
 

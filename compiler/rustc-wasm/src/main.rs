@@ -7,7 +7,8 @@
 //! MIR is lowered by `rustc_codegen_ssa`, the part of rustc that LLVM and GCC share, which knows places, enums, niches,
 //! drop glue, virtual tables, unsizing, `#[track_caller]` and the ABI. What stands here is the other side of its
 //! interface: types ([`types`]), values ([`value`]), constants and statics ([`consts`], [`statics`]), instructions
-//! ([`builder`]), intrinsics ([`intrinsics`]) and the driver.
+//! ([`builder`]), intrinsics ([`intrinsics`]) and the driver. Beside it stands the
+//! checker of linear types, which needs no code generation ([`checker`]).
 #![feature(rustc_private)]
 #![warn(unreachable_pub)]
 
@@ -16,12 +17,16 @@ extern crate rustc_ast;
 extern crate rustc_codegen_ssa;
 extern crate rustc_data_structures;
 extern crate rustc_driver_impl;
+extern crate rustc_errors;
 extern crate rustc_fs_util;
 extern crate rustc_hir;
 extern crate rustc_incremental;
+extern crate rustc_index;
 extern crate rustc_interface;
+extern crate rustc_lint;
 extern crate rustc_metadata;
 extern crate rustc_middle;
+extern crate rustc_mir_transform;
 extern crate rustc_session;
 extern crate rustc_span;
 extern crate rustc_symbol_mangling;
@@ -33,6 +38,7 @@ mod asm;
 mod atomics;
 mod backend;
 mod builder;
+mod checker;
 mod consts;
 mod cx;
 mod debuginfo;
