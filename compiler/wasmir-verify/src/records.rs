@@ -38,6 +38,8 @@ pub struct Record {
     pub effects: Vec<String>,
     /// Where it stands, as `FILE:LINE:COLUMN`.
     pub place: String,
+    /// Whether it was handed down by the item around its subject: then it is no fault to need less.
+    pub inherited: bool,
 }
 
 /// What a declaration is about.
@@ -122,7 +124,7 @@ pub fn parse_records(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
         let (kind, second, third, effects, place) =
             (field()?, field()?, field()?, field()?, field()?);
         let subject = match kind {
-            "fn" => Subject::Function {
+            "fn" | "inherited" => Subject::Function {
                 marker: match second {
                     "-" => None,
                     _ if second.len() == 16 && second.bytes().all(|b| b.is_ascii_hexdigit()) => {
@@ -146,6 +148,7 @@ pub fn parse_records(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
             subject,
             effects: names.map(str::to_owned).collect(),
             place: place.to_owned(),
+            inherited: kind == "inherited",
         });
     }
     // A function's object code, and so its record, may be there twice.
@@ -159,6 +162,8 @@ pub fn parse_records(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
 pub struct Declarations {
     /// Where the functions that declare effects stand.
     pub places: BTreeMap<Func, String>,
+    /// Functions whose declarations all stand elsewhere, on what is around them or on a trait: they may need less.
+    pub bounded: BTreeSet<Func>,
     /// Names that no import declares and that are not builtin, each with its place and the name that was perhaps meant.
     pub unknown: Vec<UnknownEffect>,
 }
@@ -218,6 +223,7 @@ pub fn declare(module: &mut Module, options: &mut Options) -> Result<Declaration
     }
     let bound = Bound::of(module)?;
     let mut unknown = BTreeSet::new();
+    let mut declares = BTreeSet::new();
     for record in &records {
         let funcs = match &record.subject {
             Subject::Function {
@@ -243,6 +249,9 @@ pub fn declare(module: &mut Module, options: &mut Options) -> Result<Declaration
             // Its own place is the better one to point at; that of a trait does when there is no other.
             let place = declarations.places.entry(func);
             let own = matches!(record.subject, Subject::Function { .. });
+            if own && !record.inherited {
+                declares.insert(func);
+            }
             match place {
                 Entry::Occupied(mut place) if own => drop(place.insert(record.place.clone())),
                 Entry::Occupied(_) => {}
@@ -250,6 +259,11 @@ pub fn declare(module: &mut Module, options: &mut Options) -> Result<Declaration
             }
         }
     }
+    let places = declarations.places.keys();
+    declarations.bounded = places
+        .filter(|func| !declares.contains(func))
+        .copied()
+        .collect();
     declarations.unknown = unknown
         .into_iter()
         .map(|(place, name)| UnknownEffect {
@@ -390,10 +404,16 @@ mod tests {
                     fn\t-\tshop::total\t\tsrc/lib.rs:3:4\n\
                     trait\t-\tshop::Store::get\tfs\tsrc/lib.rs:5:6\n\
                     later\tx\ty\tz\tw\n\
+                    inherited\t-\tshop::part\tfs\tsrc/lib.rs:7:8\n\
                     import\tacme:pay/charge@1.0.0\tcharge\tbilling\tsrc/pay.rs:4:8\n\
                     fn\t-\tshop::total\t\tsrc/lib.rs:3:4\n";
         let records = parse_records(text.as_bytes()).unwrap();
-        assert_eq!(records.len(), 4, "an unknown kind and a duplicate are gone");
+        assert_eq!(records.len(), 5, "an unknown kind and a duplicate are gone");
+        let inherited: Vec<&Record> = records.iter().filter(|r| r.inherited).collect();
+        assert_eq!(inherited.len(), 1);
+        assert!(
+            matches!(&inherited[0].subject, Subject::Function { path, .. } if path == "shop::part")
+        );
         assert_eq!(records[0].effects, [""; 0]);
         let marked = records
             .iter()

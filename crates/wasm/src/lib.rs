@@ -61,7 +61,7 @@
 //!
 //! | Rust | promise | checked by |
 //! |---|---|---|
-//! | [`#[wasm::linear]`](macro@linear), [`#[wasm::consume]`](consume), [`Handle`] | values reach a consumer on every path: [`mod@linear`] | rustc |
+//! | [`#[wasm::linear]`](macro@linear), [`#[wasm::consume]`](consume), [`Handle`] | values reach a consumer on every path: [`mod@linear`] | WasmRust's compiler; rustc, less exactly |
 //! | [`#[wasm::effect]`](macro@effect) | a function reaches no effects but those | the whole-program check |
 //! | [`Pod`], [`SharedSlice`] | plain data, shared by parts that do not overlap | rustc |
 //! | [`ExternRef`], [`ExternId`] | a number never names another value than its own: [`mod@reference`] | generations |

@@ -29,15 +29,17 @@
 //!
 //! # How it is checked
 //!
-//! A linear type has a linear part: a [`Token`], which is nothing at run time, a [`Handle`](crate::Handle), or a value of another linear
-//! type. Dropping a token is a constant that panics, in a generic function, which the compiler evaluates when it generates code for that
-//! drop. Drop elaboration has removed every drop of a value that was moved on all paths by then; so the code that is left is that of
-//! values which can be lost, and building it fails, naming the type.
+//! WasmRust's compiler follows each value along every path of the program, in checks as in builds, and reports where one is lost.
+//! `docs/architecture/linear.md` says how.
 //!
-//! The check happens where code is generated (`cargo build`, not `cargo check`), for WebAssembly, and with panics that abort, as they do
-//! there by default: unwinding drops what is alive. On other targets a token does nothing, so that unit tests run natively.
-//! `docs/compiler-contract.md` says what the check cannot see: values that are forgotten or leaked on purpose, and functions for which no
-//! code is generated; and where it is stricter than need be, as for containers and futures that are empty when they are dropped.
+//! A plain rustc notices as well, by what a linear type has as its linear part: a [`Token`], which is nothing at run time, a
+//! [`Handle`](crate::Handle), or a value of another linear type. Dropping a token is a constant that panics, in a generic function, which
+//! rustc evaluates when it generates code for that drop. Drop elaboration has removed every drop of a value that was moved on all paths by
+//! then; so the code that is left is that of values which can be lost, and building it fails, naming the type. That happens where code is
+//! generated (`cargo build`, not `cargo check`), for WebAssembly, and with panics that abort, as they do there by default: unwinding drops
+//! what is alive. On other targets a token does nothing, so that unit tests run natively. `docs/compiler-contract.md` says what this cannot
+//! see: values that are forgotten or leaked on purpose, and functions for which no code is generated; and where it is stricter than need be,
+//! as for containers and futures that are empty when they are dropped.
 //!
 //! # Cost
 //!
@@ -87,7 +89,11 @@ impl<T: Linear> Drop for Token<T> {
     // Generic and inline: code is generated, and with it the constant evaluated, only where a token can be dropped.
     #[inline]
     fn drop(&mut self) {
-        #[cfg(all(any(target_family = "wasm", feature = "linear-guard"), panic = "abort"))]
+        #[cfg(all(
+            any(target_family = "wasm", feature = "linear-guard"),
+            panic = "abort",
+            not(wasmrust)
+        ))]
         const {
             panic!("{}", T::LOST)
         }

@@ -56,7 +56,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             ));
         }
         Item::Fn(_) | Item::Mod(_) | Item::Impl(_) | Item::Trait(_) => {
-            if let Err(error) = place.item(&mut item, &declared, "item", &mut after) {
+            let bound = Bound {
+                declared,
+                kind: OWN,
+            };
+            if let Err(error) = place.item(&mut item, &bound, "item", &mut after) {
                 // The item goes without its attributes, or those inside would complain of what the one outside did not do.
                 let error = error.into_compile_error();
                 return Ok(quote!(#error #item));
@@ -170,7 +174,7 @@ impl Place {
     fn item(
         &mut self,
         item: &mut Item,
-        outer: &Declared,
+        outer: &Bound,
         what: &str,
         after: &mut TokenStream,
     ) -> syn::Result<()> {
@@ -184,6 +188,7 @@ impl Place {
             Some(attributes) => inner(attributes, outer, what)?,
             None => return Ok(()),
         };
+        let within = own.clone().handed_down();
         match item {
             Item::Fn(function) => {
                 self.function(
@@ -207,7 +212,7 @@ impl Place {
                 let mut errors = Vec::new();
                 let mut records = TokenStream::new();
                 for item in items.iter_mut() {
-                    if let Err(error) = self.item(item, &own, "module", &mut records) {
+                    if let Err(error) = self.item(item, &within, "module", &mut records) {
                         errors.push(error);
                     }
                 }
@@ -219,7 +224,7 @@ impl Place {
                 self.within(&type_name(&block.self_ty), |place| {
                     for item in &mut block.items {
                         if let ImplItem::Fn(method) = item {
-                            match inner(&mut method.attrs, &own, "`impl` block") {
+                            match inner(&mut method.attrs, &within, "`impl` block") {
                                 Ok(own) => place.function(
                                     &mut method.attrs,
                                     &method.sig,
@@ -233,7 +238,7 @@ impl Place {
                     combine(errors)
                 })
             }
-            Item::Trait(item) => self.interface(item, &own, after),
+            Item::Trait(item) => self.interface(item, &within, after),
             _ => Ok(()),
         }
     }
@@ -242,7 +247,7 @@ impl Place {
     fn interface(
         &mut self,
         item: &mut ItemTrait,
-        outer: &Declared,
+        outer: &Bound,
         after: &mut TokenStream,
     ) -> syn::Result<()> {
         let mut errors = Vec::new();
@@ -259,7 +264,7 @@ impl Place {
                         continue;
                     }
                 };
-                if let Some(effects) = own.text() {
+                if let Some(effects) = own.declared.text() {
                     let (method_name, (line, column)) =
                         (method.sig.ident.unraw().to_string(), position(&method.sig.ident));
                     after.extend(section(&quote! {
@@ -283,13 +288,14 @@ impl Place {
         attributes: &mut Vec<Attribute>,
         signature: &Signature,
         block: &mut Block,
-        declared: &Declared,
+        bound: &Bound,
     ) {
-        let Some(effects) = declared.text() else {
+        let Some(effects) = bound.declared.text() else {
             return;
         };
         let name = format!("{}{}", self.0, signature.ident.unraw());
         let (line, column) = position(&signature.ident);
+        let kind = bound.kind;
         let number = hash(&[&name, &effects, &line, &column]);
         let digits = format!("{number:016x}");
         let record = section(&{
@@ -298,9 +304,9 @@ impl Place {
             };
             quote! {
                 if ::core::cfg!(debug_assertions) {
-                    ::core::concat!("fn\t", #digits, #rest)
+                    ::core::concat!(#kind, "\t", #digits, #rest)
                 } else {
-                    ::core::concat!("fn\t-", #rest)
+                    ::core::concat!(#kind, "\t-", #rest)
                 }
             }
         });
@@ -347,7 +353,7 @@ impl Place {
 }
 
 /// An item's own declaration if it has one, which must keep to the enclosing one, and else that.
-fn inner(attributes: &mut Vec<Attribute>, outer: &Declared, what: &str) -> syn::Result<Declared> {
+fn inner(attributes: &mut Vec<Attribute>, outer: &Bound, what: &str) -> syn::Result<Bound> {
     match take(attributes, "effect") {
         None => Ok(outer.clone()),
         Some(attribute) => {
@@ -355,11 +361,37 @@ fn inner(attributes: &mut Vec<Attribute>, outer: &Declared, what: &str) -> syn::
             if own.is_open() {
                 return Ok(outer.clone());
             }
-            own.within(outer, what)?;
-            Ok(own)
+            own.within(&outer.declared, what)?;
+            Ok(Bound {
+                declared: own,
+                kind: OWN,
+            })
         }
     }
 }
+
+/// A function's bound, and the kind of the record that says so.
+#[derive(Clone)]
+struct Bound {
+    declared: Declared,
+    kind: &'static str,
+}
+
+impl Bound {
+    /// The bound of what is in the item that has this one.
+    fn handed_down(self) -> Self {
+        Self {
+            kind: INHERITED,
+            ..self
+        }
+    }
+}
+
+/// The kind of the record of a function that declares its effects itself.
+const OWN: &str = "fn";
+
+/// The kind of the record of a function whose effects the item around it declares: what it does not need, another function may.
+const INHERITED: &str = "inherited";
 
 /// The last word of a type, for messages.
 fn type_name(ty: &Type) -> String {

@@ -193,29 +193,10 @@ fn similar(name: &str) -> Option<&'static str> {
     }
     BUILTIN
         .iter()
-        .map(|builtin| (distance(&name, builtin), builtin))
+        .map(|builtin| (strsim::osa_distance(&name, builtin), builtin))
         .filter(|(distance, builtin)| *distance <= builtin.len().div_ceil(4))
         .min()
         .map(|(_, builtin)| *builtin)
-}
-
-/// How many letters must be added, removed or replaced, or neighbours exchanged, to make `b` of `a` (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -248,13 +229,5 @@ mod tests {
         for a in BUILTIN {
             assert!(check(a, Span::call_site()).is_ok());
         }
-    }
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(distance("abc", "acb"), 1);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

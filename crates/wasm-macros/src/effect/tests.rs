@@ -79,8 +79,8 @@ fn a_function_calls_the_marker_that_its_record_names() {
     assert_eq!(found.calls, std::slice::from_ref(marker));
     let expected = [
         // With debug assertions, and without.
-        "fn\t", digits, "\t", "::", "total", "\t", "clock,io", "\t", ":1", ":1", "\n", "fn\t-",
-        "\t", "::", "total", "\t", "clock,io", "\t", ":1", ":1", "\n",
+        "fn", "\t", digits, "\t", "::", "total", "\t", "clock,io", "\t", ":1", ":1", "\n", "fn",
+        "\t-", "\t", "::", "total", "\t", "clock,io", "\t", ":1", ":1", "\n",
     ];
     assert_eq!(found.records, [expected]);
 }
@@ -196,12 +196,12 @@ fn modules_hand_their_declaration_down() {
     assert_eq!(
         lines(&found),
         [
-            "fn ::Cart::d fs,io",
             "fn ::Cart::e ",
-            "fn ::a fs,io",
             "fn ::b fs",
-            "fn ::c fs,io",
-            "fn ::g fs,io",
+            "inherited ::Cart::d fs,io",
+            "inherited ::a fs,io",
+            "inherited ::c fs,io",
+            "inherited ::g fs,io",
         ]
     );
     assert_eq!(found.markers.len(), 6);

@@ -27,7 +27,9 @@ pub(crate) fn check(module: &mut Module, options: &mut Options, file: &Path) -> 
     let findings = compare(module, &inferred, &declared.places);
     let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.is_error());
-    for warning in warnings {
+    // A bound for many is wider than what one of them needs.
+    let is_own = |finding: &&Finding| !matches!(finding, Finding::Unneeded { func, .. } if declared.bounded.contains(func));
+    for warning in warnings.into_iter().filter(is_own) {
         report::warning(&indented(warning));
     }
     let mut texts: Vec<String> = declared.unknown.iter().map(indented).collect();
