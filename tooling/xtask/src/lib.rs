@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo xtask tidy                      # the rules of the house, also checked by `cargo test`
+//! cargo xtask ui                        # what rustc-wasm says to a user's mistakes; --bless accepts it
 //! cargo xtask bench --list
 //! cargo xtask bench --only build --runs 3
 //! cargo run --release -p xtask -- bench --write    # release builds on both sides, tables into docs/benchmarks.md
@@ -22,6 +23,7 @@ pub mod fuzz;
 mod page;
 pub mod real_modules;
 pub mod tidy;
+pub mod ui;
 
 /// The root of the source tree.
 ///

@@ -1,9 +1,9 @@
-//! The `cargo xtask` command: `bench`, `conformance`, `fuzz`, `real-modules`, `tidy`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+//! The `cargo xtask` command: `bench`, `conformance`, `fuzz`, `real-modules`, `tidy`, `ui`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, conformance, fuzz, real_modules, tidy};
+use xtask::{bench, conformance, fuzz, real_modules, tidy, ui};
 
 /// What a contributor runs and a user never does
 #[derive(Debug, Parser)]
@@ -25,6 +25,18 @@ enum Task {
     RealModules(RealModules),
     /// Check the source tree against the rules of the house
     Tidy,
+    /// Compare what rustc-wasm says to a user's mistakes with what is expected
+    Ui(Ui),
+}
+
+#[derive(Debug, clap::Args)]
+struct Ui {
+    /// Run only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Accept what it says
+    #[arg(long)]
+    bless: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,6 +150,7 @@ fn main() -> ExitCode {
         Arguments::Task(Task::RealModules(options)) => recompile(options),
         Arguments::Task(Task::Conformance(options)) => compare(options),
         Arguments::Task(Task::Tidy) => check(),
+        Arguments::Task(Task::Ui(options)) => diagnostics(options),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -236,6 +249,18 @@ fn compare(options: Conformance) -> anyhow::Result<bool> {
         report.write(&xtask::root().join("docs/conformance.md"))?;
     }
     Ok(report.holds())
+}
+
+fn diagnostics(options: Ui) -> anyhow::Result<bool> {
+    let report = ui::run(&ui::Options {
+        only: options.only,
+        bless: options.bless,
+    })?;
+    for message in &report.wrong {
+        println!("{message}");
+    }
+    println!("{} cases, {} wrong", report.cases, report.wrong.len());
+    Ok(report.wrong.is_empty())
 }
 
 fn check() -> anyhow::Result<bool> {

@@ -15,7 +15,7 @@ impl Txn {
     }
 }
 
-// Only `end` is called, but the virtual table names what would drop the value: use an enum or a generic function.
+// Only `end` is called here, but whoever has a trait object can drop it: use an enum or a generic function.
 pub trait End {
     fn end(self: Box<Self>) -> u32;
 }

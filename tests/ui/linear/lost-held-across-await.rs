@@ -15,7 +15,7 @@ impl Txn {
     }
 }
 
-// The future is finished here, but its type holds a transaction while it waits, and is dropped.
+// Polled once: if it is not ready then, the transaction is dropped with it.
 async fn work() -> u32 {
     let txn = Txn::new(1);
     std::future::ready(()).await;

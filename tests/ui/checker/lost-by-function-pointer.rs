@@ -1,0 +1,5 @@
+use ledger::Txn;
+
+pub fn f() -> fn(Txn) {
+    drop::<Txn>
+}

@@ -1,0 +1,5 @@
+use ledger::Txn;
+
+pub fn f(txn: Txn) {
+    std::mem::forget(txn);
+}

@@ -1,0 +1,6 @@
+use ledger::Txn;
+
+pub fn f(slot: Option<u32>) -> u32 {
+    let txn = Txn::new(1);
+    slot.map_or(0, move |number| number + txn.commit())
+}

@@ -1,0 +1,4 @@
+#![deny(wasm_recognition)]
+
+#[wasm::linear]
+pub struct Canvas(pub wasm::Handle);

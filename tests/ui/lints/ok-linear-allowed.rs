@@ -1,0 +1,10 @@
+#![allow(unknown_lints, wasm_recognition)]
+
+#[wasm::linear]
+pub struct Canvas(pub wasm::Handle);
+
+impl Canvas {
+    pub fn open() -> Canvas {
+        Canvas(wasm::Handle::from_raw(1))
+    }
+}
