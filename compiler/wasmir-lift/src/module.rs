@@ -526,15 +526,7 @@ fn missing(what: &str, offset: u64) -> LiftError {
 
 /// Validates bodies in parallel; of several faults the first in the file is reported, whatever the number of threads.
 fn validate_bodies(bodies: Vec<Body<'_>>) -> Result<(), LiftError> {
-    // Enough work for a task to be worth handing out, few enough tasks to share allocations.
-    const CHUNK: usize = 64;
-    let mut chunks = Vec::with_capacity(bodies.len().div_ceil(CHUNK));
-    let mut bodies = bodies.into_iter().peekable();
-    while bodies.peek().is_some() {
-        // Collected anew: what is split off a vector leaves it the memory of all that follows.
-        chunks.push(bodies.by_ref().take(CHUNK).collect::<Vec<_>>());
-    }
-    let faults: Vec<Option<wasmparser::Error>> = chunks
+    let faults: Vec<Option<wasmparser::Error>> = chunks(bodies)
         .into_par_iter()
         .map_init(FuncValidatorAllocations::default, |allocations, chunk| {
             for (to_validate, body) in chunk {
@@ -551,5 +543,32 @@ fn validate_bodies(bodies: Vec<Body<'_>>) -> Result<(), LiftError> {
     match faults.into_iter().flatten().next() {
         Some(error) => Err(error.into()),
         None => Ok(()),
+    }
+}
+
+/// Parts of a list in order: enough work for a task to be worth handing out, few enough tasks to share allocations.
+fn chunks<T>(list: Vec<T>) -> Vec<Vec<T>> {
+    const CHUNK: usize = 64;
+    let mut chunks = Vec::with_capacity(list.len().div_ceil(CHUNK));
+    let mut list = list.into_iter().peekable();
+    while list.peek().is_some() {
+        // Collected anew: what is split off a vector leaves it the memory of all that follows.
+        chunks.push(list.by_ref().take(CHUNK).collect());
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn chunks_take_no_more_memory_than_the_list() {
+        let list: Vec<u32> = (0..10_000).collect();
+        let parts = chunks(list.clone());
+        assert_eq!(parts.concat(), list);
+        let capacity: usize = parts.iter().map(Vec::capacity).sum();
+        assert!(capacity <= 2 * list.len(), "{capacity}");
+        assert!(chunks(Vec::<u32>::new()).is_empty());
     }
 }
