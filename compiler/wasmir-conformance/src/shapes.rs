@@ -29,7 +29,7 @@ impl Shape {
     pub fn great(self) -> usize {
         match self {
             Shape::Straight => 10_000,
-            // Live ranges of functions with thousands of loops in each other are widened loop by loop.
+            // Each has three blocks.
             Shape::Loops => 1_000,
             _ => 2_500,
         }
