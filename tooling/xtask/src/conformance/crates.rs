@@ -144,7 +144,11 @@ impl Workspace {
         );
         fs::write(self.folder.join("Cargo.toml"), manifest)?;
         let lock = self.folder.join("Cargo.lock");
-        fs::write(&lock, &known)?;
+        // An empty file would be taken for a lock file of the oldest format.
+        match known.is_empty() {
+            true => drop(fs::remove_file(&lock)),
+            false => fs::write(&lock, &known)?,
+        }
         let mut cargo = tools.cargo(Tier::Llvm);
         cargo
             .current_dir(&self.folder)
