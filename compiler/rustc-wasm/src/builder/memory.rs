@@ -14,6 +14,9 @@ use wasmir::{Access, Imm, Inst, Local, Opcode, StackSlotData, Type as W};
 /// Copies of at most this many loads and stores are written out; longer ones are `memory.copy`.
 const INLINE_PIECES: usize = 4;
 
+/// The alignment of a frame, as a binary logarithm: that of the stack pointer by the C ABI.
+const FRAME_ALIGN_LOG2: u8 = 4;
+
 /// The binary logarithm of an alignment.
 pub(crate) fn align_log2(align: Align) -> u8 {
     align.bytes().trailing_zeros() as u8
@@ -41,7 +44,18 @@ fn pieces(size: u64) -> impl Iterator<Item = (u64, u64)> {
 
 impl<'a, 'tcx> Builder<'a, 'tcx> {
     /// The address of a new stack slot.
+    ///
+    /// Frames are aligned to 16 bytes. A slot that needs more is made larger by the difference, and its address is rounded up within it.
     pub(crate) fn alloca_bytes(&mut self, size: u32, align_log2: u8) -> Value {
+        if align_log2 > FRAME_ALIGN_LOG2 {
+            let align = 1u32 << align_log2;
+            let larger = size.saturating_add(align - (1 << FRAME_ALIGN_LOG2));
+            let slot = self.alloca_bytes(larger, FRAME_ALIGN_LOG2);
+            let base = Value::Local(Type::PTR, self.use_value(slot));
+            let up = self.int_op(IntOp::Add, base, Value::Const(Scalar::Ptr, u128::from(align - 1)));
+            let mask = Scalar::Ptr.mask() & !u128::from(align - 1);
+            return self.int_op(IntOp::And, up, Value::Const(Scalar::Ptr, mask));
+        }
         let slot = self.with(|state| state.body.slots.push(StackSlotData { size, align_log2 }));
         Value::Slot(slot, 0)
     }
