@@ -22,7 +22,6 @@ use crate::tier1;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Instant, UNIX_EPOCH};
@@ -414,18 +413,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let attempt = || {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        share(&file)?;
-        file.persist(path).map_err(|e| e.error).map(drop)
-    };
-    attempt().map_err(|e: std::io::Error| {
+    wasm_toolchain::write_whole(path, bytes).map_err(|e| {
         let mut error = Error::user(format!("`{}` cannot be written", path.display())).because(&e);
         if e.kind() == std::io::ErrorKind::StorageFull {
             error = error.hint("free some space, or choose another folder with `--target-dir`");
@@ -437,18 +425,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         error.into()
     })
-}
-
-/// Temporary files are private; an artefact is as readable as what Cargo makes.
-#[cfg(unix)]
-fn share(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn share(_: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    Ok(())
 }
 
 fn print_of(path: &Path) -> Result<Print> {

@@ -5,11 +5,11 @@
 //! The file is a cache in the strict sense: unreadable, damaged or not writable, it only costs time.
 
 use crate::environment::Environment;
+use crate::files::write_whole;
 use crate::version::RustcVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -79,14 +79,9 @@ impl VersionCache {
         let Some(file) = self.file.filter(|_| self.learnt) else {
             return;
         };
-        let Some(folder) = file.parent() else { return };
-        let attempt = || {
-            fs::create_dir_all(folder)?;
-            let mut new = tempfile::NamedTempFile::new_in(folder)?;
-            new.write_all(&serde_json::to_vec(&self.entries)?)?;
-            new.persist(&file).map_err(|e| e.error)
-        };
         // Not being able to remember is no error: the next run asks again.
-        let _: std::io::Result<_> = attempt();
+        let _ = serde_json::to_vec(&self.entries)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| write_whole(&file, &bytes));
     }
 }

@@ -18,14 +18,7 @@ pub(crate) fn write(path: Option<&Path>, bytes: &[u8]) -> Result<()> {
             .and_then(|()| out.flush())
             .map_err(fail);
     };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.persist(path).map_err(|e| fail(e.error))?;
-    Ok(())
+    wasm_toolchain::write_whole(path, bytes).map_err(fail)
 }
 
 /// Writes WebAssembly as text.
