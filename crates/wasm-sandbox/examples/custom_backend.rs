@@ -164,7 +164,7 @@ impl WasmFunctionCaller for AuditedCaller {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let log = Log::default();
     let inner = create_runtime(&RuntimeConfig::default())?;
     let runtime: Box<dyn WasmRuntime> = Box::new(AuditedRuntime {
@@ -184,8 +184,10 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     assert_eq!(instance.call_simple_function("add", &[5, 7])?, 12);
     let sum: i32 = instance.call_function("add", &(20, 22)).await?;
     assert_eq!(sum, 42);
-    for line in log.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    for line in log.iter() {
         println!("{line}");
     }
+    assert!(log.iter().any(|line| line.contains("call add")));
     Ok(())
 }

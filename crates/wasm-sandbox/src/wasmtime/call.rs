@@ -181,13 +181,13 @@ impl Inner {
         if state.control.terminated.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        let now = state.ticker.now();
-        state.deadline = now.saturating_add(self.deadline_ticks);
-        state.host_calls.begin(now);
         state.asynchronous = asynchronous;
-        // Within one tick the deadline stands where the previous call, or its epoch callback, put it.
+        // Within one tick everything stands where the previous call, or its epoch callback, put it.
+        let now = state.ticker.now();
         if self.tick != now {
             self.tick = now;
+            state.deadline = now.saturating_add(self.deadline_ticks);
+            state.host_calls.begin(now);
             self.store.set_epoch_deadline(1);
         }
         Ok(())

@@ -61,7 +61,7 @@ pub(super) struct Inner {
     /// Calls must run on a fiber.
     pub(super) on_fiber: bool,
     pub(super) deadline_ticks: u64,
-    /// The tick that the latest call began in.
+    /// The tick that the latest call began in; none after a new deadline.
     pub(super) tick: u64,
     pub(super) poison: Option<String>,
     /// The function that was called last.
@@ -325,10 +325,11 @@ impl WasmInstance for WasmtimeInstance {
 
     #[inline]
     fn call_simple_function(&self, function_name: &str, params: &[i32]) -> Result<i32> {
-        match self.gate.try_enter() {
-            Some(mut inner) => inner.simple(function_name, params),
-            None => self.gate.enter()?.simple(function_name, params),
-        }
+        let mut inner = match self.gate.try_enter() {
+            Some(inner) => inner,
+            None => self.gate.enter()?,
+        };
+        inner.simple(function_name, params)
     }
 
     fn guest_session(&self) -> BoxFuture<'_, Result<Box<dyn GuestSession + '_>>> {
@@ -361,6 +362,7 @@ impl WasmInstance for WasmtimeInstance {
             refuse_deadline(NAME, inner.shared.config.interruption)?;
         }
         inner.deadline_ticks = ticks(&inner.shared.ticker, deadline);
+        inner.tick = u64::MAX;
         inner.limits.deadline = deadline;
         Ok(())
     }

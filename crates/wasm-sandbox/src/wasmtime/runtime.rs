@@ -40,7 +40,7 @@ const CORE_PER_COMPONENT: u32 = 16;
 /// let runtime = WasmtimeRuntime::new(&RuntimeConfig::default())?;
 /// assert_eq!((runtime.runtime_type(), runtime.live_instances()), ("wasmtime", 0));
 /// // The engine itself, for what only wasmtime offers.
-/// assert!(!runtime.engine().is_async() || runtime.capabilities().async_yield);
+/// assert!(!runtime.engine().is_pulley());
 /// // Behind a trait object, it can be found again.
 /// let runtime: Box<dyn WasmRuntime> = Box::new(runtime);
 /// assert!(runtime.as_any().is::<WasmtimeRuntime>());

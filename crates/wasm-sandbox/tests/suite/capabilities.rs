@@ -175,6 +175,9 @@ fn standard_streams_are_what_was_granted() {
             "thrown away, but accepted"
         );
         assert_eq!(silent.output(), wasm_sandbox::Output::default());
+        poke(&*silent, 8, &[0xff; 4]);
+        assert_eq!(call(&*silent, "read", &[0]), 0);
+        assert_eq!(peek(&*silent, 8, 4), [0; 4], "its input is at its end");
         assert_ne!(
             call(&*silent, "write", &[7, 6]),
             0,
@@ -242,6 +245,21 @@ fn directories_are_read_only_or_read_write() {
     let writer = made(Backend::Wasmtime, grant(Access::ReadWrite));
     assert_eq!(open(&*writer, "new", CREATE, true), 0);
     assert!(folder.path().join("new").exists());
+}
+
+#[test]
+fn without_a_grant_there_is_no_file() {
+    for backend in BACKENDS {
+        let bare = made(backend, Capabilities::minimal());
+        for path in ["etc/passwd", "/etc/passwd", "Cargo.toml", ".", ""] {
+            let errno = open(&*bare, path, 0, false);
+            assert_ne!(errno, 0, "`{path}` was opened on {backend:?}");
+            assert_ne!(open(&*bare, path, CREATE, true), 0);
+        }
+        poke(&*bare, 3000, b"folder");
+        assert_ne!(call(&*bare, "mkdir", &[6]), 0);
+        assert_ne!(call(&*bare, "unlink", &[6]), 0);
+    }
 }
 
 fn assert_contained(made: &dyn WasmInstance, secret: &Path) {
@@ -372,22 +390,38 @@ fn what_the_interpreter_cannot_grant_it_refuses() {
             ..
         })
     ));
-    let target = NetworkTarget::parse("127.0.0.1:80").expect("an address");
-    let network = NetworkGrant {
-        tcp: vec![target],
-        ..NetworkGrant::default()
-    };
-    let network = Capabilities {
-        network,
-        ..Capabilities::minimal()
-    };
-    assert!(matches!(
-        make(network),
-        Some(Error::CapabilityUnsupported {
-            runtime: "wasmi",
-            ..
-        })
-    ));
+    let target = || vec![NetworkTarget::parse("127.0.0.1:80").expect("an address")];
+    let none = NetworkGrant::default;
+    for network in [
+        NetworkGrant {
+            tcp: target(),
+            ..none()
+        },
+        NetworkGrant {
+            udp: target(),
+            ..none()
+        },
+        NetworkGrant {
+            dns: true,
+            ..none()
+        },
+    ] {
+        let capabilities = Capabilities {
+            network: network.clone(),
+            ..Capabilities::minimal()
+        };
+        let refused = make(capabilities);
+        assert!(
+            matches!(
+                refused,
+                Some(Error::CapabilityUnsupported {
+                    runtime: "wasmi",
+                    ..
+                })
+            ),
+            "{network:?}: {refused:?}"
+        );
+    }
 }
 
 #[test]

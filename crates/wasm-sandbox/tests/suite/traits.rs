@@ -12,6 +12,15 @@ use crate::fixtures::{BACKENDS, CORE, config, core, executor, instance, limits, 
 
 fn assert_shareable<T: Send + Sync + ?Sized>() {}
 
+/// A backend written without this crate's help.
+#[path = "../../examples/custom_backend.rs"]
+mod custom_backend;
+
+#[test]
+fn a_backend_from_outside_is_as_good_as_ours() {
+    custom_backend::main().expect("its calls and their log");
+}
+
 #[test]
 fn core_traits_are_objects_that_any_thread_may_hold() {
     assert_shareable::<dyn WasmRuntime>();
