@@ -7,9 +7,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Code;
 use crate::number::Numbers;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use wasm_encoder as enc;
-use wasmir::{CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Item, Module, SectionPlace};
+use wasmir::{
+    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Func, FuncBody, Imm, Item, Module,
+    SectionPlace,
+};
 
 /// How a module is emitted.
 #[derive(Clone, Debug)]
@@ -483,6 +487,11 @@ impl<'a> Writer<'a> {
                 }
             }
         }
+        let undeclared = undeclared_references(self.module);
+        if !undeclared.is_empty() {
+            let funcs: Vec<u32> = undeclared.iter().map(|&f| self.numbers.func(f)).collect();
+            section.declared(enc::Elements::Functions(Cow::Owned(funcs)));
+        }
         if !section.is_empty() {
             self.out.section(&section);
         }
@@ -572,4 +581,44 @@ fn tag_type(t: &wasmir::TagData) -> enc::TagType {
         kind: enc::TagKind::Exception,
         func_type_idx: t.ty.as_u32(),
     }
+}
+
+/// Functions that bodies take references to although nothing outside of bodies names them, in their order. WebAssembly wants
+/// them declared; WasmIR does not, and a pass may have removed the export that did it. Raw bodies bring their declarations.
+fn undeclared_references(module: &Module) -> Vec<Func> {
+    let mut wanted: BTreeSet<Func> = BTreeSet::new();
+    for func in module.funcs.values() {
+        if let FuncBody::Ir(body) = &func.body {
+            wanted.extend(body.pool.imms.values().filter_map(|imm| match imm {
+                Imm::Func(f) => Some(*f),
+                _ => None,
+            }));
+        }
+    }
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut named = |f: &Func| {
+        wanted.remove(f);
+    };
+    for export in &module.exports {
+        if let Item::Func(f) = &export.item {
+            named(f);
+        }
+    }
+    let in_elements = module.elems.values().flat_map(|e| match &e.items {
+        ElemItems::Exprs(list) => list.as_slice(),
+        ElemItems::Funcs(list) => {
+            list.iter().for_each(&mut named);
+            &[]
+        }
+    });
+    let expressions: Vec<_> = in_elements.collect();
+    let in_globals = module.globals.values().filter_map(|g| g.init.as_ref());
+    for op in expressions.into_iter().chain(in_globals).flatten() {
+        if let ConstOp::RefFunc(f) = op {
+            named(f);
+        }
+    }
+    wanted.into_iter().collect()
 }

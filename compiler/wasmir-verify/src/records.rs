@@ -414,7 +414,8 @@ mod tests {
         assert!(
             matches!(&inherited[0].subject, Subject::Function { path, .. } if path == "shop::part")
         );
-        assert_eq!(records[0].effects, [""; 0]);
+        let total = |r: &&Record| matches!(&r.subject, Subject::Function { path, .. } if path == "shop::total");
+        assert_eq!(records.iter().find(total).unwrap().effects, [""; 0]);
         let marked = records
             .iter()
             .find(|r| matches!(&r.subject, Subject::Function { marker: Some(m), .. } if m == "0f3c5a9e11d2c4b7"));

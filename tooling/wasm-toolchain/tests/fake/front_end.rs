@@ -12,7 +12,8 @@ fn cargo(machine: &Machine, more: &str) {
         "case \" $* \" in *' json-render-diagnostics '*)\n{more}\n\
          echo '{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"rustc_middle\"}},\"fresh\":false}}'\n\
          env > '{}'; pwd >> '{}'\n\
-         mkdir -p \"$CARGO_TARGET_DIR/debug\"; echo program > \"$CARGO_TARGET_DIR/debug/rustc-wasm\"; exit 0;; esac",
+         mkdir -p \"$CARGO_TARGET_DIR/debug\"; cd \"$CARGO_TARGET_DIR/debug\"\n\
+         echo program > rustc-wasm; echo linker > wasmir-ld; exit 0;; esac",
         machine.path("seen").display(),
         machine.path("folders").display(),
     );
@@ -124,7 +125,10 @@ fn a_cargo_that_makes_no_program_is_a_failure() {
     let machine = machine();
     cargo(&machine, "exit 0");
     let error = make(&machine.env()).unwrap_err();
-    assert!(error.to_string().contains("made no program"), "{error}");
+    assert!(
+        error.to_string().contains("made no `rustc-wasm`"),
+        "{error}"
+    );
     assert_eq!(find(&machine.env()), None);
 }
 
