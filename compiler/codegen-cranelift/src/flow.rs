@@ -9,12 +9,12 @@
 //! # Invariants
 //! The graph is reducible ([`crate::irreducible`] makes it so).
 //! # Cost
-//! O(blocks + edges) after [`dominators`], plus sorting each block's successors; an explicit stack.
+//! O(blocks + edges) after the dominators ([`immediate_dominators`]), plus sorting each block's successors; an explicit stack.
 
-use crate::dominators::{self, Preds};
 use crate::lir::{Blk, Edge, Lir, Term};
 use crate::ops::Op;
 use cranelift_entity::{EntityRef, SecondaryMap};
+use wasmir::analysis::{Preds, immediate_dominators};
 
 /// A label: index into [`Flow::labels`].
 pub type Label = u32;
@@ -120,7 +120,7 @@ impl Graph {
             lir.for_each_edge(b, |e| edges.push((i as u32, number[e.to] - 1)));
         }
         self.preds.fill(n, &self.edges);
-        dominators::immediate(&self.preds, &mut self.idom);
+        immediate_dominators(&self.preds, &mut self.idom);
         self.subtree.clear();
         self.subtree.resize(n, (0, 1));
         for i in (1..n).rev() {

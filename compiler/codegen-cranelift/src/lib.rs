@@ -45,7 +45,6 @@
 mod bodies;
 pub mod cache;
 pub mod dead_sets;
-mod dominators;
 mod dwarf;
 pub mod emit;
 pub mod encode;

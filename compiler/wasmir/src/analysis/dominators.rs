@@ -1,13 +1,13 @@
 //! The dominator tree of a body.
 //!
 //! # Algorithm
-//! Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm" (2001): immediate dominators by
-//! intersection along reverse postorder until nothing changes. The tree is then numbered in preorder,
+//! Immediate dominators ([`immediate_dominators`]) of the blocks in reverse postorder. The tree is then numbered in preorder,
 //! so that "dominates" compares two intervals.
 //!
 //! # Cost
-//! O(edges) per round; reducible graphs settle in two rounds. Explicit stacks only.
+//! O(edges · log blocks). Explicit stacks only.
 
+use super::idom::{Preds, immediate_dominators};
 use crate::body::Body;
 use crate::entities::Block;
 use cranelift_entity::SecondaryMap;
@@ -104,55 +104,13 @@ impl Dominators {
     }
 
     fn compute(&mut self, body: &Body) {
-        let count = self.rpo.len();
-        if count == 1 {
-            self.idom = vec![0];
-            return;
-        }
-        // Predecessors in compressed rows.
-        let mut starts = vec![0u32; count + 1];
-        for &block in &self.rpo {
-            body.for_each_successor(block, |s| starts[self.number[s] as usize + 1] += 1);
-        }
-        for i in 0..count {
-            starts[i + 1] += starts[i];
-        }
-        let mut fill = starts.clone();
-        let mut preds = vec![0u32; starts[count] as usize];
+        let mut edges = Vec::with_capacity(2 * self.rpo.len());
         for (i, &block) in self.rpo.iter().enumerate() {
-            body.for_each_successor(block, |s| {
-                let slot = &mut fill[self.number[s] as usize];
-                preds[*slot as usize] = i as u32;
-                *slot += 1;
-            });
+            body.for_each_successor(block, |s| edges.push((i as u32, self.number[s])));
         }
-        self.idom = vec![UNREACHED; count];
-        self.idom[0] = 0;
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for i in 1..count {
-                let range = starts[i] as usize..starts[i + 1] as usize;
-                let known = preds[range].iter().copied();
-                let known = known.filter(|&p| self.idom[p as usize] != UNREACHED);
-                let new = known.reduce(|a, b| self.intersect(a, b));
-                let new = new.expect("reverse postorder visits a predecessor first");
-                changed |= self.idom[i] != new;
-                self.idom[i] = new;
-            }
-        }
-    }
-
-    fn intersect(&self, mut a: u32, mut b: u32) -> u32 {
-        while a != b {
-            while a > b {
-                a = self.idom[a as usize];
-            }
-            while b > a {
-                b = self.idom[b as usize];
-            }
-        }
-        a
+        let mut preds = Preds::default();
+        preds.fill(self.rpo.len(), &edges);
+        immediate_dominators(&preds, &mut self.idom);
     }
 
     fn number_tree(&mut self) {

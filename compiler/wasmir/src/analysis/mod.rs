@@ -4,7 +4,9 @@
 mod assigned;
 mod callgraph;
 mod dominators;
+mod idom;
 
 pub use assigned::possibly_unassigned;
 pub use callgraph::{CallGraph, for_each_direct_callee};
 pub use dominators::Dominators;
+pub use idom::{Preds, immediate_dominators};

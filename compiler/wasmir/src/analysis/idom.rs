@@ -1,4 +1,4 @@
-//! Immediate dominators of any graph.
+//! Immediate dominators of any graph: of a body's blocks here, of a function's blocks in code generators.
 //!
 //! # Algorithm
 //! Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm": the fastest on the graphs that people write, but quadratic on
@@ -20,15 +20,18 @@ const NONE: u32 = u32::MAX;
 const STEPS_PER_EDGE: usize = 16;
 
 /// Predecessors of each node: those of node `i` stand in `list` from `starts[i]` to `starts[i + 1]`, in ascending order.
-#[derive(Default)]
-pub(crate) struct Preds {
+#[derive(Clone, Debug, Default)]
+pub struct Preds {
     starts: Vec<u32>,
     list: Vec<u32>,
 }
 
 impl Preds {
     /// From edges, each as source and target; sources in ascending order.
-    pub(crate) fn fill(&mut self, nodes: usize, edges: &[(u32, u32)]) {
+    ///
+    /// # Panics
+    /// If a target is not below `nodes`.
+    pub fn fill(&mut self, nodes: usize, edges: &[(u32, u32)]) {
         self.starts.clear();
         self.starts.resize(nodes + 1, 0);
         for &(_, to) in edges {
@@ -50,7 +53,7 @@ impl Preds {
     }
 
     /// The predecessors of a node, once per edge.
-    pub(crate) fn of(&self, node: usize) -> &[u32] {
+    pub fn of(&self, node: usize) -> &[u32] {
         &self.list[self.starts[node] as usize..self.starts[node + 1] as usize]
     }
 
@@ -59,8 +62,19 @@ impl Preds {
     }
 }
 
-/// The immediate dominator of each node; the root's is itself.
-pub(crate) fn immediate(preds: &Preds, idom: &mut Vec<u32>) {
+/// The immediate dominator of each node; the root's is itself. Nodes are numbered in reverse postorder from the root.
+///
+/// ```
+/// use wasmir::analysis::{Preds, immediate_dominators};
+///
+/// // A diamond: 0 to 1 and 2, both to 3.
+/// let mut preds = Preds::default();
+/// preds.fill(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+/// let mut idom = Vec::new();
+/// immediate_dominators(&preds, &mut idom);
+/// assert_eq!(idom, [0, 0, 0, 0]);
+/// ```
+pub fn immediate_dominators(preds: &Preds, idom: &mut Vec<u32>) {
     let budget = STEPS_PER_EDGE * (preds.nodes() + preds.list.len());
     if !iterative(preds, idom, budget) {
         lengauer_tarjan(preds, idom);
@@ -323,7 +337,7 @@ mod tests {
             &mut idom,
             STEPS_PER_EDGE * (preds.nodes() + preds.list.len())
         ));
-        immediate(&preds, &mut idom);
+        immediate_dominators(&preds, &mut idom);
         assert!((1..=n).all(|i| idom[(2 * n + i) as usize] == 0));
         assert_eq!(idom[n as usize], n - 1);
     }
