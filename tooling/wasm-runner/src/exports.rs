@@ -5,6 +5,7 @@
 //! or by its last part. Functions of resources are `resource(…)` for constructors and `resource.name(…)` for the rest.
 
 use crate::error::{Error, ExportList};
+use strsim::levenshtein as distance;
 
 /// An exported function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,22 +132,6 @@ fn nearest(exports: &[Export], word: &str) -> Option<String> {
         .filter(|(distance, name)| *distance * 3 <= name.chars().count())
         .min()
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance. O(|a|·|b|) time, O(|b|) space.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
