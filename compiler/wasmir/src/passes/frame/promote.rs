@@ -261,17 +261,19 @@ pub(super) fn promote(body: &mut Body, context: &Context<'_>, analysis: &Analysi
 }
 
 /// Whether every assignment to the stack pointer is one of the body's own frames, so that all of them can go
-/// together.
+/// together. What a handler assigns is not: it undoes what a callee that threw has left.
 fn only_frames_move_the_stack(body: &Body, context: &Context<'_>, analysis: &Analysis) -> bool {
     body.layout
         .iter()
         .filter(|&&block| analysis.stack_at(block) != Value::Unset)
         .all(|&block| {
-            body.blocks[block].insts.iter().all(|inst| match *inst {
+            let data = &body.blocks[block];
+            let only = data.insts.iter().all(|inst| match *inst {
                 Inst::GlobalSet { global, src } if context.is_stack_pointer(global) => {
                     matches!(analysis.value(src), Value::Ptr(Base::Stack, _))
                 }
                 _ => true,
-            })
+            });
+            only && data.term.handlers().is_none()
         })
 }

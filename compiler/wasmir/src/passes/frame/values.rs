@@ -250,6 +250,19 @@ impl Analysis {
         }
     }
 
+    /// A block is entered with this stack pointer.
+    fn enter(&mut self, block: Block, stack: Value) {
+        let joined = match (self.stack_in[block], stack) {
+            (Value::Unset, v) | (v, Value::Unset) => v,
+            (a, b) if a == b => a,
+            _ => Value::Other,
+        };
+        if self.stack_in[block] != joined {
+            self.stack_in[block] = joined;
+            self.changes += 1;
+        }
+    }
+
     /// A pointer is used to access the bytes `low..high` around it.
     fn touch(&mut self, pointer: Value, low: i64, high: i64) {
         let Value::Ptr(base, offset) = pointer else {
@@ -343,18 +356,23 @@ impl Walker<'_, '_> {
 
     /// Ends a block with this stack pointer.
     fn leave(&mut self, block: Block, stack: Value) {
-        self.terminator(&self.body.blocks[block].term);
-        self.body.for_each_successor(block, |to| {
-            let joined = match (self.analysis.stack_in[to], stack) {
-                (Value::Unset, v) | (v, Value::Unset) => v,
-                (a, b) if a == b => a,
-                _ => Value::Other,
-            };
-            if self.analysis.stack_in[to] != joined {
-                self.analysis.stack_in[to] = joined;
-                self.analysis.changes += 1;
+        let term = &self.body.blocks[block].term;
+        self.terminator(term);
+        match term.handlers() {
+            None => {
+                let body = self.body;
+                body.for_each_successor(block, |to| self.analysis.enter(to, stack));
             }
-        });
+            Some(handlers) => {
+                if let Terminator::Invoke { normal, .. } = *term {
+                    self.analysis.enter(normal, stack);
+                }
+                // Who throws leaves the stack pointer where it was.
+                for handler in &self.body.pool.handlers[handlers] {
+                    self.analysis.enter(handler.target, Value::Other);
+                }
+            }
+        }
     }
 
     fn inst(&mut self, inst: &Inst, stack: &mut Value) {
