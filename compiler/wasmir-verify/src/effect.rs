@@ -98,11 +98,15 @@ impl EffectSet {
         self.0 == 0
     }
 
-    /// The effects, in the order of the vocabulary.
+    /// The effects, in the order of the vocabulary; as many steps as there are effects.
     pub fn iter(self) -> impl Iterator<Item = Effect> {
-        (0..128u8)
-            .map(Effect)
-            .filter(move |&effect| self.contains(effect))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = left.trailing_zeros();
+            // Without the lowest bit; of an empty set this is `None`.
+            left &= left.checked_sub(1)?;
+            Some(Effect(lowest as u8))
+        })
     }
 }
 
@@ -241,5 +245,9 @@ mod tests {
             EffectSet::only(Effect::NET)
         );
         assert_eq!(Effects::new().list(set), "fs, net");
+        assert_eq!(EffectSet::PURE.iter().next(), None);
+        let all = (0..128).map(Effect);
+        let set: EffectSet = all.clone().collect();
+        assert!(set.iter().eq(all));
     }
 }
