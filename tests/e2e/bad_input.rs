@@ -127,6 +127,7 @@ fn a_full_disk_leaves_no_half_artefact() {
         .arg(env!("CARGO_BIN_EXE_cargo-wasm"));
     command
         .arg("build")
+        .env("WASMRUST_FRONTEND", "stock")
         .current_dir(project.path())
         .env("NO_COLOR", "1");
     let output = Output::of(&mut command);

@@ -201,16 +201,16 @@ pub(crate) struct Make {
     /// Take out the code that has these effects; where it is needed, the program traps
     #[arg(long, value_delimiter = ',', value_name = "EFFECTS")]
     pub(crate) without: Vec<String>,
-    /// Which compiler makes the modules
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    pub(crate) frontend: Frontend,
+    /// Which compiler makes the modules (dev builds: rustc-wasm where it is set up)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) frontend: Option<Frontend>,
 }
 
 /// The compilers that can make modules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Frontend {
     /// The stock rustc, and WasmIR after it
-    #[default]
     Stock,
     /// rustc's front end with our own code generator
     RustcWasm,
@@ -314,9 +314,9 @@ pub(crate) struct Check {
     /// First make the machine ready, installing packages where needed
     #[arg(long)]
     pub(crate) setup: bool,
-    /// Which compiler checks
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    pub(crate) frontend: Frontend,
+    /// Which compiler checks (dev builds: rustc-wasm where it is set up)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) frontend: Option<Frontend>,
 }
 
 #[derive(Debug, Args)]
@@ -347,9 +347,9 @@ pub(crate) struct TestOnly {
     /// Take out the code that has these effects; where it is needed, the tests trap
     #[arg(long, value_delimiter = ',', value_name = "EFFECTS")]
     pub(crate) without: Vec<String>,
-    /// Which compiler makes the modules
-    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    pub(crate) frontend: Frontend,
+    /// Which compiler makes the modules (dev builds: rustc-wasm where it is set up)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) frontend: Option<Frontend>,
     /// Compile, but do not run
     #[arg(long)]
     pub(crate) no_run: bool,

@@ -7,8 +7,8 @@
 //! cargo wasm inspect              # imports, exports, WIT, sizes
 //! ```
 //!
-//! A command line becomes Cargo commands (`plan.rs`); Cargo and the stock rustc of [`wasm_toolchain`] make core
-//! modules; those of dev builds go through WasmIR (`tier1.rs`); all become components (`component.rs`) and are written
+//! A command line becomes Cargo commands (`plan.rs`); Cargo and a compiler of [`wasm_toolchain`] (`frontend.rs`)
+//! make core modules; those that the stock rustc made in dev builds go through WasmIR (`tier1.rs`); all become components (`component.rs`) and are written
 //! beside each other (`finish.rs`). Programs and tests run in [`wasm_runner`], which Cargo starts as its runner.
 //!
 //! Architecture invariant: the user's Cargo configuration and `RUSTFLAGS` are never replaced. What we need goes into the toolchain folder
@@ -23,6 +23,7 @@ mod commands;
 mod component;
 mod error;
 mod finish;
+mod frontend;
 mod inspection;
 mod plan;
 mod project;

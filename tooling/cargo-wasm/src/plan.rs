@@ -155,6 +155,11 @@ pub(crate) fn nothing_selected(options: &Cargo) -> crate::error::Failure {
         .into()
 }
 
+/// The names of the jobs' targets.
+pub(crate) fn target_names(jobs: &[Job]) -> impl Iterator<Item = &str> {
+    jobs.iter().map(|job| job.target.as_str())
+}
+
 /// The targets of ours that jobs need ready.
 pub(crate) fn targets(jobs: &[Job]) -> Vec<Target> {
     let mut targets: Vec<Target> = jobs

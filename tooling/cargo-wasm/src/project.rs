@@ -2,7 +2,7 @@
 //!
 //! One `cargo metadata --no-deps` per command (some 15 ms): members, their targets and `[package.metadata.wasm]`.
 
-use crate::cli::{Cargo, Emit};
+use crate::cli::{Cargo, Emit, Frontend};
 use crate::error::{Error, Failure, Result};
 use cargo_metadata::{CrateType, Metadata, Package, TargetKind};
 use serde::Deserialize;
@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) wasm_opt: Option<WasmOpt>,
     /// Whether modules are sent through WasmIR; dev builds are when this says nothing.
     pub(crate) wasmir: Option<bool>,
+    /// The compiler of dev builds; `rustc-wasm` where it is set up when this says nothing.
+    pub(crate) frontend: Option<Frontend>,
     /// Folders that `run` and `test` give the guest.
     #[serde(default)]
     pub(crate) dir: Vec<String>,
@@ -158,7 +160,7 @@ impl Project {
             };
             Error::user(format!("`[{table}.metadata.wasm]` in `{file}` is wrong"))
                 .because(&e)
-                .hint("the keys are `target`, `emit`, `wasmir`, `wasm-opt`, `dir` and `env`")
+                .hint("the keys are `target`, `emit`, `frontend`, `wasmir`, `wasm-opt`, `dir` and `env`")
                 .into()
         })
     }
@@ -276,10 +278,11 @@ mod tests {
     #[test]
     fn settings_reject_what_they_do_not_know() {
         let good: Settings = serde_json::from_str(
-            r#"{"target": "wasm32-wasip1", "emit": ["core", "wit"], "wasm-opt": "-Oz"}"#,
+            r#"{"target": "wasm32-wasip1", "emit": ["core", "wit"], "wasm-opt": "-Oz", "frontend": "rustc-wasm"}"#,
         )
         .unwrap();
         assert_eq!(good.emit, [Emit::Core, Emit::Wit]);
+        assert_eq!(good.frontend, Some(Frontend::RustcWasm));
         assert_eq!(good.wasm_opt.unwrap().level().as_deref(), Some("-Oz"));
         let switch: Settings = serde_json::from_str(r#"{"wasm-opt": false}"#).unwrap();
         assert_eq!(switch.wasm_opt.unwrap().level(), None);

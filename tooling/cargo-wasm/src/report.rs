@@ -38,6 +38,11 @@ pub(crate) fn warning(text: &str) {
     line(WARN, "warning:", text);
 }
 
+/// Something worth knowing.
+pub(crate) fn note(text: &str) {
+    line(HELP, "note:", text);
+}
+
 /// An error about a place of the user's program, which has its notes with it.
 pub(crate) fn diagnostic(text: &str) {
     line(BAD, "error:", text);

@@ -4,6 +4,7 @@ use crate::cargo;
 use crate::cli::{Cargo, Emit, Frontend, Make};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
+use crate::frontend::{self, Verbosity, Wishes};
 use crate::plan::{self, Job, Part};
 use crate::project::{Project, Settings, WasmOpt};
 use crate::report;
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_toolchain::discover::{self, Rust};
-use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain, rustc_wasm};
+use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain};
 
 /// The state of one command.
 pub(crate) struct Session {
@@ -21,6 +22,7 @@ pub(crate) struct Session {
     pub(crate) options: Cargo,
     pub(crate) project: Project,
     rust: Rust,
+    frontend: Frontend,
     progress: Progress,
 }
 
@@ -65,19 +67,37 @@ impl Session {
             options,
             project,
             rust,
+            frontend: Frontend::Stock,
             progress,
         })
     }
 
-    /// The session with the compiler that was asked for.
-    pub(crate) fn with_frontend(mut self, frontend: Frontend) -> Result<Session> {
-        if frontend == Frontend::RustcWasm {
-            let made = rustc_wasm::find(&self.env, &self.rust)?;
-            self.rust = made.ok_or_else(|| {
-                Error::user("the compiler of `--frontend rustc-wasm` is not built yet")
-                    .hint("run `cargo wasm setup --rustc-wasm`; it builds rustc's front end, which takes long the first time")
-            })?;
-        }
+    /// The session with the compiler that makes modules for `targets`: as `asked` on the command line, or whoever else has a say.
+    pub(crate) fn with_frontend<'t>(
+        mut self,
+        asked: Option<Frontend>,
+        no_wasmir: bool,
+        targets: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Session> {
+        let packages = self.project.selected(&self.options);
+        let settings = packages
+            .iter()
+            .map(|package| self.project.settings(package));
+        let settings: Vec<Settings> = settings.collect::<Result<_>>()?;
+        let wishes = Wishes {
+            asked,
+            settings: settings.iter().map(|settings| settings.frontend).collect(),
+            dev: self.dev(),
+            as_made: no_wasmir || settings.iter().any(|s| s.wasmir == Some(false)),
+            targets: targets.into_iter().collect(),
+        };
+        let verbosity = match (self.options.quiet, self.options.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Usual,
+            (false, _) => Verbosity::Verbose,
+        };
+        (self.rust, self.frontend) =
+            frontend::select(&self.env, self.rust.clone(), &wishes, verbosity)?;
         Ok(self)
     }
 
@@ -186,7 +206,7 @@ impl Session {
     pub(crate) fn request(&self, make: &Make, settings: &Settings) -> tier1::Request {
         let wanted = settings.wasmir.unwrap_or_else(|| self.dev());
         tier1::Request {
-            optimise: wanted && !make.no_wasmir && make.frontend == Frontend::Stock,
+            optimise: wanted && !make.no_wasmir && self.frontend == Frontend::Stock,
             without: make.without.clone(),
             ..tier1::Request::default()
         }

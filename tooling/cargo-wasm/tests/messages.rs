@@ -144,7 +144,11 @@ fn outcome(case: &Case) -> String {
         .args(case.arguments)
         .current_dir(folder.path())
         .env_clear()
-        .envs([("NO_COLOR", "1"), ("COLUMNS", "100")])
+        .envs([
+            ("NO_COLOR", "1"),
+            ("COLUMNS", "100"),
+            ("WASMRUST_FRONTEND", "stock"),
+        ])
         .envs(
             [
                 "PATH",

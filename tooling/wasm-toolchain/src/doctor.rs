@@ -3,6 +3,7 @@
 use crate::cache::Integrity;
 use crate::discover::{self, Tool};
 use crate::environment::Environment;
+use crate::rustc_wasm::{self, Standing};
 use crate::setup::{APT_COMMAND, RUSTUP_COMMAND};
 use crate::sysroot::Composed;
 use crate::target::Target;
@@ -117,6 +118,13 @@ pub fn doctor(env: &Environment) -> Vec<Finding> {
         Some(rust) => library(env, rust, target),
         None => without_rustc(&format!("std for {target}")),
     }));
+    findings.push(match &rust {
+        Some(rust) => front_end(env, rust),
+        None => Finding {
+            state: State::Optional,
+            ..without_rustc(FRONT_END)
+        },
+    });
     findings.push(match discover::find_wasm_opt(env) {
         Some(tool) => Finding::found("wasm-opt", &tool),
         None => Finding::lacking(
@@ -127,6 +135,37 @@ pub fn doctor(env: &Environment) -> Vec<Finding> {
         ),
     });
     findings
+}
+
+/// What dev builds use when it is there.
+const FRONT_END: &str = "rustc-wasm";
+
+/// The compiler of dev builds.
+fn front_end(env: &Environment, rust: &discover::Rust) -> Finding {
+    const REMEDY: &str = "cargo wasm setup --rustc-wasm";
+    match rustc_wasm::standing(env, rust, true) {
+        Ok(Standing::Ready(made)) => Finding {
+            version: Some(format!("{} (compiles dev builds)", rust.version.release)),
+            ..Finding::found(
+                FRONT_END,
+                &Tool {
+                    path: made.rustc,
+                    origin: discover::Origin::Cache,
+                },
+            )
+        },
+        Ok(other) => {
+            let why = other.obstacle().unwrap_or_default();
+            let problem = format!("{why}; the stock rustc compiles dev builds");
+            Finding::lacking(FRONT_END, State::Optional, problem, REMEDY)
+        }
+        Err(error) => Finding::lacking(
+            FRONT_END,
+            State::Optional,
+            error.to_string(),
+            error.hint().unwrap_or_default(),
+        ),
+    }
 }
 
 /// What cannot be judged before there is a rustc.

@@ -80,14 +80,49 @@ const LONG: [(&str, f64); 20] = [
 
 const USUAL: f64 = 1.5;
 
-/// The MIR front end made for `rust`, when it is there and whole: the same toolchain with `rustc-wasm` as its rustc.
+/// How the MIR front end for a rustc stands.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// It is there and whole: the same toolchain with `rustc-wasm` as its rustc.
+    Ready(Box<Rust>),
+    /// Nobody has asked for it.
+    Absent,
+    /// Its build was begun, but not finished.
+    Unfinished,
+    /// One is there that was built from other sources or for another rustc.
+    Outdated,
+    /// It is there, but not as it was made; the text says how.
+    Damaged(String),
+}
+
+impl Standing {
+    /// Why it cannot be used, as the end of a sentence about `rustc-wasm`; `None` if it can.
+    pub fn obstacle(&self) -> Option<String> {
+        Some(match self {
+            Standing::Ready(_) => return None,
+            Standing::Absent => "is not built yet".into(),
+            Standing::Unfinished => "was not built to its end".into(),
+            Standing::Outdated => {
+                "was built from other sources, or for another rustc, than these".into()
+            }
+            Standing::Damaged(how) => format!("is damaged: {how}"),
+        })
+    }
+}
+
+/// How the MIR front end for `rust` stands. Reads one stamp and the sizes of its files; with `thorough`, their contents.
 ///
 /// # Errors
 /// There is no cache folder.
-pub fn find(env: &Environment, rust: &Rust) -> Result<Option<Rust>, Error> {
+pub fn standing(env: &Environment, rust: &Rust, thorough: bool) -> Result<Standing, Error> {
     let plan = Plan::of(env, rust)?;
-    let whole = cache::check(&plan.finished, &plan.key, false) == Integrity::Complete;
-    Ok(whole.then(|| plan.compiler(rust)))
+    Ok(match cache::check(&plan.finished, &plan.key, thorough) {
+        Integrity::Complete => Standing::Ready(Box::new(plan.compiler(rust))),
+        Integrity::Damaged(how) => Standing::Damaged(how),
+        Integrity::Absent if plan.others() => Standing::Outdated,
+        Integrity::Absent if plan.workshop.exists() => Standing::Unfinished,
+        Integrity::Absent => Standing::Absent,
+    })
 }
 
 /// Builds the MIR front end for `rust` unless it is there, then std for every target with it.
@@ -164,6 +199,14 @@ impl Plan {
             home,
             key,
         })
+    }
+
+    /// Whether there are finished front ends of other sources or other rustcs.
+    fn others(&self) -> bool {
+        let folders = fs::read_dir(&self.home).into_iter().flatten().flatten();
+        folders
+            .map(|entry| entry.path())
+            .any(|path| path != self.finished && path.join(cache::STAMP).is_file())
     }
 
     fn program() -> String {

@@ -16,12 +16,14 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
         arguments.cargo,
         arguments.path.as_deref(),
         arguments.make.setup,
-    )?
-    .with_frontend(arguments.make.frontend)?;
+    )?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
+    let make = &arguments.make;
+    let session =
+        session.with_frontend(make.frontend, make.no_wasmir, plan::target_names(&jobs))?;
     let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
     let mut stages = Stages::default();
-    let finished = session.build(&jobs, &arguments.make, emit, &mut stages)?;
+    let finished = session.build(&jobs, make, emit, &mut stages)?;
     if session.options.timings.is_some() {
         if session.options.reads_json() {
             report::print(&stages.json());

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 /// Runs `cargo check` for the target that each part will be compiled for.
 pub(crate) fn check(arguments: Check) -> Result<ExitCode> {
-    let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.setup)?
-        .with_frontend(arguments.frontend)?;
+    let session = Session::begin(arguments.cargo, arguments.path.as_deref(), arguments.setup)?;
     let jobs = plan::jobs(&session.project, &session.options, Purpose::Check)?;
+    let session = session.with_frontend(arguments.frontend, false, plan::target_names(&jobs))?;
     let toolchain = session.toolchain(&plan::targets(&jobs))?;
     for job in &jobs {
         let mut command = session.cargo(&toolchain, "check");

@@ -15,7 +15,7 @@ use wasmir_verify::{Options, Report, infer};
 
 /// Prints the effects of each entry of a file, or of what a package builds to.
 ///
-/// Of a package the modules that Cargo linked are read: no function was inlined there, so chains are complete.
+/// Of a package the modules that the stock rustc made are read: no function was inlined there, so chains are complete.
 pub(crate) fn effects(arguments: Effects) -> Result<ExitCode> {
     let files: Vec<PathBuf> = match arguments.path.as_deref().filter(|p| !p.is_dir()) {
         Some(file) => vec![file.to_owned()],

@@ -18,6 +18,7 @@ pub(crate) fn inspect(arguments: Inspect) -> Result<ExitCode> {
         None => {
             let session = Session::begin(arguments.cargo, arguments.path.as_deref(), false)?;
             let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
+            let session = session.with_frontend(None, false, plan::target_names(&jobs))?;
             session
                 .build(&jobs, &Make::default(), Some(&[]), &mut Stages::default())?
                 .into_iter()

@@ -43,9 +43,13 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
         arguments.cargo,
         arguments.path.as_deref(),
         arguments.make.setup,
-    )?
-    .with_frontend(arguments.make.frontend)?;
+    )?;
     let mut jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
+    let session = session.with_frontend(
+        arguments.make.frontend,
+        arguments.make.no_wasmir,
+        plan::target_names(&jobs),
+    )?;
     // `cargo run` settles which program is meant, and complains when that is not clear.
     if let Some(programs) = jobs
         .iter()

@@ -14,18 +14,22 @@ use wasm_toolchain::Target;
 /// Runs `cargo test` with ourselves as the runner. Tests print, so they are compiled for WASI whatever the library's target is.
 pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let (folder, name) = words(&arguments.words)?;
-    let session = Session::begin(arguments.cargo, folder.map(Path::new), arguments.make.setup)?
-        .with_frontend(arguments.make.frontend)?;
+    let session = Session::begin(arguments.cargo, folder.map(Path::new), arguments.make.setup)?;
     let packages = session.project.selected(&session.options);
-    if packages.is_empty() {
+    let names: Vec<String> = packages.iter().map(|p| p.name.to_string()).collect();
+    if names.is_empty() {
         return Err(plan::nothing_selected(&session.options));
     }
-    let names: Vec<String> = packages.iter().map(|p| p.name.to_string()).collect();
     let target = session
         .options
         .target
         .clone()
         .unwrap_or_else(|| Target::WasiP1.triple().to_owned());
+    let session = session.with_frontend(
+        arguments.make.frontend,
+        arguments.make.no_wasmir,
+        [target.as_str()],
+    )?;
     let targets: Vec<Target> = Target::from_triple(&target).into_iter().collect();
     let toolchain = session.toolchain(&targets)?;
     // Cargo starts a test in its package's folder, and a test that reads a fixture expects to find it there.
@@ -35,7 +39,6 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
     let make = Make {
         no_wasmir: arguments.make.no_wasmir,
         without: arguments.make.without.clone(),
-        frontend: arguments.make.frontend,
         ..Make::default()
     };
     let request = session.runner_request(&make, &names)?;

@@ -4,6 +4,7 @@
 use crate::machine::Machine;
 use std::fs;
 use std::path::{Path, PathBuf};
+use wasm_toolchain::rustc_wasm::Standing;
 use wasm_toolchain::{Environment, Error, Progress, Target, discover, rustc_wasm};
 
 /// What the fake Cargo does when it is to build the front end; `more` runs first.
@@ -39,9 +40,19 @@ fn make(env: &Environment) -> Result<PathBuf, Error> {
     Ok(rustc_wasm::make(env, &rust, &Progress::new(true))?.rustc)
 }
 
-fn find(env: &Environment) -> Option<PathBuf> {
+fn standing(env: &Environment) -> Standing {
     let rust = discover::find_rust(env).unwrap();
-    Some(rustc_wasm::find(env, &rust).unwrap()?.rustc)
+    rustc_wasm::standing(env, &rust, false).unwrap()
+}
+
+fn find(env: &Environment) -> Option<PathBuf> {
+    match standing(env) {
+        Standing::Ready(made) => Some(made.rustc),
+        other => {
+            assert!(other.obstacle().is_some());
+            None
+        }
+    }
 }
 
 fn builds(machine: &Machine) -> usize {
@@ -55,7 +66,7 @@ fn builds(machine: &Machine) -> usize {
 #[test]
 fn it_is_built_once_and_knows_its_rustc() {
     let machine = machine();
-    assert_eq!(find(&machine.env()), None);
+    assert!(matches!(standing(&machine.env()), Standing::Absent));
     let program = make(&machine.env()).unwrap();
     assert_eq!(fs::read_to_string(&program).unwrap(), "program\n");
     let host = program.with_file_name("host-rustc");
@@ -114,7 +125,7 @@ fn a_failed_build_is_told_with_its_first_error_and_goes_on_later() {
     assert!(tail.starts_with("error: no space left on device"), "{tail}");
     assert!(fs::read_to_string(log).unwrap().contains("no space left"));
     assert!(error.hint().unwrap().contains("--rustc-wasm"));
-    assert_eq!(find(&machine.env()), None);
+    assert!(matches!(standing(&machine.env()), Standing::Unfinished));
     // What was done is still there when the build is repeated.
     cargo(&machine, "[ -f \"$CARGO_TARGET_DIR/half\" ] || exit 101");
     make(&machine.env()).unwrap();
@@ -137,7 +148,7 @@ fn a_damaged_program_is_made_anew() {
     let machine = machine();
     let program = make(&machine.env()).unwrap();
     fs::write(&program, "cut").unwrap();
-    assert_eq!(find(&machine.env()), None);
+    assert!(matches!(standing(&machine.env()), Standing::Damaged(_)));
     assert_eq!(make(&machine.env()).unwrap(), program);
     assert_eq!(fs::read_to_string(&program).unwrap(), "program\n");
 }
@@ -161,6 +172,7 @@ fn another_rustc_has_its_own() {
     let verbose = "rustc 1.96.0 (7654321 2026-06-01)\nhost: x86_64-unknown-linux-gnu\nrelease: 1.96.0\nLLVM version: 22.1.8";
     machine.script("usr/bin/rustc", &format!("cat <<'END'\n{verbose}\nEND"));
     assert_eq!(find(&machine.env()), None);
+    assert!(matches!(standing(&machine.env()), Standing::Outdated));
     assert_ne!(make(&machine.env()).unwrap(), first);
 }
 

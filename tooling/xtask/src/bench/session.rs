@@ -154,6 +154,8 @@ impl Session {
     pub fn cargo_wasm(&self) -> Command {
         let mut command = Command::new(&self.cargo_wasm);
         clean(&mut command);
+        // The benchmarks of the other compiler ask for it.
+        command.env("WASMRUST_FRONTEND", "stock");
         command
     }
 
