@@ -44,4 +44,84 @@ impl DebugInfo {
         let after = self.rows.partition_point(|row| row.start <= loc);
         self.rows.get(after.checked_sub(1)?)
     }
+
+    /// Rows for positions most of which lie near the one before.
+    pub fn reader(&self) -> RowReader<'_> {
+        RowReader {
+            rows: &self.rows,
+            next: 0,
+        }
+    }
+}
+
+/// Answers what [`DebugInfo::row`] does, without a search where a position belongs to the same row as the last one or to
+/// the row after it.
+#[derive(Clone, Debug)]
+pub struct RowReader<'a> {
+    rows: &'a [LineRow],
+    /// The row after the one of the last position.
+    next: usize,
+}
+
+impl<'a> RowReader<'a> {
+    /// The row that a position belongs to.
+    pub fn row(&mut self, loc: SrcLoc) -> Option<&'a LineRow> {
+        if !loc.is_some() {
+            return None;
+        }
+        let starts_after = |i: usize| self.rows.get(i).is_none_or(|row| row.start > loc);
+        let reached = |i: usize| i > 0 && self.rows[i - 1].start <= loc;
+        if !(reached(self.next) && starts_after(self.next)) {
+            let following = self.next + 1;
+            self.next =
+                if following <= self.rows.len() && reached(following) && starts_after(following) {
+                    following
+                } else {
+                    self.rows.partition_point(|row| row.start <= loc)
+                };
+        }
+        self.rows.get(self.next.checked_sub(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_agrees_with_a_search() {
+        let mut state = 3u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        for rows in [0, 1, 2, 30] {
+            let mut starts: Vec<u32> = (0..rows).map(|_| random(60)).collect();
+            starts.sort_unstable();
+            let rows = starts.into_iter().enumerate().map(|(i, start)| LineRow {
+                start: SrcLoc(start),
+                file: Some(0),
+                line: i as u32 + 1,
+                col: 0,
+            });
+            let info = DebugInfo {
+                files: vec!["a.rs".into()],
+                rows: rows.collect(),
+            };
+            let mut reader = info.reader();
+            let mut at = 0;
+            for _ in 0..2000 {
+                at = match random(4) {
+                    0 => random(64),
+                    _ => at + random(3),
+                };
+                let loc = if random(20) == 0 {
+                    SrcLoc::NONE
+                } else {
+                    SrcLoc(at)
+                };
+                assert_eq!(reader.row(loc), info.row(loc), "{loc:?}");
+            }
+        }
+    }
 }

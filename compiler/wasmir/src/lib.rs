@@ -58,7 +58,7 @@ pub use binary::{
 pub use body::{BlockData, Body, Pool, StackSlotData};
 pub use builder::BodyBuilder;
 pub use cranelift_entity as entity;
-pub use debug::{DebugInfo, LineRow};
+pub use debug::{DebugInfo, LineRow, RowReader};
 pub use entities::*;
 pub use inst::*;
 pub use leb::Malformed;

@@ -458,7 +458,7 @@ impl Linker {
             for (id, _) in module.elems.iter() {
                 elems[id] = Some(Elem::new(self.out.elems.len() + id.index())).into();
             }
-            let mut n = Renumber {
+            let n = Renumber {
                 funcs: funcs.0,
                 tables: tables.0,
                 memories: memories.0,

@@ -16,10 +16,13 @@
 //! [`shake`] keeps the relative order of entities, so its output is a function of the module alone;
 //! it renumbers everything, the maps of units included, so that raw bodies keep their bytes.
 //!
+//! # Parallel work
+//! The worklist is taken in waves: the bodies of a wave are read in parallel, and what they mention is marked by one
+//! thread, in order. What is needed does not depend on the order.
+//!
 //! # Cost
 //! Linear in the size of the module: every entity is entered once and every byte scanned once.
 
-use crate::body::Body;
 use crate::entities::*;
 use crate::leb::Malformed;
 use crate::module::*;
@@ -28,6 +31,7 @@ use crate::refs::*;
 use crate::renumber::Renumber;
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntityRef, EntitySet, PrimaryMap, SecondaryMap};
+use rayon::prelude::*;
 use std::mem;
 
 /// The entities that are needed.
@@ -84,8 +88,28 @@ impl std::error::Error for BadBody {}
 pub fn find(module: &Module) -> Result<Live, BadBody> {
     let mut marker = Marker::default();
     marker.roots(module);
-    while let Some(item) = marker.work.pop() {
-        marker.follow(module, item)?;
+    while !marker.work.is_empty() {
+        let wave = mem::take(&mut marker.work);
+        for &work in &wave {
+            marker.follow(module, work);
+        }
+        let bodies = |marker: &mut Marker, lot: &[Work]| {
+            lot.iter().try_for_each(|work| match *work {
+                Work::Func(func) => marker.body(module, func),
+                _ => Ok(()),
+            })
+        };
+        if wave.len() <= WAVE_LOT {
+            bodies(&mut marker, &wave)?;
+            continue;
+        }
+        let lots = wave.par_chunks(WAVE_LOT).map(|lot| {
+            let mut found = Marker::default();
+            bodies(&mut found, lot).map(|()| found.work)
+        });
+        for found in lots.collect::<Vec<Result<Vec<Work>, BadBody>>>() {
+            found?.into_iter().for_each(|work| marker.mark(work));
+        }
     }
     // A declared segment allows `ref.func`; it does not keep functions, it follows them.
     for (id, elem) in module.elems.iter() {
@@ -105,12 +129,16 @@ pub fn run(module: &mut Module) -> Result<Stats, BadBody> {
     Ok(shake(module, &live))
 }
 
+/// How much of a wave is one task.
+const WAVE_LOT: usize = 64;
+
 #[derive(Clone, Copy)]
 enum Work {
     Func(Func),
     Table(Table),
     Memory(Memory),
     Global(Global),
+    Tag(Tag),
     Data(Data),
     Elem(Elem),
 }
@@ -146,7 +174,9 @@ impl EntityVisitor for Marker {
         }
     }
     fn tag(&mut self, x: &mut Tag) {
-        self.live.tags.insert(*x);
+        if self.live.tags.insert(*x) {
+            self.work.push(Work::Tag(*x));
+        }
     }
     fn data(&mut self, x: &mut Data) {
         if self.live.datas.insert(*x) {
@@ -218,24 +248,22 @@ impl Marker {
         }
     }
 
-    fn follow(&mut self, module: &Module, work: Work) -> Result<(), BadBody> {
+    fn mark(&mut self, work: Work) {
         match work {
-            Work::Func(func) => match &module.funcs[func].body {
-                FuncBody::None => {}
-                FuncBody::Ir(body) => {
-                    self.body(body);
-                    // A frame lives below the stack pointer, which no instruction mentions.
-                    if !body.slots.is_empty()
-                        && let Some(mut global) = stack_pointer(module)
-                    {
-                        self.global(&mut global);
-                    }
-                }
-                FuncBody::Raw(raw) => {
-                    self.raw(module, raw)
-                        .map_err(|error| BadBody { func, error })?;
-                }
-            },
+            Work::Func(mut x) => self.func(&mut x),
+            Work::Table(mut x) => self.table(&mut x),
+            Work::Memory(mut x) => self.memory(&mut x),
+            Work::Global(mut x) => self.global(&mut x),
+            Work::Tag(mut x) => self.tag(&mut x),
+            Work::Data(mut x) => self.data(&mut x),
+            Work::Elem(mut x) => self.elem(&mut x),
+        }
+    }
+
+    /// Marks what an entity mentions outside of bodies.
+    fn follow(&mut self, module: &Module, work: Work) {
+        match work {
+            Work::Func(_) | Work::Tag(_) => {}
             Work::Table(table) => {
                 if let Some(init) = &module.tables[table].init {
                     visit_const_expr(&mut init.clone(), self);
@@ -274,12 +302,27 @@ impl Marker {
                 visit_elem_items(&mut elem.items.clone(), self);
             }
         }
-        Ok(())
     }
 
-    fn body(&mut self, body: &Body) {
-        // The visitor may replace what it visits, so it wants its own copy.
-        visit_body(&mut body.clone(), self);
+    /// Marks what the body of a function mentions.
+    fn body(&mut self, module: &Module, func: Func) -> Result<(), BadBody> {
+        match &module.funcs[func].body {
+            FuncBody::None => {}
+            FuncBody::Ir(body) => {
+                read_body(body, self);
+                // A frame lives below the stack pointer, which no instruction mentions.
+                if !body.slots.is_empty()
+                    && let Some(mut global) = stack_pointer(module)
+                {
+                    self.global(&mut global);
+                }
+            }
+            FuncBody::Raw(raw) => {
+                self.raw(module, raw)
+                    .map_err(|error| BadBody { func, error })?;
+            }
+        }
+        Ok(())
     }
 
     fn raw(&mut self, module: &Module, raw: &RawBody) -> Result<(), Malformed> {
@@ -342,15 +385,22 @@ fn compact<K, V>(
 ) -> usize
 where
     K: EntityRef + cranelift_entity::packed_option::ReservedValue,
+    V: Send,
 {
     let old = mem::take(map);
-    let before = old.len();
+    renumber.resize(old.len());
+    let mut removed = Vec::new();
     for (id, value) in old {
         if live.contains(id) {
             renumber[id] = map.push(value).into();
+        } else {
+            removed.push(value);
         }
     }
-    before - map.len()
+    let count = removed.len();
+    // Bodies are many small pieces of memory.
+    removed.into_par_iter().with_min_len(64).for_each(drop);
+    count
 }
 
 /// Removes everything that is not in `live` and numbers the rest anew, in the same order.

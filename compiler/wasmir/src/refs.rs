@@ -97,7 +97,7 @@ pub fn visit_imm(imm: &mut Imm, v: &mut dyn EntityVisitor) {
     }
 }
 
-fn visit_callee(callee: &mut Callee, v: &mut dyn EntityVisitor) {
+fn visit_callee(callee: &mut Callee, v: &mut (impl EntityVisitor + ?Sized)) {
     match callee {
         Callee::Direct(f) => v.func(f),
         Callee::Indirect { table, ty } => {
@@ -149,11 +149,19 @@ pub fn visit_inst(inst: &mut Inst, pool: &mut Pool, v: &mut dyn EntityVisitor) {
                 visit_imm(&mut pool.imms[id], v);
             }
         }
+        _ => visit_operator(inst, v),
+    }
+}
+
+/// Visits the entities in an instruction, those of an immediate in the pool excepted.
+fn visit_operator(inst: &mut Inst, v: &mut (impl EntityVisitor + ?Sized)) {
+    match inst {
         Inst::Load { memory, .. } | Inst::Store { memory, .. } => v.memory(memory),
         Inst::SymAddr { item, .. } => v.item(item),
         Inst::GlobalGet { global, .. } | Inst::GlobalSet { global, .. } => v.global(global),
         Inst::Call { callee, .. } => visit_callee(callee, v),
-        Inst::Const { .. }
+        Inst::Op { .. }
+        | Inst::Const { .. }
         | Inst::ConstWide { .. }
         | Inst::Copy { .. }
         | Inst::Unary { .. }
@@ -165,6 +173,18 @@ pub fn visit_inst(inst: &mut Inst, pool: &mut Pool, v: &mut dyn EntityVisitor) {
 
 /// Visits the entities in a terminator.
 pub fn visit_terminator(term: &mut Terminator, pool: &mut Pool, v: &mut dyn EntityVisitor) {
+    visit_end(term, v);
+    if let Some(id) = term.handlers() {
+        for handler in &mut pool.handlers[id] {
+            if let Some(tag) = &mut handler.tag {
+                v.tag(tag);
+            }
+        }
+    }
+}
+
+/// Visits the entities in a terminator, those of handlers in the pool excepted.
+fn visit_end(term: &mut Terminator, v: &mut (impl EntityVisitor + ?Sized)) {
     match term {
         Terminator::ReturnCall { callee, .. } | Terminator::Invoke { callee, .. } => {
             visit_callee(callee, v);
@@ -172,10 +192,31 @@ pub fn visit_terminator(term: &mut Terminator, pool: &mut Pool, v: &mut dyn Enti
         Terminator::Throw { tag, .. } => v.tag(tag),
         _ => {}
     }
-    if let Some(id) = term.handlers() {
-        for handler in &mut pool.handlers[id] {
-            if let Some(tag) = &mut handler.tag {
-                v.tag(tag);
+}
+
+/// Shows the entities in a body, blocks outside the layout excepted. What the visitor puts in their place is lost.
+pub fn read_body(body: &Body, v: &mut impl EntityVisitor) {
+    for &ty in body.locals.values() {
+        if ty.is_ref() {
+            visit_type(&mut ty.clone(), v);
+        }
+    }
+    for &block in &body.layout {
+        let data = &body.blocks[block];
+        for inst in &data.insts {
+            match *inst {
+                Inst::Op { imm, .. } => {
+                    if let Some(id) = imm.expand() {
+                        visit_imm(&mut body.pool.imms[id].clone(), v);
+                    }
+                }
+                mut inst => visit_operator(&mut inst, v),
+            }
+        }
+        visit_end(&mut data.term.clone(), v);
+        if let Some(id) = data.term.handlers() {
+            for mut tag in body.pool.handlers[id].iter().filter_map(|h| h.tag) {
+                v.tag(&mut tag);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::symbol::RelocTarget;
 use crate::types::Type;
 use cranelift_entity::packed_option::{PackedOption, ReservedValue};
 use cranelift_entity::{EntityRef, SecondaryMap};
+use rayon::prelude::*;
 use std::mem;
 
 /// Old to new numbers; none for what is removed.
@@ -40,7 +41,7 @@ macro_rules! replace {
     )*};
 }
 
-impl EntityVisitor for Renumber {
+impl EntityVisitor for &Renumber {
     replace!(func funcs Func, table tables Table, memory memories Memory, global globals Global,
         tag tags Tag, data datas Data, elem elems Elem);
 
@@ -73,69 +74,72 @@ impl Renumber {
         }
     }
 
-    fn ref_type(&mut self, ty: &mut crate::types::RefType) {
+    fn ref_type(&self, ty: &mut crate::types::RefType) {
         let mut value = Type::Ref(*ty);
-        visit_type(&mut value, self);
+        visit_type(&mut value, &mut &*self);
         if let Type::Ref(new) = value {
             *ty = new;
         }
     }
 
-    /// Rewrites every mention in `module`; the entities themselves have been moved or are yet to be.
-    pub(crate) fn rewrite(&mut self, module: &mut Module) {
-        for func in module.funcs.values_mut() {
-            self.ty(&mut func.ty);
+    /// Rewrites every mention in `module`, bodies in parallel; the entities themselves have been moved or are yet to be.
+    pub(crate) fn rewrite(&self, module: &mut Module) {
+        let funcs = module.funcs.values_mut().into_slice();
+        funcs.par_iter_mut().with_min_len(64).for_each(|func| {
+            let mut v = self;
+            v.ty(&mut func.ty);
             match &mut func.body {
                 FuncBody::None => {}
                 FuncBody::Raw(raw) => self.relocs(&mut raw.relocs),
-                FuncBody::Ir(body) => visit_body(body, self),
+                FuncBody::Ir(body) => visit_body(body, &mut v),
             }
-        }
+        });
+        let mut v = self;
         for table in module.tables.values_mut() {
             self.ref_type(&mut table.ty);
             table
                 .init
                 .iter_mut()
-                .for_each(|e| visit_const_expr(e, self));
+                .for_each(|e| visit_const_expr(e, &mut v));
         }
         for global in module.globals.values_mut() {
-            visit_type(&mut global.ty, self);
+            visit_type(&mut global.ty, &mut v);
             global
                 .init
                 .iter_mut()
-                .for_each(|e| visit_const_expr(e, self));
+                .for_each(|e| visit_const_expr(e, &mut v));
         }
         for tag in module.tags.values_mut() {
-            self.ty(&mut tag.ty);
+            v.ty(&mut tag.ty);
         }
         for data in module.datas.values_mut() {
             if let DataKind::Active { memory, offset } = &mut data.kind {
-                self.memory(memory);
-                visit_const_expr(offset, self);
+                v.memory(memory);
+                visit_const_expr(offset, &mut v);
             }
             if let DataKind::Alias { of, .. } = &mut data.kind {
-                self.data(of);
+                v.data(of);
             }
             self.relocs(&mut data.relocs);
         }
         for elem in module.elems.values_mut() {
             self.ref_type(&mut elem.ty);
             if let ElemKind::Active { table, offset } = &mut elem.kind {
-                self.table(table);
-                visit_const_expr(offset, self);
+                v.table(table);
+                visit_const_expr(offset, &mut v);
             }
-            visit_elem_items(&mut elem.items, self);
+            visit_elem_items(&mut elem.items, &mut v);
         }
         module
             .exports
             .iter_mut()
-            .for_each(|export| self.item(&mut export.item));
+            .for_each(|export| v.item(&mut export.item));
         let mut order = mem::take(&mut module.import_order);
         order.retain(|item| self.is_live(RelocTarget::Item(*item)));
-        order.iter_mut().for_each(|item| self.item(item));
+        order.iter_mut().for_each(|item| v.item(item));
         module.import_order = order;
-        module.start.iter_mut().for_each(|f| self.func(f));
-        module.init_funcs.iter_mut().for_each(|(_, f)| self.func(f));
+        module.start.iter_mut().for_each(|f| v.func(f));
+        module.init_funcs.iter_mut().for_each(|(_, f)| v.func(f));
         for custom in &mut module.customs {
             // Debug information mentions what it does not keep.
             custom.relocs.retain(|reloc| self.is_live(reloc.target));
@@ -161,12 +165,12 @@ impl Renumber {
         }
     }
 
-    fn relocs(&mut self, relocs: &mut [crate::symbol::Reloc]) {
+    fn relocs(&self, relocs: &mut [crate::symbol::Reloc]) {
         for reloc in relocs.iter_mut() {
             if let RelocTarget::Section(index) = &mut reloc.target {
                 *index += self.sections;
             }
         }
-        visit_relocs(relocs, self);
+        visit_relocs(relocs, &mut &*self);
     }
 }

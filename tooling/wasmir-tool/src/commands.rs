@@ -20,7 +20,7 @@ pub(crate) fn execute(cli: &Cli) -> Result<()> {
             if !raw {
                 input::lift_bodies(path, &mut module)?;
             }
-            write_module(path, &module, &emit.out, Form::Wir)
+            write_last(path, module, &emit.out)
         }
         Command::Opt {
             emit,
@@ -215,7 +215,7 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
                 .map_err(|errors| Error::PassBroke { pass: name, errors })?;
         }
     }
-    write_module(path, &module, &emit.out, Form::Wir)
+    write_last(path, module, &emit.out)
 }
 
 fn codegen(emit: &Emit) -> Result<()> {
@@ -255,6 +255,12 @@ fn run_file(path: &Path, invoke: &str, args: &[String]) -> Result<()> {
             output::write(None, text.as_bytes())
         }
     }
+}
+
+/// Writes the module that a command ends with. Its memory is left to the system: taking apart a great one takes time.
+fn write_last(path: &Path, module: Module, out: &Out) -> Result<()> {
+    let module = std::mem::ManuallyDrop::new(module);
+    write_module(path, &module, out, Form::Wir)
 }
 
 fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Result<()> {

@@ -72,8 +72,9 @@ fn forget_lineless(debug: &DebugInfo, body: &mut Body) {
     if debug.rows.is_empty() {
         return;
     }
-    let known = |loc: SrcLoc| match debug.lookup(loc) {
-        Some((_, line, _)) if line > 0 => loc,
+    let mut rows = debug.reader();
+    let mut known = |loc: SrcLoc| match rows.row(loc) {
+        Some(row) if row.line > 0 && row.file.is_some() => loc,
         _ => SrcLoc::NONE,
     };
     for &block in &body.layout {
