@@ -1,24 +1,18 @@
 //! Exports and imports of a core module against the WIT world it carries.
 //!
 //! # Algorithm
-//! The world says which core functions the canonical ABI wants, and of which types: each exported function (with its
-//! post-return and callback), the destructors of exported resources, the allocator, and each imported function with the
-//! intrinsics of resources. What the module has under these names must have these types; what the world exports must be
-//! there. Both ways of mangling names, and the asynchronous forms, are known. Names that the world does not know are the
-//! encoder's business.
+//! The world says which core functions the canonical ABI wants, and of which types ([`CoreSignatures`]). What the module has under these
+//! names must have these types; what the world exports must be there. Names that the world does not know are the encoder's business.
 //!
 //! # Cost
 //! Linear in the size of the world and of the module's exports and imports.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use wasmir::{FuncType, Item, Module, Type};
-use wit_parser::abi::{AbiVariant, WasmSignature, WasmType};
-use wit_parser::{
-    Function, InterfaceId, LiftLowerAbi, ManglingAndAbi, Resolve, ResourceIntrinsic, TypeDefKind,
-    TypeId, WasmExport, WasmExportKind, WasmImport, WorldId, WorldItem, WorldKey,
-};
+use wit_parser::{Resolve, WorldId};
+
+use crate::signatures::CoreSignatures;
 
 /// A core function that does not fit its WIT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,29 +74,15 @@ impl fmt::Display for AbiMismatch {
     }
 }
 
-/// The ways in which a function's core names are made.
-const WAYS: [ManglingAndAbi; 4] = [
-    ManglingAndAbi::Legacy(LiftLowerAbi::Sync),
-    ManglingAndAbi::Standard32,
-    ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback),
-    ManglingAndAbi::Legacy(LiftLowerAbi::AsyncStackful),
-];
-
 /// Compares the exports and imports of `module` with `world`: missing exports first, then in the module's order.
 pub fn check_abi(module: &Module, resolve: &Resolve, world: WorldId) -> Vec<AbiMismatch> {
-    let mut expected = Expected {
-        resolve,
-        pointer: match module.memories.values().next() {
-            Some(memory) if memory.index64 => Type::I64,
-            _ => Type::I32,
-        },
-        exports: BTreeMap::new(),
-        imports: BTreeMap::new(),
-        wanted: Vec::new(),
+    let pointer = match module.memories.values().next() {
+        Some(memory) if memory.index64 => Type::I64,
+        _ => Type::I32,
     };
-    expected.world(world);
+    let expected = CoreSignatures::of_world(resolve, world, pointer);
     let mut mismatches: Vec<AbiMismatch> = expected
-        .wanted
+        .wanted()
         .iter()
         .filter(|names| {
             let there = |name: &String| module.exports.iter().any(|export| export.name == *name);
@@ -112,12 +92,12 @@ pub fn check_abi(module: &Module, resolve: &Resolve, world: WorldId) -> Vec<AbiM
             let name = names.first()?;
             Some(AbiMismatch::Missing {
                 name: name.clone(),
-                expected: signature(expected.exports.get(name)?),
+                expected: signature(expected.export(name)?),
             })
         })
         .collect();
     for export in &module.exports {
-        let Some(wanted) = expected.exports.get(&export.name) else {
+        let Some(wanted) = expected.export(&export.name) else {
             continue;
         };
         let found = match export.item {
@@ -134,13 +114,12 @@ pub fn check_abi(module: &Module, resolve: &Resolve, world: WorldId) -> Vec<AbiM
     }
     for (func, data) in module.funcs.iter() {
         let Some(import) = &data.import else { continue };
-        let key = (import.module.clone(), import.name.clone());
-        if let Some(wanted) = expected.imports.get(&key)
+        if let Some(wanted) = expected.import(&import.module, &import.name)
             && let Some(found) = module.func_type(func).filter(|found| *found != wanted)
         {
             mismatches.push(AbiMismatch::Import {
-                module: key.0,
-                name: key.1,
+                module: import.module.clone(),
+                name: import.name.clone(),
                 expected: signature(wanted),
                 found: signature(found),
             });
@@ -150,170 +129,12 @@ pub fn check_abi(module: &Module, resolve: &Resolve, world: WorldId) -> Vec<AbiM
 }
 
 /// A type as `(i32, i64) -> (i32)`.
-fn signature(ty: &FuncType) -> String {
+pub fn signature(ty: &FuncType) -> String {
     let list = |types: &[Type]| {
         let names: Vec<String> = types.iter().map(ToString::to_string).collect();
         names.join(", ")
     };
     format!("({}) -> ({})", list(&ty.params), list(&ty.results))
-}
-
-/// The core functions that a world wants, by name.
-struct Expected<'a> {
-    resolve: &'a Resolve,
-    pointer: Type,
-    exports: BTreeMap<String, FuncType>,
-    imports: BTreeMap<(String, String), FuncType>,
-    /// For each exported function the names it may have, of which one must be there.
-    wanted: Vec<Vec<String>>,
-}
-
-impl<'a> Expected<'a> {
-    fn world(&mut self, world: WorldId) {
-        let resolve = self.resolve;
-        let world = &resolve.worlds[world];
-        let pointer = self.pointer;
-        let realloc = FuncType::new([pointer; 4], [pointer]);
-        for way in WAYS {
-            let name = resolve.wasm_export_name(way, WasmExport::Realloc);
-            self.exports.insert(name, realloc.clone());
-        }
-        for (key, item) in &world.imports {
-            match item {
-                WorldItem::Interface { id, .. } => {
-                    for func in resolve.interfaces[*id].functions.values() {
-                        self.import(Some(key), func);
-                    }
-                    self.intrinsics(key, *id, false);
-                }
-                WorldItem::Function(func) => self.import(None, func),
-                WorldItem::Type { .. } => {}
-            }
-        }
-        for (key, item) in &world.exports {
-            match item {
-                WorldItem::Interface { id, .. } => {
-                    for func in resolve.interfaces[*id].functions.values() {
-                        self.export(Some(key), func);
-                    }
-                    self.intrinsics(key, *id, true);
-                }
-                WorldItem::Function(func) => self.export(None, func),
-                WorldItem::Type { .. } => {}
-            }
-        }
-    }
-
-    fn import(&mut self, interface: Option<&'a WorldKey>, func: &'a Function) {
-        for way in WAYS {
-            let names = self
-                .resolve
-                .wasm_import_name(way, WasmImport::Func { interface, func });
-            let ty = self.lowered(way.import_variant(), func);
-            self.imports.insert(names, ty);
-        }
-    }
-
-    fn export(&mut self, interface: Option<&'a WorldKey>, func: &'a Function) {
-        let mut names = Vec::new();
-        let name = |way: ManglingAndAbi, kind| {
-            let export = WasmExport::Func {
-                interface,
-                func,
-                kind,
-            };
-            self.resolve.wasm_export_name(way, export)
-        };
-        let mut found = Vec::new();
-        for way in WAYS {
-            let ty = self.lowered(way.export_variant(), func);
-            let normal = name(way, WasmExportKind::Normal);
-            names.push(normal.clone());
-            if !way.is_async() {
-                // Given what the function returned, to clean up after it.
-                let post = FuncType::new(ty.results.to_vec(), []);
-                found.push((name(way, WasmExportKind::PostReturn), post));
-            }
-            if way == ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback) {
-                let callback = FuncType::new([Type::I32; 3], [Type::I32]);
-                found.push((name(way, WasmExportKind::Callback), callback));
-            }
-            found.push((normal, ty));
-        }
-        self.exports.extend(found);
-        self.wanted.push(names);
-    }
-
-    /// What goes with the resources of an interface.
-    fn intrinsics(&mut self, key: &'a WorldKey, interface: InterfaceId, exported: bool) {
-        let resolve = self.resolve;
-        let resources = resolve.interfaces[interface].types.values().copied();
-        let resources =
-            resources.filter(|&id| matches!(resolve.types[id].kind, TypeDefKind::Resource));
-        for resource in resources.collect::<Vec<TypeId>>() {
-            for way in [WAYS[0], WAYS[1]] {
-                let mut intrinsic = |intrinsic, ty| {
-                    let names = resolve.wasm_import_name(
-                        way,
-                        WasmImport::ResourceIntrinsic {
-                            interface: Some(key),
-                            resource,
-                            intrinsic,
-                        },
-                    );
-                    self.imports.insert(names, ty);
-                };
-                if exported {
-                    let pointer = self.pointer;
-                    intrinsic(
-                        ResourceIntrinsic::ExportedDrop,
-                        FuncType::new([Type::I32], []),
-                    );
-                    intrinsic(
-                        ResourceIntrinsic::ExportedNew,
-                        FuncType::new([pointer], [Type::I32]),
-                    );
-                    intrinsic(
-                        ResourceIntrinsic::ExportedRep,
-                        FuncType::new([Type::I32], [pointer]),
-                    );
-                    let dtor = resolve.wasm_export_name(
-                        way,
-                        WasmExport::ResourceDtor {
-                            interface: key,
-                            resource,
-                        },
-                    );
-                    self.exports.insert(dtor, FuncType::new([pointer], []));
-                } else {
-                    intrinsic(
-                        ResourceIntrinsic::ImportedDrop,
-                        FuncType::new([Type::I32], []),
-                    );
-                }
-            }
-        }
-    }
-
-    fn lowered(&self, variant: AbiVariant, func: &Function) -> FuncType {
-        let WasmSignature {
-            params, results, ..
-        } = self.resolve.wasm_signature(variant, func);
-        let list = |types: Vec<WasmType>| -> Vec<Type> {
-            types.into_iter().map(|ty| self.core(ty)).collect()
-        };
-        FuncType::new(list(params), list(results))
-    }
-
-    fn core(&self, ty: WasmType) -> Type {
-        match ty {
-            WasmType::I32 => Type::I32,
-            WasmType::I64 | WasmType::PointerOrI64 => Type::I64,
-            WasmType::F32 => Type::F32,
-            WasmType::F64 => Type::F64,
-            WasmType::Pointer | WasmType::Length => self.pointer,
-        }
-    }
 }
 
 #[cfg(test)]

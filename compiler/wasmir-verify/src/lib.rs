@@ -48,9 +48,10 @@ mod live;
 mod panic;
 mod records;
 mod report;
+mod signatures;
 mod without;
 
-pub use abi::{AbiMismatch, check_abi};
+pub use abi::{AbiMismatch, check_abi, signature};
 pub use contract::{Finding, check};
 pub use effect::{Effect, EffectSet, Effects, TooManyEffects};
 pub use imports::{ImportRules, Rule};
@@ -59,4 +60,5 @@ pub use records::{
     Declarations, Record, RecordError, SECTION, Subject, UnknownEffect, declare, parse_records,
 };
 pub use report::{Entry, ImportEntry, Link, Reason, Report, function_name, reason};
+pub use signatures::{CoreSignatures, WitFolderError};
 pub use without::{Removed, WithoutError, affected, without};
