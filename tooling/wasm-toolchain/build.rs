@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Crates that rustc-wasm consists of, besides rustc's.
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "compiler/wasmir",
     "compiler/codegen-cranelift",
     "compiler/wasmir-ld",
+    "compiler/wasmir-verify",
     "compiler/rustc-wasm",
 ];
 

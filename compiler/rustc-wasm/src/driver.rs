@@ -27,7 +27,12 @@ const VERSION_LINE: &str = match option_env!("RUSTC_WASM_SOURCES") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
-struct WithBackend;
+/// What is done beyond rustc's own work.
+#[derive(Default)]
+struct WithBackend {
+    /// The WIT of the package.
+    wit: checker::Wit,
+}
 
 impl Callbacks for WithBackend {
     fn config(&mut self, config: &mut interface::Config) {
@@ -44,8 +49,14 @@ impl Callbacks for WithBackend {
         }
     }
 
+    fn after_expansion(&mut self, compiler: &interface::Compiler, _tcx: TyCtxt<'_>) -> Compilation {
+        // Before the list of the files that the compilation depends on is written.
+        self.wit = checker::read_wit(&compiler.sess);
+        Compilation::Continue
+    }
+
     fn after_analysis(&mut self, _compiler: &interface::Compiler, tcx: TyCtxt<'_>) -> Compilation {
-        checker::check(tcx);
+        checker::check(tcx, &self.wit);
         tcx.dcx().abort_if_errors();
         Compilation::Continue
     }
@@ -164,5 +175,5 @@ pub(crate) fn main() -> ExitCode {
             Err(error) => early.early_fatal(error),
         }
     }
-    rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut WithBackend))
+    rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut WithBackend::default()))
 }

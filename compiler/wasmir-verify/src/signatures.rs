@@ -120,6 +120,13 @@ impl CoreSignatures {
         self.imports.get(&(module.to_owned(), name.to_owned()))
     }
 
+    /// Whether any import of this module is known: then it is an interface, and all its functions are.
+    pub fn has_import_module(&self, module: &str) -> bool {
+        let from = (module.to_owned(), String::new());
+        let mut imports = self.imports.range(from..);
+        imports.next().is_some_and(|((first, _), _)| first == module)
+    }
+
     /// For each exported function the names it may have; the first one's type is that of the plain way.
     pub(crate) fn wanted(&self) -> &[Vec<String>] {
         &self.wanted
@@ -348,6 +355,7 @@ mod tests {
         assert_eq!(shown(all.export("my:app/log@1.0.0#shout")), "unknown");
         assert_eq!(shown(all.import("my:app/log@2.0.0", "say")), "unknown");
         assert!(all.wanted().is_empty());
+        assert!(all.has_import_module(log) && !all.has_import_module("my:app/lo"));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! | lint | says |
 //! |---|---|
 //! | `wasm_linear_without_consumer` | no function ends the values of a linear type |
-//! | `wasm_handle_outlives_referent` | an `ExternId` is kept whose `ExternRef` is dropped at once |
+//! | `wasm_handle_outlives_referent` | an `ExternId` is used after its `ExternRef` is gone, or a `FuncRef` by number leaves safe code ([`super::handles`]) |
 //! | `wasm_pod_by_hand` | a type is called plain data that is not, so that a `SharedSlice` of it is none either |
-//! | `wasm_abi_mismatch` | a hand-written import of an interface has parameters or results that no core signature has |
+//! | `wasm_abi_mismatch` | an import or export does not have the core type of its WIT ([`super::abi`]) |
 //! | `wasm_unreached_effect` | effects are declared of a function that the program does not have (when code is generated) |
 
 use super::graph::Graph;
@@ -16,8 +16,8 @@ use super::report;
 use super::types::{self, Types};
 use rustc_errors::DiagDecorator;
 use rustc_hir as hir;
-use rustc_hir::def::{DefKind, Res};
-use rustc_hir::def_id::{DefId, LOCAL_CRATE, LocalDefId};
+use rustc_hir::def::DefKind;
+use rustc_hir::def_id::{CrateNum, DefId, LocalDefId};
 use rustc_lint::{LateContext, LateLintPass, LintContext, LintStore};
 use rustc_middle::ty::layout::LayoutOf;
 use rustc_middle::ty::{self, Ty, TyCtxt};
@@ -33,7 +33,7 @@ declare_lint! {
 }
 
 declare_lint! {
-    /// An `ExternId` that outlives the only `ExternRef` that it came from.
+    /// An `ExternId` that outlives the `ExternRef` it came from, or a `FuncRef` the promise that its index was one.
     pub(crate) WASM_HANDLE_OUTLIVES_REFERENT,
     Warn,
     "a handle that outlives what it refers to"
@@ -47,10 +47,10 @@ declare_lint! {
 }
 
 declare_lint! {
-    /// An import of a WIT interface with a signature that is none of the canonical ABI.
+    /// An import or export whose core type is not the one that the canonical ABI makes of its WIT.
     pub(crate) WASM_ABI_MISMATCH,
     Warn,
-    "an import whose ABI does not match its WIT"
+    "an import or export whose ABI does not match its WIT"
 }
 
 declare_lint! {
@@ -73,64 +73,38 @@ const ALL: [&Lint; 5] = [
 pub(super) fn register(store: &mut LintStore) {
     store.register_lints(&ALL);
     store.register_group(false, "wasm_recognition", None, ALL.iter().map(|lint| LintId::of(lint)).collect());
-    store.register_late_pass(|tcx| Box::new(Recognition { library: library(tcx) }));
+    store.register_late_pass(|tcx| Box::new(Recognition { library: Library::of(tcx) }));
 }
 
-/// The lints' pass over a crate.
-struct Recognition {
+/// The library `wasm`.
+#[derive(Clone, Copy)]
+pub(super) struct Library(CrateNum);
+
+impl Library {
     /// The library, if the crate has it.
-    library: Option<DefId>,
+    pub(super) fn of(tcx: TyCtxt<'_>) -> Option<Library> {
+        types::linear_traits(tcx).first().map(|linear| Library(linear.krate))
+    }
+
+    /// Whether a definition is the library's.
+    pub(super) fn has(self, def: DefId) -> bool {
+        self.0 == def.krate
+    }
+
+    /// Whether a definition is the library's, of this name.
+    pub(super) fn is(self, tcx: TyCtxt<'_>, def: DefId, name: &str) -> bool {
+        self.has(def) && tcx.opt_item_name(def).is_some_and(|item| item.as_str() == name)
+    }
 }
 
-impl_lint_pass!(Recognition => [
-    WASM_LINEAR_WITHOUT_CONSUMER,
-    WASM_HANDLE_OUTLIVES_REFERENT,
-    WASM_POD_BY_HAND,
-    WASM_ABI_MISMATCH,
-    WASM_UNREACHED_EFFECT,
-]);
-
-fn library(tcx: TyCtxt<'_>) -> Option<DefId> {
-    types::linear_traits(tcx).first().map(|linear| linear.krate.as_def_id())
+/// The lints' pass over a crate, for those that need no more than its items.
+struct Recognition {
+    library: Option<Library>,
 }
+
+impl_lint_pass!(Recognition => [WASM_LINEAR_WITHOUT_CONSUMER, WASM_POD_BY_HAND]);
 
 impl Recognition {
-    /// Whether a definition is the library's, of this name.
-    fn is(&self, tcx: TyCtxt<'_>, def: DefId, name: &str) -> bool {
-        self.library.is_some_and(|library| library.krate == def.krate)
-            && tcx.opt_item_name(def).is_some_and(|item| item.as_str() == name)
-    }
-
-    fn is_extern_ref(&self, tcx: TyCtxt<'_>, ty: Ty<'_>) -> bool {
-        ty.ty_adt_def().is_some_and(|adt| self.is(tcx, adt.did(), "ExternRef"))
-    }
-
-    /// Whether the expression is a number of a reference that this function drops: of a temporary, or of a variable of its own.
-    fn number_of_dropped<'tcx>(&self, cx: &LateContext<'tcx>, expression: &hir::Expr<'tcx>, variables: bool) -> bool {
-        let hir::ExprKind::MethodCall(method, receiver, [], _) = expression.kind else { return false };
-        if method.ident.as_str() != "id" || !self.is_extern_ref(cx.tcx, cx.typeck_results().expr_ty(receiver)) {
-            return false;
-        }
-        match receiver.kind {
-            hir::ExprKind::Call(..) | hir::ExprKind::MethodCall(..) => true,
-            hir::ExprKind::Path(hir::QPath::Resolved(None, path)) => variables && matches!(path.res, Res::Local(_)),
-            _ => false,
-        }
-    }
-
-    fn lint_number(&self, cx: &LateContext<'_>, expression: &hir::Expr<'_>) {
-        cx.emit_span_lint(
-            WASM_HANDLE_OUTLIVES_REFERENT,
-            expression.span,
-            DiagDecorator(|diagnostic| {
-                diagnostic.primary_message("this number outlives the reference it came from");
-                diagnostic
-                    .span_label(expression.span, "the `ExternRef` is dropped, and with it the value is let go of");
-                diagnostic.help("keep the `ExternRef` as long as the number is used");
-            }),
-        );
-    }
-
     /// Why a type is not plain data, if it is not.
     fn not_plain<'tcx>(&self, cx: &LateContext<'tcx>, pod: DefId, ty: Ty<'tcx>) -> Option<String> {
         let tcx = cx.tcx;
@@ -154,33 +128,15 @@ impl Recognition {
 }
 
 impl<'tcx> LateLintPass<'tcx> for Recognition {
-    fn check_local(&mut self, cx: &LateContext<'tcx>, local: &'tcx hir::LetStmt<'tcx>) {
-        if let Some(init) = local.init
-            && self.library.is_some()
-            && self.number_of_dropped(cx, init, false)
-        {
-            self.lint_number(cx, init);
-        }
-    }
-
-    fn check_body(&mut self, cx: &LateContext<'tcx>, body: &hir::Body<'tcx>) {
-        let hir::ExprKind::Block(block, _) = body.value.kind else { return };
-        if let Some(result) = block.expr
-            && self.library.is_some()
-            && self.number_of_dropped(cx, result, true)
-        {
-            self.lint_number(cx, result);
-        }
-    }
-
     fn check_item(&mut self, cx: &LateContext<'tcx>, item: &'tcx hir::Item<'tcx>) {
         let tcx = cx.tcx;
-        if self.library.is_none() || !matches!(tcx.def_kind(item.owner_id), DefKind::Impl { of_trait: true }) {
+        let Some(library) = self.library else { return };
+        if !matches!(tcx.def_kind(item.owner_id), DefKind::Impl { of_trait: true }) {
             return;
         }
         let implemented = tcx.impl_trait_ref(item.owner_id).instantiate_identity();
         let derived = tcx.is_automatically_derived(item.owner_id.to_def_id());
-        if derived || !self.is(tcx, implemented.def_id, "Pod") {
+        if derived || !library.is(tcx, implemented.def_id, "Pod") {
             return;
         }
         let ty = implemented.self_ty();
@@ -195,37 +151,6 @@ impl<'tcx> LateLintPass<'tcx> for Recognition {
                 }),
             );
         }
-    }
-
-    fn check_foreign_item(&mut self, cx: &LateContext<'tcx>, item: &'tcx hir::ForeignItem<'tcx>) {
-        let tcx = cx.tcx;
-        let def = item.owner_id.to_def_id();
-        if !matches!(item.kind, hir::ForeignItemKind::Fn(..)) {
-            return;
-        }
-        let modules = tcx.wasm_import_module_map(LOCAL_CRATE);
-        let Some(module) = modules.get(&def).filter(|module| is_interface(module)) else { return };
-        let signature = tcx.fn_sig(def).instantiate_identity().skip_binder();
-        let wrong = signature.inputs().iter().find(|ty| !is_core(**ty)).copied();
-        let result = Some(signature.output()).filter(|ty| !ty.is_unit() && !ty.is_never() && !is_core(*ty));
-        let reason = match (wrong, result) {
-            (Some(ty), _) => format!("a parameter has the type `{ty}`"),
-            (_, Some(ty)) => format!("the result has the type `{ty}`"),
-            // More than 16 are passed in memory, by one address.
-            _ if signature.inputs().len() > 17 => "it has more than 17 parameters".to_owned(),
-            _ => return,
-        };
-        cx.emit_span_lint(
-            WASM_ABI_MISMATCH,
-            item.span,
-            DiagDecorator(|diagnostic| {
-                diagnostic.primary_message(format!("no function of `{module}` has this signature: {reason}"));
-                diagnostic.note(
-                    "the canonical ABI passes numbers of 32 and 64 bits, and everything else by its address in memory",
-                );
-                diagnostic.help("let `#[wasm::import]` compute the signature");
-            }),
-        );
     }
 
     fn check_crate_post(&mut self, cx: &LateContext<'tcx>) {
@@ -253,7 +178,7 @@ impl<'tcx> LateLintPass<'tcx> for Recognition {
 
 /// Reports functions with declared effects that the program does not have; `has` tells whether it does.
 pub(crate) fn unreached_effects(tcx: TyCtxt<'_>, has: impl Fn(DefId) -> bool) {
-    if library(tcx).is_none() {
+    if Library::of(tcx).is_none() {
         return;
     }
     for definition in tcx.hir_crate_items(()).definitions() {
@@ -275,7 +200,8 @@ pub(crate) fn unreached_effects(tcx: TyCtxt<'_>, has: impl Fn(DefId) -> bool) {
     }
 }
 
-fn lint(
+/// Emits a lint at a definition.
+pub(super) fn lint(
     tcx: TyCtxt<'_>,
     lint: &'static Lint,
     node: LocalDefId,
@@ -284,26 +210,4 @@ fn lint(
 ) {
     let node = tcx.local_def_id_to_hir_id(node);
     tcx.emit_node_span_lint(lint, node, span, DiagDecorator(say));
-}
-
-/// Whether a core module's name is that of a WIT interface, as `acme:shop/orders@1.0.0`.
-fn is_interface(module: &str) -> bool {
-    let path = module.split_once('@').map_or(module, |(path, _)| path);
-    path.split_once(':').is_some_and(|(namespace, rest)| {
-        !namespace.is_empty()
-            && rest.split_once('/').is_some_and(|(package, interface)| !package.is_empty() && !interface.is_empty())
-    })
-}
-
-/// Whether a value of the type is one core value of the canonical ABI.
-fn is_core(ty: Ty<'_>) -> bool {
-    match ty.kind() {
-        ty::Int(int) => int.bit_width() != Some(128),
-        ty::Uint(int) => int.bit_width() != Some(128),
-        ty::Float(float) => matches!(float.bit_width(), 32 | 64),
-        ty::Bool | ty::Char | ty::RawPtr(..) | ty::FnPtr(..) => true,
-        // A pointer with a name, or a number with one.
-        ty::Adt(adt, _) => adt.repr().transparent(),
-        _ => false,
-    }
 }

@@ -9,10 +9,12 @@
 //!
 //! The rules, and the argument why a program that passes loses no value, stand in `docs/architecture/linear.md`.
 
+mod abi;
 mod alias;
 mod content;
 mod flow;
 mod graph;
+mod handles;
 mod known;
 mod lints;
 mod report;
@@ -20,6 +22,7 @@ mod types;
 
 use flow::{Form, Input};
 use graph::Graph;
+use lints::Library;
 use report::Report;
 use rustc_data_structures::fx::FxHashSet;
 use rustc_data_structures::steal::Steal;
@@ -76,10 +79,12 @@ fn drops_elaborated(tcx: TyCtxt<'_>, def: LocalDefId) -> &Steal<Body<'_>> {
     tcx.alloc_steal_mir(body)
 }
 
+pub(crate) use abi::{Wit, read as read_wit};
 pub(crate) use lints::unreached_effects;
 
-/// Checks the crate; errors go to the session.
-pub(crate) fn check(tcx: TyCtxt<'_>) {
+/// Checks the crate; errors go to the session. `wit` is what the package's WIT says.
+pub(crate) fn check(tcx: TyCtxt<'_>, wit: &Wit) {
+    abi::check(tcx, wit);
     let Some(types) = Types::new(tcx) else { return };
     tcx.sess.time("linear_checking", || Checker { graph: Graph::new(types), reported: FxHashSet::default() }.run(tcx));
 }
@@ -93,6 +98,7 @@ struct Checker<'tcx> {
 impl<'tcx> Checker<'tcx> {
     fn run(&mut self, tcx: TyCtxt<'tcx>) {
         let mut calls = Vec::new();
+        let library = Library::of(tcx);
         for def in tcx.hir_body_owners() {
             let analysed = matches!(
                 tcx.def_kind(def),
@@ -109,6 +115,9 @@ impl<'tcx> Checker<'tcx> {
             let body = tcx.mir_promoted(def).0.borrow();
             if body.tainted_by_errors.is_some() {
                 continue;
+            }
+            if let Some(library) = library {
+                handles::check(tcx, library, def, &body);
             }
             let env = TypingEnv::post_analysis(tcx, def);
             let form = Form::Source { consumer: graph::is_consumer(tcx, def.to_def_id()) };
