@@ -1,8 +1,8 @@
-//! What WasmRust's compiler says to a user's mistakes: `tests/ui/linear`, `tests/ui/checker` and `tests/ui/lints`, compiled by rustc-wasm.
+//! What WasmRust's compiler says to a user's mistakes: `linear`, `checker`, `lints`, `wit` and `program` of `tests/ui`, compiled by rustc-wasm.
 //!
-//! Each `NAME.rs` is compiled as a crate of its own for wasm32-wasip1, without code generation, against the library `wasm` and, if the
-//! folder has one, `aux/ledger.rs`; what the compiler says is compared with `NAME.stderr` (in `linear`, which a plain rustc answers, too,
-//! `NAME.checker.stderr`). The name says whether it must compile:
+//! Each `NAME.rs` is compiled as a crate of its own for wasm32-wasip1, without code generation (`program`: to an object file), against the
+//! library `wasm` and, if the folder has them, `aux/ledger.rs` and the WIT in `wit`; what the compiler says is compared with `NAME.stderr` (in
+//! `linear`, which a plain rustc answers, too, `NAME.checker.stderr`). The name says whether it must compile:
 //!
 //! | name | |
 //! |---|---|
@@ -11,7 +11,11 @@
 //! | `warns-*`, `denies-*` | a lint of `wasm_recognition` answers |
 //! | any other | is answered before the checker runs: the test `ui` of the package `wasm` has it |
 //!
+//! After these, [`commands`] follows an answer through `cargo wasm`.
+//!
 //! [`run`] builds the compiler where it is not up to date; nothing is skipped.
+
+mod commands;
 
 use std::{
     fs,
@@ -31,30 +35,65 @@ struct Folder {
     expected: &'static str,
     /// At least so many cases: a lost folder must not pass.
     least: usize,
+    /// What is made of a case.
+    made: Made,
 }
 
-const FOLDERS: [Folder; 3] = [
+/// What is made of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// A library, without code generation.
+    Metadata,
+    /// The object file of a component: some lints need to know what the program reaches.
+    Program,
+}
+
+impl Made {
+    fn arguments(self) -> [&'static str; 2] {
+        match self {
+            Made::Metadata => ["--crate-type=lib", "--emit=metadata"],
+            Made::Program => ["--crate-type=cdylib", "--emit=obj"],
+        }
+    }
+}
+
+const FOLDERS: [Folder; 5] = [
     Folder {
         path: "tests/ui/linear",
         expected: "checker.stderr",
         least: 75,
+        made: Made::Metadata,
     },
     Folder {
         path: "tests/ui/checker",
         expected: "stderr",
         least: 50,
+        made: Made::Metadata,
     },
     Folder {
         path: "tests/ui/lints",
         expected: "stderr",
-        least: 9,
+        least: 16,
+        made: Made::Metadata,
+    },
+    Folder {
+        path: "tests/ui/wit",
+        expected: "stderr",
+        least: 8,
+        made: Made::Metadata,
+    },
+    Folder {
+        path: "tests/ui/program",
+        expected: "stderr",
+        least: 3,
+        made: Made::Program,
     },
 ];
 
 const TARGET: &str = "wasm32-wasip1";
 
 /// What the linear checker's errors begin with.
-const LOST: &str = "error: a value of the linear type";
+pub(crate) const LOST: &str = "error: a value of the linear type";
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +124,8 @@ pub fn run(options: &Options) -> Result<Report> {
     let front_end = rustc_wasm::make(&environment, &rust, &progress)?;
     let toolchain = Toolchain::complete(&environment, front_end, &[Target::WasiP1], &progress)?;
     let work = tempfile::tempdir().context("cannot make a folder to compile into")?;
-    let library = Library::build(&toolchain, &environment)?;
+    let target = crate::root().join("target/ui");
+    let library = Library::build(&mut toolchain.cargo(&environment), &target)?;
     let mut report = Report::default();
     for folder in &FOLDERS {
         let path = crate::root().join(folder.path);
@@ -120,6 +160,10 @@ pub fn run(options: &Options) -> Result<Report> {
         report.cases += chosen.len();
         report.wrong.extend(suite.run(&chosen)?);
     }
+    let cargo_wasm = crate::bench::tool("cargo-wasm", "cargo-wasm")?;
+    let (count, wrong) = commands::run(&cargo_wasm, options.only.as_deref())?;
+    report.cases += count;
+    report.wrong.extend(wrong);
     Ok(report)
 }
 
@@ -183,20 +227,20 @@ fn verdict(name: &str) -> Option<Verdict> {
     }
 }
 
-/// The library `wasm`, for the target.
-struct Library {
+/// The library `wasm`, compiled for the target.
+pub(crate) struct Library {
     file: PathBuf,
     dependencies: Vec<PathBuf>,
 }
 
 impl Library {
-    fn build(toolchain: &Toolchain, environment: &Environment) -> Result<Library> {
-        let output = toolchain
-            .cargo(environment)
+    /// Builds it by `cargo`, below the folder `target`.
+    pub(crate) fn build(cargo: &mut Command, target: &Path) -> Result<Library> {
+        let output = cargo
             .args(["build", "--package", "wasm", "--target", TARGET])
             .args(["--message-format", "json-render-diagnostics"])
             .arg("--target-dir")
-            .arg(crate::root().join("target/ui"))
+            .arg(target)
             .current_dir(crate::root())
             .env_remove("RUSTC_WRAPPER")
             .output()
@@ -219,12 +263,20 @@ impl Library {
             }
         }
         let file = file.context("Cargo does not say where the library is")?;
-        let target = crate::root().join("target/ui");
         let dependencies = vec![
             target.join(TARGET).join("debug/deps"),
             target.join("debug/deps"),
         ];
         Ok(Library { file, dependencies })
+    }
+
+    /// What tells rustc of it; `how` stands before its name, as `force:`.
+    pub(crate) fn arguments(&self, how: &str) -> Vec<String> {
+        let file = self.file.display();
+        let mut arguments = vec![format!("--extern={how}wasm={file}")];
+        let folders = self.dependencies.iter();
+        arguments.extend(folders.map(|folder| format!("-Ldependency={}", folder.display())));
+        arguments
     }
 }
 
@@ -242,27 +294,20 @@ impl Suite<'_> {
     fn rustc(&self, source: &Path) -> Command {
         let mut rustc = Command::new(self.toolchain.rustc());
         rustc
-            .args([
-                "--edition=2024",
-                "--crate-type=lib",
-                "--color=never",
-                "--target",
-                TARGET,
-            ])
+            .args(["--edition=2024", "--color=never", "--target", TARGET])
             .arg("--sysroot")
             .arg(self.toolchain.sysroot())
-            .arg(format!("--extern=wasm={}", self.library.file.display()))
+            .args(self.library.arguments(""))
             .env_remove("RUSTFLAGS");
-        for folder in &self.library.dependencies {
-            rustc.arg(format!("-Ldependency={}", folder.display()));
-        }
         if let Some(ledger) = &self.ledger {
             rustc.arg(format!("--extern=ledger={}", ledger.display()));
         }
-        // Relative, so that messages name nothing but the file.
+        // Relative, so that messages name nothing but the file. As Cargo does for a package in the folder.
+        let folder = source.parent().unwrap_or(Path::new("."));
         rustc
             .arg(source.file_name().unwrap_or_default())
-            .current_dir(source.parent().unwrap_or(Path::new(".")));
+            .current_dir(folder)
+            .env("CARGO_MANIFEST_DIR", folder);
         rustc
     }
 
@@ -274,6 +319,7 @@ impl Suite<'_> {
         }
         let output = self
             .rustc(&source)
+            .arg("--crate-type=lib")
             .arg("--out-dir")
             .arg(self.work)
             .output()?;
@@ -314,11 +360,11 @@ impl Suite<'_> {
         let name = name(case);
         let Output { status, stderr, .. } = self
             .rustc(case)
-            .arg("--emit=metadata")
+            .args(self.folder.made.arguments())
             .arg("-o")
             .arg(
                 self.work
-                    .join(format!("{}-{name}.rmeta", self.folder.expected)),
+                    .join(format!("{}-{name}.out", self.folder.expected)),
             )
             .output()?;
         let said = normalised(&String::from_utf8_lossy(&stderr));

@@ -12,6 +12,9 @@ use super::{Bench, Limit, Measure, Profile, Row, Session};
 
 pub(super) struct Effects;
 
+/// The fixtures, and how many functions LLVM's unoptimised module of each has.
+const INPUTS: [(&str, &str); 2] = [("text-app", "11,000"), ("many-crates", "19,000")];
+
 /// What the inference and its report may cost.
 const LIMIT: Duration = Duration::from_millis(100);
 
@@ -27,22 +30,25 @@ impl Bench for Effects {
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
         let program = example(session)?;
-        let input = session.fixture("text-app", Profile::Debug)?;
-        let command = |only_lift: bool| {
-            let mut command = Command::new(&program);
-            command.arg(&input);
-            if only_lift {
-                command.arg("--only-lift");
-            }
-            Ok(command)
+        let row = |(fixture, functions)| {
+            let input = session.fixture(fixture, Profile::Debug)?;
+            let command = |only_lift: bool| {
+                let mut command = Command::new(&program);
+                command.arg(&input);
+                if only_lift {
+                    command.arg("--only-lift");
+                }
+                Ok(command)
+            };
+            session.compare(
+                format!("{fixture} from -O0, {functions} functions: infer effects"),
+                Measure::Cpu,
+                Limit::Extra(LIMIT),
+                &|_| command(false),
+                &|_| command(true),
+            )
         };
-        Ok(vec![session.compare(
-            "text-app from -O0: infer effects",
-            Measure::Cpu,
-            Limit::Extra(LIMIT),
-            &|_| command(false),
-            &|_| command(true),
-        )?])
+        INPUTS.into_iter().map(row).collect()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Crates;
 /// A package to test.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Package {
+pub(super) struct Package {
     version: String,
     /// What it is about; for the reader of the table.
     about: String,
@@ -46,7 +46,25 @@ struct Package {
     tests: Vec<String>,
 }
 
-fn table() -> Result<BTreeMap<String, Package>> {
+impl Package {
+    /// Which of its targets, as Cargo's options, and their features.
+    pub(super) fn choice(&self) -> Vec<String> {
+        let mut choice = match self.tests.is_empty() {
+            true => vec!["--lib".to_owned(), "--tests".to_owned()],
+            false => self.tests.clone(),
+        };
+        choice.push("--locked".to_owned());
+        if self.bare {
+            choice.push("--no-default-features".to_owned());
+        }
+        if !self.features.is_empty() {
+            choice.push(format!("--features={}", self.features.join(",")));
+        }
+        choice
+    }
+}
+
+pub(super) fn table() -> Result<BTreeMap<String, Package>> {
     toml::from_str(TABLE).context("crates.toml")
 }
 
@@ -60,55 +78,49 @@ impl Suite for Crates {
     }
 
     fn cases(&self, tools: &Tools) -> Result<Vec<Case>> {
-        let table = table()?;
-        let workspace = Workspace::of(tools.work());
-        workspace.make(tools, &table)?;
-        let lock = workspace.lock()?;
-        let case = |(name, package): (&String, &Package)| Case {
-            name: name.clone(),
-            version: format!("{}: {}", package.version, package.about),
-            key: format!("{package:?}\n{}", lock.closure(name).join("\n")),
-        };
-        Ok(table.iter().map(case).collect())
+        cases(tools)
     }
 
     fn run(&self, case: &Case, tools: &Tools, tier: Tier) -> Result<Answer> {
         let table = table()?;
         let package = table.get(&case.name).context("a package of the table")?;
-        let mut choice = match package.tests.is_empty() {
-            true => vec!["--lib".to_owned(), "--tests".to_owned()],
-            false => package.tests.clone(),
-        };
-        choice.push("--locked".to_owned());
-        if package.bare {
-            choice.push("--no-default-features".to_owned());
-        }
-        if !package.features.is_empty() {
-            choice.push(format!("--features={}", package.features.join(",")));
-        }
         package::test(
             tools,
             tier,
             &Workspace::of(tools.work()).member(&case.name),
-            &choice,
+            &package.choice(),
         )
     }
 }
 
+/// A case for each package; their sources are made ready.
+pub(super) fn cases(tools: &Tools) -> Result<Vec<Case>> {
+    let table = table()?;
+    let workspace = Workspace::of(tools.work());
+    workspace.make(tools, &table)?;
+    let lock = workspace.lock()?;
+    let case = |(name, package): (&String, &Package)| Case {
+        name: name.clone(),
+        version: format!("{}: {}", package.version, package.about),
+        key: format!("{package:?}\n{}", lock.closure(name).join("\n")),
+    };
+    Ok(table.iter().map(case).collect())
+}
+
 /// The workspace of the copies.
-struct Workspace {
+pub(super) struct Workspace {
     folder: PathBuf,
 }
 
 impl Workspace {
-    fn of(work: &Path) -> Workspace {
+    pub(super) fn of(work: &Path) -> Workspace {
         Workspace {
             folder: work.join("crates"),
         }
     }
 
     /// Where the copy of a package is.
-    fn member(&self, name: &str) -> PathBuf {
+    pub(super) fn member(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 

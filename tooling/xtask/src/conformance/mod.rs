@@ -17,6 +17,7 @@
 //!
 //! Write a file with a type that implements [`Suite`] and name it in [`all`].
 
+mod contracts;
 mod crates;
 mod generate;
 mod generated;
@@ -93,6 +94,7 @@ pub fn all() -> Vec<Box<dyn Suite>> {
         Box::new(library::Library::CORE),
         Box::new(library::Library::ALLOC),
         Box::new(crates::Crates),
+        Box::new(contracts::Contracts),
         Box::new(generated::Generated),
     ]
 }

@@ -1,0 +1,7 @@
+#![deny(wasm_unreached_effect)]
+
+#[wasm::effect(net)]
+pub fn left_over() {}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn run() {}

@@ -1,0 +1,6 @@
+#![deny(wasm_abi_mismatch)]
+
+#[unsafe(no_mangle)]
+pub extern "C" fn area(width: u32) -> u64 {
+    u64::from(width)
+}
