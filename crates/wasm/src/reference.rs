@@ -383,3 +383,64 @@ pub const fn assert_host_value<T: HostValue>() {}
 /// Compiles if a host can return a `T`.
 #[doc(hidden)]
 pub const fn assert_host_result<T: HostResult>() {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use alloc::vec::Vec;
+    use core::sync::atomic::AtomicU8;
+
+    /// Slots in use, by their number; beyond these the test does not look.
+    static IN_USE: [AtomicU8; 4096] = [const { AtomicU8::new(0) }; 4096];
+
+    /// Takes slots and frees them in an order of its own; each is marked while it is in use.
+    fn work(seed: u64) {
+        let (mut state, mut mine) = (seed, Vec::<ExternRef>::new());
+        let mark = |reference: &ExternRef, from: u8, to: u8| {
+            if let Some(mark) = IN_USE.get(reference.slot() as usize) {
+                assert_eq!(
+                    mark.swap(to, Ordering::AcqRel),
+                    from,
+                    "{reference:?} has two owners"
+                );
+            }
+        };
+        for _ in 0..1_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            if mine.len() < 50 && state % 3 != 0 {
+                let reference = ExternRef::null();
+                mark(&reference, 0, 1);
+                assert!(reference.id().upgrade().is_some());
+                mine.push(reference);
+            } else if !mine.is_empty() {
+                let reference = mine.swap_remove((state >> 8) as usize % mine.len());
+                let id = reference.id();
+                // Before the slot is free for others.
+                mark(&reference, 1, 0);
+                drop(reference);
+                assert!(id.upgrade().is_none());
+            }
+        }
+        mine.iter().for_each(|reference| mark(reference, 1, 0));
+    }
+
+    #[test]
+    fn threads_never_share_a_slot() {
+        std::thread::scope(|scope| {
+            for seed in 1..=4u64 {
+                scope.spawn(move || work(seed.wrapping_mul(0x2545_f491_4f6c_dd1d)));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_gives_the_list_back() {
+        let panics = || REGISTRY.with(|_| -> u32 { panic!("in the middle") });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert!(ExternRef::<()>::null().id().upgrade().is_some());
+    }
+}

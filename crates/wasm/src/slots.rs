@@ -121,6 +121,82 @@ mod tests {
         assert!(table < 1024, "freed slots are used again");
     }
 
+    /// What one step of a sequence does.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// Takes a slot, from a table that can grow or not.
+        Take { grows: bool },
+        /// Frees one of those in use, by its place among them.
+        Free(usize),
+    }
+
+    /// Runs a sequence from the start, with generations that are used up after `lives`, against a set of what is in use and a set of all
+    /// that ever was.
+    fn replay(steps: &[Step], lives: u32) -> usize {
+        let (mut slots, mut table) = (Slots::new(), 0);
+        let (mut alive, mut ever) = (Vec::<(u32, u32)>::new(), Vec::<(u32, u32)>::new());
+        for step in steps {
+            match *step {
+                Step::Take { grows } => {
+                    let known = slots.entries.len();
+                    let id = slots.take(|more| {
+                        table += if grows { more } else { 0 };
+                        grows
+                    });
+                    let Some(id) = id else {
+                        assert!(!grows, "{steps:?}: a table that grows has room");
+                        continue;
+                    };
+                    // The first time that a slot is seen, its life is made shorter than four thousand million.
+                    if id.0 as usize == known {
+                        slots.entries[known].generation = u32::MAX - lives;
+                    }
+                    let id = (id.0, slots.entries[id.0 as usize].generation);
+                    assert!(id.0 < table, "{steps:?}: beyond the table");
+                    assert!(!ever.contains(&id), "{steps:?}: {id:?} is handed out twice");
+                    assert!(
+                        alive.iter().all(|other| other.0 != id.0),
+                        "{steps:?}: {id:?} is in use"
+                    );
+                    alive.push(id);
+                    ever.push(id);
+                }
+                Step::Free(place) => slots.free(alive.remove(place).0),
+            }
+            for id in &ever {
+                assert_eq!(
+                    slots.is_current(id.0, id.1),
+                    alive.contains(id),
+                    "{steps:?}: {id:?}"
+                );
+            }
+        }
+        alive.len()
+    }
+
+    #[test]
+    fn all_short_sequences() {
+        fn extend(steps: &mut Vec<Step>, lives: u32, left: usize) -> usize {
+            let alive = replay(steps, lives);
+            if left == 0 {
+                return 1;
+            }
+            let takes = [true, false].map(|grows| Step::Take { grows });
+            let frees = (0..alive).map(Step::Free);
+            let mut sequences = 0;
+            for step in takes.into_iter().chain(frees) {
+                steps.push(step);
+                sequences += extend(steps, lives, left - 1);
+                steps.pop();
+            }
+            sequences
+        }
+        for lives in 1..=3 {
+            let sequences = extend(&mut Vec::new(), lives, 8);
+            assert!(sequences > 20_000, "{sequences} sequences");
+        }
+    }
+
     #[test]
     fn a_slot_with_used_up_generations_retires() {
         let mut slots = Slots::new();

@@ -4,6 +4,6 @@ unsafe extern "C" {
     pub fn count() -> u32;
     #[link_name = "name"]
     pub fn name_of(id: u32) -> *mut u8;
-    #[link_name = "[method]map.size"]
-    pub fn size(map: u64) -> u64;
+    #[link_name = "[method]atlas.size"]
+    pub fn size(atlas: u64) -> u64;
 }

@@ -439,6 +439,24 @@ mod tests {
     }
 
     #[test]
+    fn the_cases_that_the_table_of_rules_names_exist() {
+        let page = fs::read_to_string(crate::root().join("tests/ui/ReadMe.md")).expect("the page");
+        let (_, table) = page.split_once("## Which rule has which case").expect("the table");
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+        assert!(rows.len() > 20, "{} rules", rows.len());
+        for row in rows {
+            let cells = row.split('|').skip(2);
+            for case in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+                let there = |folder| {
+                    let file = format!("tests/ui/{folder}/{case}.rs");
+                    crate::root().join(file).is_file()
+                };
+                assert!(["linear", "checker"].into_iter().any(there), "no case `{case}`");
+            }
+        }
+    }
+
+    #[test]
     fn places_elsewhere_are_left_out() {
         let said = "note: x\n --> /rustc/abc/library/core/src/mem.rs:1:2\n  --> case.rs:3:4\n --> /home/a/ledger.rs:5:6\n";
         let expected = "note: x\n --> $RUST\n  --> case.rs:3:4\n --> $OTHER/ledger.rs\n";

@@ -30,6 +30,9 @@ use wasmir_verify::{CoreSignatures, WitFolderError, signature};
 /// The folder of a package's WIT, below that of its manifest.
 const FOLDER: &str = "wit";
 
+/// What `#[wasm::export]` puts before the names of functions of the world itself, so that they are no symbols of Rust's or C's.
+const WORLD_PREFIX: &str = "wasmrust#";
+
 /// What the WIT of the package that is compiled says; nothing, if it has none.
 pub(crate) type Wit = Option<Result<CoreSignatures, WitFolderError>>;
 
@@ -54,17 +57,25 @@ pub(super) fn check(tcx: TyCtxt<'_>, wit: &Wit) {
     let known = match wit {
         Some(Ok(signatures)) => signatures,
         Some(Err(error)) => {
-            lints::lint(tcx, WASM_ABI_MISMATCH, CRATE_DEF_ID, tcx.def_span(CRATE_DEF_ID), |diagnostic| {
-                diagnostic.primary_message(error.to_string());
-                diagnostic.note("imports and exports are not compared with it");
-            });
+            lints::lint(
+                tcx,
+                WASM_ABI_MISMATCH,
+                CRATE_DEF_ID,
+                tcx.def_span(CRATE_DEF_ID).shrink_to_lo(),
+                |diagnostic| {
+                    diagnostic.primary_message(error.to_string());
+                    diagnostic.note("imports and exports are not compared with it");
+                },
+            );
             &unknown
         }
         None => &unknown,
     };
     let modules = tcx.wasm_import_module_map(LOCAL_CRATE);
     for def in tcx.hir_crate_items(()).definitions() {
-        if !matches!(tcx.def_kind(def), DefKind::Fn | DefKind::AssocFn) || tcx.generics_of(def).requires_monomorphization(tcx) {
+        if !matches!(tcx.def_kind(def), DefKind::Fn | DefKind::AssocFn)
+            || tcx.generics_of(def).requires_monomorphization(tcx)
+        {
             continue;
         }
         if tcx.is_foreign_item(def) {
@@ -92,22 +103,23 @@ fn import(tcx: TyCtxt<'_>, known: &CoreSignatures, def: LocalDefId, module: &str
         },
         None => return,
     };
-    report(tcx, def, &format!("`{module}`"), name, &reason, "#[wasm::import]");
+    report(tcx, def, &format!("`{module}`"), name.as_str(), &reason, "#[wasm::import]");
 }
 
 fn export(tcx: TyCtxt<'_>, known: &CoreSignatures, def: LocalDefId) {
     let attributes = tcx.codegen_fn_attrs(def);
     let unmangled = attributes.flags.contains(CodegenFnAttrFlags::NO_MANGLE).then(|| tcx.item_name(def));
-    let Some(name) = attributes.symbol_name.or(unmangled) else { return };
+    let Some(symbol) = attributes.symbol_name.or(unmangled) else { return };
+    let name = symbol.as_str().strip_prefix(WORLD_PREFIX).unwrap_or(symbol.as_str());
     if !matches!(tcx.fn_sig(def).skip_binder().abi(), ExternAbi::C { .. }) {
         return;
     }
-    let reason = match known.export(name.as_str()) {
+    let reason = match known.export(name) {
         Some(wanted) => match core_type(tcx, def) {
             Some(found) if found != *wanted => Reason::Differs { wanted, found },
             _ => return,
         },
-        None if name.as_str().split_once('#').is_some_and(|(interface, _)| known.has_import_module(interface)) => {
+        None if name.split_once('#').is_some_and(|(interface, _)| known.has_import_module(interface)) => {
             Reason::Unknown
         }
         None => return,
@@ -117,14 +129,17 @@ fn export(tcx: TyCtxt<'_>, known: &CoreSignatures, def: LocalDefId) {
 
 /// What is wrong with a function.
 enum Reason<'a> {
-    Differs { wanted: &'a FuncType, found: FuncType },
+    Differs {
+        wanted: &'a FuncType,
+        found: FuncType,
+    },
     /// The interface has no such function.
     Unknown,
     /// No function of an interface has such a type.
     Impossible(String),
 }
 
-fn report(tcx: TyCtxt<'_>, def: LocalDefId, whose: &str, name: Symbol, reason: &Reason<'_>, attribute: &str) {
+fn report(tcx: TyCtxt<'_>, def: LocalDefId, whose: &str, name: &str, reason: &Reason<'_>, attribute: &str) {
     lints::lint(tcx, WASM_ABI_MISMATCH, def, place(tcx, def), |diagnostic| {
         match reason {
             Reason::Differs { wanted, found } => {

@@ -12,8 +12,8 @@
 //! # Algorithm
 //!
 //! A forward analysis to a fixed point. Of each local the state says which reference its number surely came from, and whether that was
-//! surely dropped since; joins keep what both sides agree about, so that what is reported happens on every path. A reference that is moved,
-//! or borrowed mutably, may live on elsewhere, and its numbers are forgotten. A number whose reference is gone is reported where it is
+//! surely dropped since; joins keep what both sides agree about, so that what is reported happens on every path. A reference is followed
+//! from local to local; one that goes anywhere else, or is borrowed mutably, may live on there, and its numbers are forgotten. A number whose reference is gone is reported where it is
 //! upgraded, returned, or put behind a pointer; so is one that was put there before. It may still be compared or be a key: then what it
 //! finds does not matter.
 //!
@@ -64,6 +64,8 @@ struct Value {
     vouched: Option<Location>,
     /// It is the index of a function.
     index: bool,
+    /// It is what this local held, moved on.
+    moved: Option<Local>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +74,8 @@ struct State {
     held: BTreeSet<Local>,
     numbers: BTreeMap<Local, Number>,
     points: BTreeMap<Local, Local>,
+    /// Locals that surely hold what another one held first.
+    moved: BTreeMap<Local, Local>,
     /// Numbers that were put behind a pointer, by where they were made: whose, and where that happened.
     stored: BTreeMap<Location, (Local, Location)>,
     vouched: BTreeMap<Local, Location>,
@@ -83,8 +87,11 @@ impl State {
     fn join(&mut self, other: &State) -> bool {
         let before = self.clone();
         self.held.retain(|local| other.held.contains(local));
-        self.numbers.retain(|local, number| other.numbers.get(local) == Some(number));
+        // Dropped on both ways is dropped, wherever that was.
+        let alike = |a: &Number, b: &Number| (a.of, a.made, a.gone.is_some()) == (b.of, b.made, b.gone.is_some());
+        self.numbers.retain(|local, number| other.numbers.get(local).is_some_and(|other| alike(number, other)));
         self.points.retain(|local, to| other.points.get(local) == Some(to));
+        self.moved.retain(|local, first| other.moved.get(local) == Some(first));
         self.stored.retain(|made, stored| other.stored.get(made) == Some(stored));
         self.indices.retain(|local| other.indices.contains(local));
         for (&local, &made) in &other.vouched {
@@ -98,11 +105,20 @@ impl State {
         self.held.remove(&of);
         self.numbers.retain(|_, number| number.of != of || number.gone.is_some());
         self.stored.retain(|_, (local, _)| *local != of);
+        self.moved.retain(|_, first| *first != of);
+    }
+
+    /// What a local holds is no longer only there.
+    fn escapes(&mut self, local: Local) {
+        self.lose_sight(local);
+        if let Some(first) = self.moved.remove(&local) {
+            self.lose_sight(first);
+        }
     }
 
     /// A local has another value, or none.
     fn forget(&mut self, local: Local) {
-        self.lose_sight(local);
+        self.escapes(local);
         self.numbers.remove(&local);
         self.points.remove(&local);
         self.vouched.remove(&local);
@@ -115,6 +131,7 @@ impl State {
             points: self.points.get(&local).copied(),
             vouched: self.vouched.get(&local).copied(),
             index: self.indices.contains(&local),
+            moved: None,
         }
     }
 
@@ -271,17 +288,27 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
             return Value::default();
         }
         let value = state.get(place.local);
-        if operand.is_move() && self.origins.contains(&place.local) {
-            state.lose_sight(place.local);
+        if operand.is_move() {
+            state.escapes(place.local);
         }
         value
     }
 
+    /// What an operand is that goes to another local as it is: a reference is still seen there.
+    fn moved(&self, operand: &Operand<'tcx>, state: &mut State) -> Value {
+        let whole = operand.is_move().then(|| operand.place()?.as_local()).flatten();
+        let Some(local) = whole else { return self.operand(operand, state) };
+        let moved = match state.moved.remove(&local) {
+            Some(first) => Some(first),
+            None => state.held.remove(&local).then_some(local),
+        };
+        Value { moved, ..state.get(local) }
+    }
+
     fn rvalue(&self, rvalue: &Rvalue<'tcx>, state: &mut State) -> Value {
         match rvalue {
-            Rvalue::Use(operand) | Rvalue::Repeat(operand, _) | Rvalue::Cast(_, operand, _) => {
-                self.operand(operand, state)
-            }
+            Rvalue::Use(operand) => self.moved(operand, state),
+            Rvalue::Repeat(operand, _) | Rvalue::Cast(_, operand, _) => self.operand(operand, state),
             Rvalue::CopyForDeref(place) if !place.is_indirect() => state.get(place.local),
             Rvalue::Aggregate(_, operands) => {
                 let mut whole = Value::default();
@@ -294,7 +321,7 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
             }
             Rvalue::Ref(_, BorrowKind::Mut { .. }, place) | Rvalue::RawPtr(_, place) if !place.is_indirect() => {
                 // What happens through the pointer is not seen.
-                state.lose_sight(place.local);
+                state.escapes(place.local);
                 state.numbers.remove(&place.local);
                 Value::default()
             }
@@ -325,6 +352,9 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
             if let Some(made) = value.vouched {
                 self.function(made, location);
             }
+            if let Some(first) = value.moved {
+                state.lose_sight(first);
+            }
             return;
         }
         if place.projection.is_empty() {
@@ -332,6 +362,11 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
             if self.origins.contains(&place.local) {
                 state.held.insert(place.local);
             }
+            if let Some(first) = value.moved {
+                state.moved.insert(place.local, first);
+            }
+        } else if let Some(first) = value.moved {
+            state.lose_sight(first);
         }
         state.add(place.local, value);
     }
@@ -340,7 +375,7 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
         match &terminator.kind {
             TerminatorKind::Drop { place, .. } => match place.as_local() {
                 Some(local) => self.dropped(local, location, state),
-                None if !place.is_indirect() => state.lose_sight(place.local),
+                None if !place.is_indirect() => state.escapes(place.local),
                 None => {}
             },
             TerminatorKind::Call { func, args, destination, .. } => {
@@ -411,16 +446,18 @@ impl<'a, 'tcx> Handles<'a, 'tcx> {
 
     /// A local's destructor runs, if the local holds something.
     fn dropped(&mut self, local: Local, location: Location, state: &mut State) {
-        if state.held.remove(&local) {
-            for number in state.numbers.values_mut().filter(|number| number.of == local) {
+        let own = state.held.remove(&local).then_some(local);
+        let gone = [own, state.moved.remove(&local)];
+        for of in gone.into_iter().flatten() {
+            for number in state.numbers.values_mut().filter(|number| number.of == of) {
                 number.gone.get_or_insert(location);
             }
-            let stored = state.stored.iter().filter(|(_, (of, _))| *of == local);
-            for (made, (_, kept)) in stored.map(|(made, stored)| (*made, *stored)).collect::<Vec<_>>() {
+            let stored = state.stored.extract_if(.., |_, (kept, _)| *kept == of);
+            for (made, (_, kept)) in stored.collect::<Vec<_>>() {
                 self.number(made, location, kept, How::Kept);
             }
         }
-        state.stored.retain(|_, (of, _)| *of != local);
+        state.lose_sight(local);
     }
 
     // What is found.
