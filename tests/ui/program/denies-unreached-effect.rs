@@ -1,4 +1,4 @@
-#![deny(wasm_unreached_effect)]
+#![deny(wasm_recognition)]
 
 #[wasm::effect(net)]
 pub fn left_over() {}

@@ -1,4 +1,4 @@
-#![deny(wasm_abi_mismatch)]
+#![deny(wasm_recognition)]
 
 #[unsafe(no_mangle)]
 pub extern "C" fn area(width: u32) -> u64 {
