@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Crates that rustc-wasm consists of, besides rustc's.
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 6] = [
+    "compiler/pack-store",
     "compiler/wasmir",
     "compiler/codegen-cranelift",
     "compiler/wasmir-ld",

@@ -4,20 +4,14 @@
 //! [`key`]. What changes the emitted code of an unchanged body is this compiler, so the fingerprint of its sources is
 //! part of the store.
 //!
-//! # Format
-//! A folder of packs, each written once, whole, by rename. A pack is a header with the fingerprint, then entries of key,
-//! length, checksum and contents. All packs are read when the cache is opened; what a run adds becomes a pack of its own
-//! when it is [saved](Cache::save). If there are many packs, or they pass the limit, the entries used last are put into
-//! one and the others go.
+//! [`pack_store`] keeps them on disk, within a limit.
 //!
 //! # Invariants
 //! - Output is the same with and without a cache, and whatever it holds.
-//! - Nothing read is trusted: an entry that is damaged is a miss, a pack that breaks off ends there.
-//! - Processes that share a folder disturb each other at most by misses: no pack is ever changed, and one that goes has
-//!   been read by those who use it. Together they may pass the limit until the next one opens the folder.
+//! - Nothing read is trusted: what is damaged, or cannot be read as a body with the relocations of this one, is a miss.
 //!
 //! # Cost
-//! Opening reads the packs, which are at most the limit. A hit costs cloning and hashing the body.
+//! A hit costs cloning and hashing the body, and one read.
 //!
 //! ```
 //! # let folder = std::env::temp_dir().join(format!("cache-example-{}", std::process::id()));
@@ -50,7 +44,6 @@
 //! ```
 
 mod key;
-mod pack;
 
 use crate::bodies::Plan;
 use crate::encode::FunctionBody;
@@ -58,17 +51,15 @@ use crate::env::{Reloc, RelocKind};
 use crate::error::Result;
 use crate::leb;
 use cranelift_codegen::ir::SourceLoc;
-use key::{Key, Mentions};
-use pack::Pack;
-use rustc_hash::FxHashMap;
+use key::Mentions;
+use pack_store::Store;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmir::{Body, FuncData};
 
-/// More packs than this are put together.
-const MAX_PACKS: usize = 12;
+/// Of the sources of this compiler; see `build.rs`.
+const FINGERPRINT: &str = env!("COMPILER_FINGERPRINT");
 
 /// What a cache did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,22 +75,10 @@ pub struct CacheStats {
 /// A cache of finished function bodies. Threads and processes may share it.
 #[derive(Debug)]
 pub struct Cache {
-    folder: PathBuf,
-    limit: u64,
-    packs: Vec<Pack>,
-    entries: FxHashMap<Key, Entry>,
-    added: Mutex<FxHashMap<Key, Vec<u8>>>,
+    store: Store,
     hits: AtomicU64,
     misses: AtomicU64,
     unfit: AtomicU64,
-}
-
-/// Where an entry is.
-#[derive(Debug)]
-struct Entry {
-    pack: usize,
-    range: std::ops::Range<usize>,
-    used: AtomicBool,
 }
 
 impl Cache {
@@ -107,27 +86,8 @@ impl Cache {
     ///
     /// What cannot be read is not there: a cache never makes a build fail.
     pub fn open(folder: impl AsRef<Path>, limit: u64) -> Cache {
-        let folder = folder.as_ref().to_owned();
-        let packs = pack::read_all(&folder, limit);
-        let mut entries = FxHashMap::default();
-        for (number, pack) in packs.iter().enumerate() {
-            for (key, range) in pack.entries() {
-                entries.insert(
-                    key,
-                    Entry {
-                        pack: number,
-                        range,
-                        used: AtomicBool::new(false),
-                    },
-                );
-            }
-        }
         Cache {
-            folder,
-            limit,
-            packs,
-            entries,
-            added: Mutex::default(),
+            store: Store::open(folder, limit, FINGERPRINT),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             unfit: AtomicU64::new(0),
@@ -148,46 +108,7 @@ impl Cache {
     /// # Errors
     /// If the folder cannot be written; then it is as it was.
     pub fn save(&self) -> io::Result<()> {
-        let added = std::mem::take(
-            &mut *self
-                .added
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        let mut added: Vec<(Key, Vec<u8>)> = added.into_iter().collect();
-        added.sort_unstable_by_key(|(key, _)| *key);
-        let stored: u64 = self.packs.iter().map(|pack| pack.len() as u64).sum();
-        let new: u64 = added.iter().map(|(_, bytes)| pack::entry_len(bytes)).sum();
-        if self.packs.len() < MAX_PACKS && stored + new <= self.limit {
-            if added.is_empty() {
-                return Ok(());
-            }
-            let added = added.iter().map(|(key, bytes)| (*key, bytes.as_slice()));
-            return pack::write(&self.folder, added);
-        }
-        // New ones and those just used first, then those of the newest packs, down to half of the limit.
-        let mut rank: Vec<(bool, usize, &Key, &Entry)> = self
-            .entries
-            .iter()
-            .map(|(key, e)| (e.used.load(Ordering::Relaxed), e.pack, key, e))
-            .collect();
-        rank.sort_unstable_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-        let old = rank
-            .iter()
-            .map(|(_, _, key, e)| (**key, self.packs[e.pack].bytes(e.range.clone())));
-        let new = added.iter().map(|(key, bytes)| (*key, bytes.as_slice()));
-        let mut room = self.limit / 2;
-        let kept = new.chain(old).take_while(|(_, bytes)| {
-            let len = pack::entry_len(bytes);
-            let fits = len <= room;
-            room = room.saturating_sub(len);
-            fits
-        });
-        pack::write(&self.folder, kept)?;
-        for pack in &self.packs {
-            pack.remove();
-        }
-        Ok(())
+        self.store.save()
     }
 
     /// The body of a function, from the cache or by `make`.
@@ -202,22 +123,15 @@ impl Cache {
             self.unfit.fetch_add(1, Ordering::Relaxed);
             return make();
         };
-        if let Some(entry) = self.entries.get(&key) {
-            let bytes = self.packs[entry.pack].checked(&key, entry.range.clone());
-            if let Some(found) = bytes.and_then(|bytes| decode(bytes, plan, &mentions)) {
-                entry.used.store(true, Ordering::Relaxed);
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(found);
-            }
+        let found = self.store.get(&key);
+        if let Some(found) = found.and_then(|bytes| decode(&bytes, plan, &mentions)) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(found);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let made = make()?;
         if let Some(bytes) = encode(&made, plan, &mentions) {
-            let mut added = self
-                .added
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            added.insert(key, bytes);
+            self.store.insert(key, bytes);
         }
         Ok(made)
     }

@@ -10,7 +10,7 @@
 //!
 //! # How
 //!
-//! The sources of `rustc-wasm`, `wasmir`, `codegen-cranelift` and `wasmir-ld` are part of this library (`build.rs`). They are unpacked beside
+//! The sources of `rustc-wasm`, `wasmir`, `pack-store`, `codegen-cranelift` and `wasmir-ld` are part of this library (`build.rs`). They are unpacked beside
 //! links to rustc's source; a file is written only when its contents changed, so Cargo rebuilds what a new version of ours
 //! touches and none of rustc's crates. The build folder belongs to one rustc: its name is a digest of what that rustc says
 //! about itself and of where its source lies. A build that was killed goes on where it stopped, because Cargo's folder stays.
@@ -548,6 +548,7 @@ mod tests {
         for name in [
             "Cargo.toml",
             "compiler/wasmir/Cargo.toml",
+            "compiler/pack-store/src/lib.rs",
             "compiler/wasmir/src/lib.rs",
             "compiler/codegen-cranelift/src/lib.rs",
             "compiler/wasmir-ld/src/lib.rs",

@@ -10,6 +10,7 @@
 
 use crate::bodies::{Plan, stack_pointer};
 use crate::env::RelocKind;
+use pack_store::Key;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use std::hash::Hash;
@@ -18,9 +19,6 @@ use wasmir::{
     BlockData, Body, CompositeType, Data, Elem, Func, FuncType, Global, HeapType, Imm, ImmId, Inst,
     Module, SrcLoc, Table, Tag, Type, TypeId,
 };
-
-/// The name of an entry.
-pub(super) type Key = [u8; 32];
 
 /// Things in the order of their first mention.
 struct Order<T> {
