@@ -70,6 +70,10 @@ pub struct RuntimeConfig {
     /// [`None`], the default, keeps none. Whoever can write to this folder decides what the host
     /// executes. The interpreter compiles nothing.
     pub code_cache: Option<PathBuf>,
+    /// Where the code of single functions is kept between processes, at most 256 MiB, so that of a module that changed only what
+    /// changed is compiled; [`None`], the default, keeps none. Helps where modules are edited, and costs the first compilation of
+    /// each a little. As with `code_cache`, whoever can write to this folder decides what the host executes.
+    pub function_cache: Option<PathBuf>,
     /// The most frames that a [`Backtrace`](crate::Backtrace) has; 0 keeps none. Default 20.
     pub backtrace_frames: usize,
     /// Whether backtraces tell the lines of source that the guest's own debug information claims.
@@ -94,6 +98,7 @@ impl Default for RuntimeConfig {
             max_module_bytes: 64 << 20,
             pooling: true,
             code_cache: None,
+            function_cache: None,
             backtrace_frames: 20,
             source_lines: false,
             host_functions: HostFunctions::default(),

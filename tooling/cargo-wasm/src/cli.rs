@@ -235,6 +235,9 @@ pub(crate) struct Guest {
     /// Limit the guest's memory, such as 64MiB
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_memory: Option<OsString>,
+    /// Neither use nor keep machine code of earlier runs
+    #[arg(long)]
+    pub(crate) no_cache: bool,
 }
 
 impl Guest {
@@ -255,6 +258,7 @@ impl Guest {
         repeated
             .chain(single)
             .flat_map(|(name, value)| [OsString::from(name), value.clone()])
+            .chain(self.no_cache.then(|| OsString::from("--no-cache")))
             .collect()
     }
 }

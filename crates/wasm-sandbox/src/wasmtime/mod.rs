@@ -16,6 +16,7 @@ mod call;
 mod canonical;
 mod convert;
 mod error;
+mod functions;
 mod instance;
 mod module;
 mod runtime;

@@ -10,6 +10,7 @@ use wasmtime::{
     PoolingAllocationConfig, WasmBacktraceDetails, component::Linker as ComponentLinker,
 };
 
+use super::functions::FunctionCache;
 use super::instance::{WasmtimeInstance, create};
 use super::module::{Loaded, WasmtimeModule, load};
 use super::state::State;
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     core_wasi: OnceLock<Linker<State>>,
     component: OnceLock<ComponentLinker<State>>,
     modules: Registry<Loaded>,
+    functions: Option<Arc<FunctionCache>>,
     worker: OnceLock<Worker>,
 }
 
@@ -134,7 +136,10 @@ fn invalid_config(error: wasmtime::Error) -> Error {
     }
 }
 
-fn engine_config(config: &RuntimeConfig) -> Result<Config> {
+fn engine_config(
+    config: &RuntimeConfig,
+    functions: Option<&Arc<FunctionCache>>,
+) -> Result<Config> {
     let mut engine = Config::new();
     engine
         .epoch_interruption(config.interruption)
@@ -155,6 +160,11 @@ fn engine_config(config: &RuntimeConfig) -> Result<Config> {
         let mut cache = CacheConfig::new();
         cache.with_directory(folder);
         engine.cache(Some(Cache::new(cache).map_err(invalid_config)?));
+    }
+    if let Some(functions) = functions {
+        engine
+            .enable_incremental_compilation(functions.clone())
+            .map_err(invalid_config)?;
     }
     if config.pooling {
         let count = config.max_instances;
@@ -195,7 +205,9 @@ impl WasmtimeRuntime {
                 reason: "`max_instances` must not be zero".into(),
             });
         }
-        let engine = Engine::new(&engine_config(config)?).map_err(invalid_config)?;
+        let functions = config.function_cache.clone().map(FunctionCache::new);
+        let engine =
+            Engine::new(&engine_config(config, functions.as_ref())?).map_err(invalid_config)?;
         let ticker = if config.interruption {
             let weak = engine.weak();
             Ticker::start(config.tick, move || {
@@ -215,6 +227,7 @@ impl WasmtimeRuntime {
                 engine,
                 count: InstanceCount::new(config.max_instances as usize),
                 modules: Registry::new(config),
+                functions,
                 worker: OnceLock::new(),
                 config: config.clone(),
             }),
@@ -245,7 +258,13 @@ fn load_shared(shared: &Shared, bytes: &[u8]) -> Result<Box<dyn WasmModule>> {
     if bytes.len() > shared.config.max_module_bytes {
         return Err(Error::exceeded(Limit::ModuleBytes));
     }
-    let loaded = shared.modules.load(bytes, |id| load(shared, id, bytes))?;
+    let loaded = shared.modules.load(bytes, |id| {
+        let loaded = load(shared, id, bytes);
+        if let Some(functions) = &shared.functions {
+            functions.save();
+        }
+        loaded
+    })?;
     Ok(Box::new(WasmtimeModule { loaded }))
 }
 

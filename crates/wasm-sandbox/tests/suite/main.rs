@@ -12,6 +12,7 @@ mod conformance;
 mod documentation;
 mod embedding;
 mod fixtures;
+mod function_cache;
 mod fuzzed;
 mod limits;
 mod memory_abi;

@@ -42,6 +42,7 @@ impl From<Error> for Ended {
 
 /// The runtime for one program.
 pub(super) fn runtime(options: &Options) -> Result<Box<dyn WasmRuntime>, Error> {
+    let code = options.cache.then(cache::folder).flatten();
     let config = RuntimeConfig {
         fuel_metering: options.limits.fuel.is_some(),
         interruption: options.limits.timeout.is_some(),
@@ -53,7 +54,8 @@ pub(super) fn runtime(options: &Options) -> Result<Box<dyn WasmRuntime>, Error> 
         share_modules: false,
         max_module_bytes: usize::MAX,
         pooling: false,
-        code_cache: options.cache.then(cache::folder).flatten(),
+        function_cache: code.as_ref().map(|folder| folder.join("functions")),
+        code_cache: code,
         backtrace_frames: MAX_FRAMES,
         source_lines: true,
         ..RuntimeConfig::default()
