@@ -159,6 +159,7 @@ fn compiled(units: Units, args: &Args, times: &mut Times) -> Result<Vec<u8>, Err
             merged.shake()
         })?;
     }
+    merged.space();
     if let Some(file) = &args.wir {
         let text = wasmir::print_module(&merged.module).to_string();
         fs::write(file, text).map_err(|e| Error::file("write", file, e))?;

@@ -5,6 +5,11 @@
 //! anew, so that those of all units together fit; then the units are linked. Of the result, every definition that neither the command line nor
 //! an object of other origin can name becomes local: it may be inlined and removed like any other.
 //!
+//! Units that were loaded for what they define (members of libraries) come before those that were loaded in any case (the program's own).
+//! What is numbered or placed in order, types, table elements and addresses, thus stays where it was when the program's own code changes,
+//! and [`Merged::space`] keeps what grows in one section from moving the next. An engine that keeps compiled functions by their
+//! content then finds nearly all of them again.
+//!
 //! # Invariants
 //! What has a name outside stays as it is, a weak definition among them: `wasm-ld` may replace it.
 
@@ -19,6 +24,9 @@ use wasmir::{
     DataKind, DebugInfo, FuncBody, Import, Item, LazyModule, LineRow, Linkage, Module, SrcLoc,
     Symbol, reach,
 };
+
+/// Sections start at multiples of this, as a power of two.
+const PAGE_LOG2: u8 = 12;
 
 /// The program.
 pub(crate) struct Merged {
@@ -35,10 +43,14 @@ pub(crate) fn merge(units: Units, reached: Reached, args: &Args) -> Result<Merge
         let names = symbols.defined.iter().chain(&symbols.undefined);
         outside.extend(names.chain(&symbols.wanted).cloned());
     }
-    let parts: Vec<(LazyModule, Part)> = units
+    let (own, libraries): (Vec<_>, Vec<_>) = units
         .list
         .into_iter()
         .zip(reached)
+        .partition(|(unit, _)| unit.direct);
+    let parts: Vec<(LazyModule, Part)> = libraries
+        .into_iter()
+        .chain(own)
         .filter_map(|(unit, part)| match (unit.contents, part) {
             (Contents::Wir(module), Some(part)) => Some((*module, part)),
             _ => None,
@@ -213,6 +225,25 @@ impl Merged {
                 .is_some_and(|name| outside.contains(name));
             if !named {
                 symbol.linkage = Linkage::Local;
+            }
+        }
+    }
+
+    /// Puts the first of what can be written, and of what is zero, at the start of a page, so that a section that grows moves the next one
+    /// seldom.
+    pub(crate) fn space(&mut self) {
+        for prefix in [".data.", ".bss."] {
+            let first = self.module.datas.values_mut().find_map(|data| match &mut data.kind {
+                DataKind::Symbol {
+                    align_log2,
+                    section,
+                    undefined: false,
+                    ..
+                } if section.starts_with(prefix) => Some(align_log2),
+                _ => None,
+            });
+            if let Some(align_log2) = first {
+                *align_log2 = (*align_log2).max(PAGE_LOG2);
             }
         }
     }

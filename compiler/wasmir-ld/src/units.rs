@@ -33,7 +33,7 @@ pub(crate) struct UnitFile {
     pub(crate) contents: Contents,
     pub(crate) symbols: foreign::Symbols,
     /// Loaded without being needed.
-    direct: bool,
+    pub(crate) direct: bool,
 }
 
 /// All inputs.
