@@ -263,14 +263,21 @@ impl Project {
         }
     }
 
-    /// Changes one line of the source so that the compiled program changes too.
+    /// Changes one line of the source so that the compiled program changes too: the first of `main`, or else data.
     pub fn edit(&self, value: &str) -> Result<()> {
-        let line = format!(
-            "\n#[used]\nstatic EDITED: [u8; {}] = *b{value:?};\n",
-            value.len()
-        );
-        fs::write(&self.source, format!("{}{line}", self.text))
-            .context("cannot edit the copy of an example")
+        let opens_main = |line: &&str| line.starts_with("fn main()") && line.ends_with('{');
+        let text = match self.text.lines().find(opens_main) {
+            Some(line) => {
+                let edited = format!("{line}\n    std::hint::black_box({value:?});");
+                self.text.replacen(line, &edited, 1)
+            }
+            None => format!(
+                "{}\n#[used]\nstatic EDITED: [u8; {}] = *b{value:?};\n",
+                self.text,
+                value.len()
+            ),
+        };
+        fs::write(&self.source, text).context("cannot edit the copy of an example")
     }
 }
 

@@ -2,7 +2,9 @@
 //! release build.
 //!
 //! Both sides start from a command of the user's: ours is `cargo wasm … --frontend rustc-wasm`, the peer is plain Cargo with the same
-//! rustc, and for what is run our runner with `--no-wasmir`. An edited program is in nobody's cache of compiled code.
+//! rustc, and for what is run our runner with `--no-wasmir`. An edited program as a whole is in nobody's cache of compiled code. Our runner
+//! keeps the code of single functions as well, which an engine by itself does not: the peer runs without (`--no-cache`), and in a second
+//! comparison with it.
 
 use std::{
     fs::{self, File},
@@ -110,7 +112,7 @@ impl Runs<'_> {
         )
     }
 
-    fn edited(&self) -> Result<[Row; 2]> {
+    fn edited(&self) -> Result<Vec<Row>> {
         let edited = |mut command: Command, side: &str, round: u32| -> Result<Command> {
             self.project.edit(&format!("{side} {round}"))?;
             command
@@ -119,25 +121,31 @@ impl Runs<'_> {
             Ok(command)
         };
         let ours = |round| edited(self.ours("run"), "tier1-run", round);
-        let peer = |round| {
+        let peer = |round, cache: &[&str]| {
             let mut command = self.session.cargo_wasm();
-            command.current_dir(self.project.folder()).args([
-                "run",
-                "--no-wasmir",
-                "--frontend",
-                "stock",
-            ]);
+            command
+                .current_dir(self.project.folder())
+                .args(["run", "--no-wasmir", "--frontend", "stock"])
+                .args(cache);
             edited(command, "tier1-run-peer", round)
         };
         // Once before, so that the dependencies are built on both sides.
         measure(&mut ours(0)?)?;
-        measure(&mut peer(0)?)?;
-        self.session.compare_all(
+        measure(&mut peer(0, &[])?)?;
+        let mut rows = Vec::from(self.session.compare_all(
             self.what("one line edited, to the answer"),
             [(Measure::Wall, EDIT), (Measure::Cpu, Limit::None)],
             &|round| ours(round + 1),
-            &|round| peer(round + 1),
-        )
+            &|round| peer(round + 1, &["--no-cache"]),
+        )?);
+        // Other edits than before: those are known as a whole by now.
+        rows.extend(self.session.compare_all(
+            self.what("the same, functions kept on both sides"),
+            [(Measure::Wall, Limit::None), (Measure::Cpu, Limit::None)],
+            &|round| ours(round + 1001),
+            &|round| peer(round + 1001, &[]),
+        )?);
+        Ok(rows)
     }
 
     /// Size and run time of the modules.
