@@ -72,7 +72,7 @@ pub struct RuntimeConfig {
     pub code_cache: Option<PathBuf>,
     /// Where the code of single functions is kept between processes, at most 256 MiB, so that of a module that changed only what
     /// changed is compiled; [`None`], the default, keeps none. Helps where modules are edited, and costs the first compilation of
-    /// each a little. As with `code_cache`, whoever can write to this folder decides what the host executes.
+    /// each a little. Must not lie in `code_cache`; and as there, whoever can write to this folder decides what the host executes.
     pub function_cache: Option<PathBuf>,
     /// The most frames that a [`Backtrace`](crate::Backtrace) has; 0 keeps none. Default 20.
     pub backtrace_frames: usize,

@@ -1,16 +1,30 @@
-//! Where compiled code is kept between runs: `compiled` in WasmRust's folder in the user's cache folder.
+//! Where compiled code is kept between runs, in WasmRust's folder in the user's cache folder: that of whole programs in `compiled`, that of
+//! single functions in `functions`. The engine keeps order in the first, and removes what it does not know there.
 //!
 //! The folder is the one the rest of the toolchain uses: `WASMRUST_HOME`, else `wasmrust` in the platform's cache folder. A cache is
 //! a convenience: when there is no place for it, programs run without.
 
 use std::{ffi::OsString, path::PathBuf};
 
-/// The folder for compiled code, when the user has a cache folder at all.
-pub(crate) fn folder() -> Option<PathBuf> {
-    folder_of(|name| std::env::var_os(name))
+/// The folders for compiled code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Folders {
+    /// Whole programs.
+    pub(crate) programs: PathBuf,
+    /// Single functions.
+    pub(crate) functions: PathBuf,
 }
 
-fn folder_of(var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// Where compiled code is kept, when the user has a cache folder at all.
+pub(crate) fn folders() -> Option<Folders> {
+    let home = home(|name| std::env::var_os(name))?;
+    Some(Folders {
+        programs: home.join("compiled"),
+        functions: home.join("functions"),
+    })
+}
+
+fn home(var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| {
         var(name)
             .filter(|value| !value.is_empty())
@@ -25,7 +39,7 @@ fn folder_of(var: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
             .or_else(|| Some(path("HOME")?.join(".cache")))?
             .join("wasmrust"),
     };
-    Some(home.join("compiled"))
+    Some(home)
 }
 
 #[cfg(all(test, unix, not(target_os = "macos")))]
@@ -33,7 +47,7 @@ mod tests {
     use super::*;
 
     fn with(vars: &[(&str, &str)]) -> Option<PathBuf> {
-        folder_of(|name| {
+        home(|name| {
             let (_, value) = vars.iter().find(|(key, _)| *key == name)?;
             Some(OsString::from(value))
         })
@@ -46,9 +60,9 @@ mod tests {
             ("XDG_CACHE_HOME", "/x"),
             ("HOME", "/h"),
         ];
-        assert_eq!(with(&all), Some("/w/compiled".into()));
-        assert_eq!(with(&all[1..]), Some("/x/wasmrust/compiled".into()));
-        assert_eq!(with(&all[2..]), Some("/h/.cache/wasmrust/compiled".into()));
+        assert_eq!(with(&all), Some("/w".into()));
+        assert_eq!(with(&all[1..]), Some("/x/wasmrust".into()));
+        assert_eq!(with(&all[2..]), Some("/h/.cache/wasmrust".into()));
         assert_eq!(with(&[]), None);
         // A relative or empty setting is none.
         assert_eq!(
@@ -57,7 +71,7 @@ mod tests {
                 ("XDG_CACHE_HOME", "x"),
                 ("HOME", "/h")
             ]),
-            Some("/h/.cache/wasmrust/compiled".into())
+            Some("/h/.cache/wasmrust".into())
         );
     }
 }

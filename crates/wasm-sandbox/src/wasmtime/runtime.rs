@@ -205,6 +205,13 @@ impl WasmtimeRuntime {
                 reason: "`max_instances` must not be zero".into(),
             });
         }
+        if let (Some(functions), Some(code)) = (&config.function_cache, &config.code_cache)
+            && functions.starts_with(code)
+        {
+            return Err(Error::InvalidConfig {
+                reason: "`function_cache` must not lie in `code_cache`, where wasmtime removes what it does not know".into(),
+            });
+        }
         let functions = config.function_cache.clone().map(FunctionCache::new);
         let engine =
             Engine::new(&engine_config(config, functions.as_ref())?).map_err(invalid_config)?;

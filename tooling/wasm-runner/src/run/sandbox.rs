@@ -42,7 +42,11 @@ impl From<Error> for Ended {
 
 /// The runtime for one program.
 pub(super) fn runtime(options: &Options) -> Result<Box<dyn WasmRuntime>, Error> {
-    let code = options.cache.then(cache::folder).flatten();
+    let kept = options.cache.then(cache::folders).flatten();
+    let (programs, functions) = match kept {
+        Some(kept) => (Some(kept.programs), Some(kept.functions)),
+        None => (None, None),
+    };
     let config = RuntimeConfig {
         fuel_metering: options.limits.fuel.is_some(),
         interruption: options.limits.timeout.is_some(),
@@ -54,8 +58,8 @@ pub(super) fn runtime(options: &Options) -> Result<Box<dyn WasmRuntime>, Error> 
         share_modules: false,
         max_module_bytes: usize::MAX,
         pooling: false,
-        function_cache: code.as_ref().map(|folder| folder.join("functions")),
-        code_cache: code,
+        code_cache: programs,
+        function_cache: functions,
         backtrace_frames: MAX_FRAMES,
         source_lines: true,
         ..RuntimeConfig::default()
