@@ -165,7 +165,10 @@ fn damage_is_a_miss() {
         let stats = through(folder.path(), LIMIT, &module);
         assert_eq!(stats.hits + stats.misses, 40);
         // A header that counts too many entries does no harm.
-        assert!(stats.misses > 0 || at < 44, "damage at {at} was not noticed");
+        assert!(
+            stats.misses > 0 || at < 44,
+            "damage at {at} was not noticed"
+        );
     }
 }
 

@@ -112,9 +112,7 @@ impl Pack {
         let most = (len - HEADER as u64) / INDEX as u64;
         let count = u64::from(u32::from_le_bytes(count)).min(most);
         let mut index = Vec::new();
-        (&file)
-            .take(count * INDEX as u64)
-            .read_to_end(&mut index)?;
+        (&file).take(count * INDEX as u64).read_to_end(&mut index)?;
         Ok(Some(Pack {
             path,
             file,

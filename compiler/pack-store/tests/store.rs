@@ -114,7 +114,10 @@ fn damage_is_a_miss() {
         let hits = found(&open(folder.path(), LIMIT), 1..40);
         // The bits of the count that are not used leave all entries where they are.
         let count = (40..44).contains(&at) && round % 4 > 1;
-        assert!(hits < 39 || unchanged || count, "damage at {at} was not noticed");
+        assert!(
+            hits < 39 || unchanged || count,
+            "damage at {at} was not noticed"
+        );
     }
     // What was damaged is made again, and then found.
     add(&open(folder.path(), LIMIT), 1..40);
@@ -254,7 +257,10 @@ fn a_full_disk_leaves_the_folder_as_it_was() {
     add(&open(folder.path(), LIMIT), 0..10);
     let before = files(folder.path());
     let output = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\""])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\"",
+        ])
         .arg(std::env::current_exe().expect("a path"))
         .arg("a_full_disk_leaves_the_folder_as_it_was")
         .env(CHILD, folder.path())

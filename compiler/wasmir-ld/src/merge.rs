@@ -233,15 +233,19 @@ impl Merged {
     /// seldom.
     pub(crate) fn space(&mut self) {
         for prefix in [".data.", ".bss."] {
-            let first = self.module.datas.values_mut().find_map(|data| match &mut data.kind {
-                DataKind::Symbol {
-                    align_log2,
-                    section,
-                    undefined: false,
-                    ..
-                } if section.starts_with(prefix) => Some(align_log2),
-                _ => None,
-            });
+            let first = self
+                .module
+                .datas
+                .values_mut()
+                .find_map(|data| match &mut data.kind {
+                    DataKind::Symbol {
+                        align_log2,
+                        section,
+                        undefined: false,
+                        ..
+                    } if section.starts_with(prefix) => Some(align_log2),
+                    _ => None,
+                });
             if let Some(align_log2) = first {
                 *align_log2 = (*align_log2).max(PAGE_LOG2);
             }

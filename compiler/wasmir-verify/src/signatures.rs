@@ -124,7 +124,9 @@ impl CoreSignatures {
     pub fn has_import_module(&self, module: &str) -> bool {
         let from = (module.to_owned(), String::new());
         let mut imports = self.imports.range(from..);
-        imports.next().is_some_and(|((first, _), _)| first == module)
+        imports
+            .next()
+            .is_some_and(|((first, _), _)| first == module)
     }
 
     /// For each exported function the names it may have; the first one's type is that of the plain way.

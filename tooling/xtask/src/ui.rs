@@ -441,8 +441,13 @@ mod tests {
     #[test]
     fn the_cases_that_the_table_of_rules_names_exist() {
         let page = fs::read_to_string(crate::root().join("tests/ui/ReadMe.md")).expect("the page");
-        let (_, table) = page.split_once("## Which rule has which case").expect("the table");
-        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).collect();
+        let (_, table) = page
+            .split_once("## Which rule has which case")
+            .expect("the table");
+        let rows: Vec<&str> = table
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .collect();
         assert!(rows.len() > 20, "{} rules", rows.len());
         for row in rows {
             let cells = row.split('|').skip(2);
@@ -451,7 +456,10 @@ mod tests {
                     let file = format!("tests/ui/{folder}/{case}.rs");
                     crate::root().join(file).is_file()
                 };
-                assert!(["linear", "checker"].into_iter().any(there), "no case `{case}`");
+                assert!(
+                    ["linear", "checker"].into_iter().any(there),
+                    "no case `{case}`"
+                );
             }
         }
     }

@@ -136,10 +136,7 @@ fn invalid_config(error: wasmtime::Error) -> Error {
     }
 }
 
-fn engine_config(
-    config: &RuntimeConfig,
-    functions: Option<&Arc<FunctionCache>>,
-) -> Result<Config> {
+fn engine_config(config: &RuntimeConfig, functions: Option<&Arc<FunctionCache>>) -> Result<Config> {
     let mut engine = Config::new();
     engine
         .epoch_interruption(config.interruption)

@@ -114,7 +114,10 @@ fn damage_is_compiled_again() {
             "from {from}"
         );
         // What was not found was made and added.
-        assert!(packs(folder).iter().any(|file| *file != pack), "from {from}");
+        assert!(
+            packs(folder).iter().any(|file| *file != pack),
+            "from {from}"
+        );
     }
 }
 
