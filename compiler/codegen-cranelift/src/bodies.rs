@@ -213,6 +213,12 @@ impl Plan<'_> {
                     reloc.target
                 )));
             }
+            RelocKind::MemAddrTlsSleb => {
+                return Err(ErrorKind::UnknownName(format!(
+                    "place of data symbol {} in a thread's block",
+                    reloc.target
+                )));
+            }
         })
     }
 
@@ -365,6 +371,7 @@ impl Plan<'_> {
             K::MemoryAddrLeb => RelocKind::MemAddrLeb,
             K::MemoryAddrSleb => RelocKind::MemAddrSleb,
             K::MemoryAddrSleb64 => RelocKind::MemAddrSleb64,
+            K::MemoryAddrTlsSleb => RelocKind::MemAddrTlsSleb,
             other => {
                 return Err(ErrorKind::Unsupported(format!(
                     "{} in a body",

@@ -137,7 +137,7 @@ impl Cache {
     }
 }
 
-const KINDS: [RelocKind; 10] = [
+const KINDS: [RelocKind; 11] = [
     RelocKind::Func,
     RelocKind::TableSlot,
     RelocKind::TableSlot64,
@@ -148,6 +148,7 @@ const KINDS: [RelocKind; 10] = [
     RelocKind::MemAddrSleb,
     RelocKind::MemAddrSleb64,
     RelocKind::MemAddrLeb,
+    RelocKind::MemAddrTlsSleb,
 ];
 
 /// A body in terms of what it mentions; `None` if it names something it was not seen to mention.

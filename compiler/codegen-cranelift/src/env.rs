@@ -41,6 +41,8 @@ pub enum RelocKind {
     MemAddrSleb64,
     /// Address of a data symbol in a load's or store's offset, unsigned LEB.
     MemAddrLeb,
+    /// Distance of a thread-local data symbol from `__tls_base` in an `i32.const`, signed LEB.
+    MemAddrTlsSleb,
 }
 
 /// A place in emitted code that names an entity; the bytes there are padded so that a linker can patch them.

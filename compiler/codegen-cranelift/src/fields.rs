@@ -76,7 +76,8 @@ pub(crate) fn is_signed(kind: RelocKind) -> bool {
         RelocKind::TableSlot
         | RelocKind::TableSlot64
         | RelocKind::MemAddrSleb
-        | RelocKind::MemAddrSleb64 => true,
+        | RelocKind::MemAddrSleb64
+        | RelocKind::MemAddrTlsSleb => true,
         RelocKind::Func
         | RelocKind::Type
         | RelocKind::Global

@@ -262,6 +262,7 @@ impl Object<'_> {
             Field::MemAddrSleb => (RelocKind::MemoryAddrSleb, s.data(target)),
             Field::MemAddrSleb64 => (RelocKind::MemoryAddrSleb64, s.data(target)),
             Field::MemAddrLeb => (RelocKind::MemoryAddrLeb, s.data(target)),
+            Field::MemAddrTlsSleb => (RelocKind::MemoryAddrTlsSleb, s.data(target)),
         };
         Entry {
             offset: start + reloc.offset,

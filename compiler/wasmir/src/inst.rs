@@ -233,7 +233,8 @@ pub enum Inst {
         /// Added to the address.
         offset: i32,
     },
-    /// `dst` = the address of a symbol plus `addend`, filled in by the linker.
+    /// `dst` = the address of a symbol plus `addend`, filled in by the linker; of thread-local data the distance from
+    /// `__tls_base`.
     SymAddr {
         /// Result.
         dst: Local,

@@ -131,10 +131,14 @@ pub fn run(module: &mut Module, options: &Options) -> Result<()> {
     functions(module)?;
     let slots = table(module)?;
     let (addresses, layout) = memory::place(module, options)?;
+    let mut thread_locals = EntitySet::new();
+    let datas = module.datas.iter();
+    thread_locals.extend(datas.filter(|(_, data)| data.symbol.tls).map(|(id, _)| id));
     let places = Places {
         addresses: &addresses,
         slots: &slots,
         thread_local: layout.thread_local.base,
+        thread_locals: &thread_locals,
     };
     places.resolve(module)?;
     finish(module, &addresses, layout, options)
@@ -368,6 +372,8 @@ struct Places<'a> {
     slots: &'a SecondaryMap<Func, u32>,
     /// Where thread-local data begin.
     thread_local: u32,
+    /// Thread-local data.
+    thread_locals: &'a EntitySet<Data>,
 }
 
 impl Places<'_> {
@@ -410,7 +416,12 @@ impl Places<'_> {
         for block in body.blocks.values_mut() {
             for inst in &mut block.insts {
                 if let Inst::SymAddr { dst, item, addend } = *inst {
-                    let value = self.value(item, addend)?;
+                    let mut value = self.value(item, addend)?;
+                    if let Item::Data(data) = item
+                        && self.thread_locals.contains(data)
+                    {
+                        value -= i64::from(self.thread_local);
+                    }
                     let bits = if locals[dst] == Type::I64 {
                         value as u64
                     } else {

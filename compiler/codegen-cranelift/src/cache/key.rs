@@ -6,7 +6,7 @@
 //! module at hand.
 //!
 //! Bodies that mention what has no field of its own in emitted code (types other than signatures, segments, exception
-//! handlers) have no canonical form and are not stored.
+//! handlers that receive several values) have no canonical form and are not stored.
 
 use crate::bodies::{Plan, stack_pointer};
 use crate::env::RelocKind;
@@ -99,7 +99,10 @@ impl Mentions {
                 .position(|&x| n.global(x) == number),
             RelocKind::Table => self.tables.list.iter().position(|&x| n.table(x) == number),
             RelocKind::Tag => self.tags.list.iter().position(|&x| n.tag(x) == number),
-            RelocKind::MemAddrSleb | RelocKind::MemAddrSleb64 | RelocKind::MemAddrLeb => {
+            RelocKind::MemAddrSleb
+            | RelocKind::MemAddrSleb64
+            | RelocKind::MemAddrLeb
+            | RelocKind::MemAddrTlsSleb => {
                 self.datas.list.iter().position(|x| x.as_u32() == number)
             }
         };
@@ -117,9 +120,10 @@ impl Mentions {
             RelocKind::Global => n.global(*self.globals.list.get(i)?),
             RelocKind::Table => n.table(*self.tables.list.get(i)?),
             RelocKind::Tag => n.tag(*self.tags.list.get(i)?),
-            RelocKind::MemAddrSleb | RelocKind::MemAddrSleb64 | RelocKind::MemAddrLeb => {
-                self.datas.list.get(i)?.as_u32()
-            }
+            RelocKind::MemAddrSleb
+            | RelocKind::MemAddrSleb64
+            | RelocKind::MemAddrLeb
+            | RelocKind::MemAddrTlsSleb => self.datas.list.get(i)?.as_u32(),
         })
     }
 
@@ -141,11 +145,15 @@ impl Mentions {
 
     /// Numbers what `body` mentions anew.
     fn rewrite(&mut self, body: &mut Body) {
-        self.unfit |=
-            body.locals.values().any(|&ty| names_type(ty)) || !body.pool.handlers.is_empty();
+        self.unfit |= body.locals.values().any(|&ty| names_type(ty));
+        // What a handler receives stands in a block type, which has a number unless it is one value at most.
+        self.unfit |= body.pool.handlers.values().flatten().any(|handler| {
+            handler.payload.num_results() + usize::from(handler.exnref.is_some()) > 1
+        });
         let mut laid_out = vec![false; body.blocks.len()];
-        // Several instructions may share immediates, which must change once.
+        // Several instructions may share immediates, and several terminators handlers, which must change once.
         let mut seen = vec![false; body.pool.imms.len()];
+        let mut guarded = vec![false; body.pool.handlers.len()];
         for &block in &body.layout {
             laid_out[block.as_u32() as usize] = true;
             let data = &mut body.blocks[block];
@@ -162,6 +170,9 @@ impl Mentions {
                 }
             }
             data.locs.iter_mut().for_each(|loc| self.locate(loc));
+            if let Some(id) = data.term.handlers() {
+                self.unfit |= std::mem::replace(&mut guarded[id.as_u32() as usize], true);
+            }
             visit_terminator(&mut data.term, &mut body.pool, self);
             self.locate(&mut data.term_loc);
         }
@@ -287,6 +298,13 @@ fn surroundings(module: &Module, ty: TypeId, mentions: &Mentions) -> Option<Stri
             return None;
         }
         text += &format!("b{:?}{};", table.ty, table.index64);
+    }
+    for &data in &mentions.datas.list {
+        text.push(if module.datas.get(data)?.symbol.tls {
+            'l'
+        } else {
+            'd'
+        });
     }
     for &tag in &mentions.tags.list {
         text.push('e');

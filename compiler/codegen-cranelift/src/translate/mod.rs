@@ -12,9 +12,10 @@ mod handlers;
 mod memory;
 mod operators;
 
-use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, RelocKind, SideOp};
+use crate::env::{NS_DATA, NS_FUNC, NS_GLOBAL, Reloc, RelocKind, SideOp};
 use crate::error::{ErrorKind, Result};
 use crate::fields::Code;
+use crate::leb;
 use crate::locals::Abi;
 use crate::number::Numbers;
 use crate::ops::Effects;
@@ -502,6 +503,22 @@ impl Translator<'_, '_> {
                 );
                 self.def(dst, v)
             }
+            Inst::SymAddr {
+                dst,
+                item: Item::Data(data),
+                addend,
+            } if self.is_thread_local(data) => {
+                // A number of its own kind, which must not become part of an address in a load or store.
+                let mut code = self.code(&[0x41]);
+                code.relocs.push(Reloc {
+                    offset: 1,
+                    kind: RelocKind::MemAddrTlsSleb,
+                    target: data.as_u32(),
+                    addend,
+                });
+                leb::signed_padded(&mut code.bytes, 0, 5);
+                self.side(code, Effects::NONE, &[dst], &[], false)
+            }
             Inst::SymAddr { dst, item, addend } => {
                 let ty = clif_type(self.body.locals[dst]).unwrap_or(types::I32);
                 let v = match item {
@@ -541,6 +558,10 @@ impl Translator<'_, '_> {
             }
             Inst::Call { callee, operands } => self.call(callee, operands, false),
         }
+    }
+
+    fn is_thread_local(&self, data: wasmir::Data) -> bool {
+        self.module.datas.get(data).is_some_and(|d| d.symbol.tls)
     }
 
     fn signature_of(&self, func: wasmir::Func) -> Result<&wasmir::FuncType> {
