@@ -54,15 +54,6 @@ impl CodegenBackend for WasmBackend {
         "wasmrust"
     }
 
-    fn init(&self, sess: &Session) {
-        if sess.panic_strategy().unwinds() {
-            sess.dcx()
-                .struct_fatal("the WasmRust code generator does not support `panic = \"unwind\"`")
-                .with_help("set `panic = \"abort\"` in the profile, or build with `--frontend stock`")
-                .emit();
-        }
-    }
-
     fn target_config(&self, sess: &Session) -> TargetConfig {
         let (unstable_target_features, target_features) = cfg_target_feature::<1>(
             sess,

@@ -22,7 +22,9 @@ use rustc_target::spec::{HasTargetSpec, HasX86AbiOpt, Target, X86Abi};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use wasmir::entity::packed_option::ReservedValue;
-use wasmir::{Body, Func, FuncBody, FuncData, FuncType, Import, Linkage, Local, Memory, Module, Symbol, Table};
+use wasmir::{
+    Block, Body, Func, FuncBody, FuncData, FuncType, Global, Import, Linkage, Local, Memory, Module, Symbol, Table,
+};
 
 /// How a function hands its result to the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +49,10 @@ pub(crate) struct FnState {
     pub(crate) params: Vec<Value>,
     /// The hidden result pointer.
     pub(crate) ret_ptr: Option<Local>,
+    /// The local of each cleanup pad that holds the exception under way.
+    pub(crate) pads: FxHashMap<Block, Local>,
+    /// Where a panic out of a cleanup ends the program.
+    pub(crate) cleanup_panic: Option<Block>,
 }
 
 /// The context of one codegen unit.
@@ -55,6 +61,9 @@ pub(crate) struct CodegenCx<'tcx> {
     pub(crate) module: RefCell<Module>,
     pub(crate) memory: Memory,
     pub(crate) table: Table,
+    pub(crate) stack_pointer: Global,
+    pub(crate) exception_tag: Cell<Option<wasmir::Tag>>,
+    pub(crate) thread_block: Cell<Option<Global>>,
     pub(crate) current: RefCell<Option<FnState>>,
     pub(crate) sigs: RefCell<FxIndexSet<Sig>>,
     pub(crate) pairs: RefCell<Vec<[Value; 2]>>,
@@ -101,7 +110,7 @@ impl<'tcx> CodegenCx<'tcx> {
                 ..Symbol::default()
             },
         });
-        module.globals.push(wasmir::GlobalData {
+        let stack_pointer = module.globals.push(wasmir::GlobalData {
             ty: wasmir::Type::I32,
             mutable: true,
             shared: false,
@@ -118,6 +127,9 @@ impl<'tcx> CodegenCx<'tcx> {
             module: RefCell::new(module),
             memory,
             table,
+            stack_pointer,
+            exception_tag: Cell::default(),
+            thread_block: Cell::default(),
             current: RefCell::default(),
             sigs: RefCell::default(),
             pairs: RefCell::default(),
@@ -260,7 +272,15 @@ impl<'tcx> CodegenCx<'tcx> {
         let wasm_params = self.module.borrow().types.func(ty).map(|ty| ty.params.to_vec()).unwrap_or_default();
         let body = Body::new(&wasm_params);
         let ret_ptr = (self.ret_lowering(sig.ret) == RetLowering::Pointer).then(|| Local::from_u32(0));
-        *self.current.borrow_mut() = Some(FnState { func, body, sig: sig_id, params: Vec::new(), ret_ptr });
+        *self.current.borrow_mut() = Some(FnState {
+            func,
+            body,
+            sig: sig_id,
+            params: Vec::new(),
+            ret_ptr,
+            pads: FxHashMap::default(),
+            cleanup_panic: None,
+        });
     }
 
     /// Two values as one.
@@ -317,7 +337,7 @@ impl<'tcx> CodegenCx<'tcx> {
 impl<'tcx> BackendTypes for CodegenCx<'tcx> {
     type Function = Func;
     type BasicBlock = wasmir::Block;
-    type Funclet = ();
+    type Funclet = crate::builder::Funclet;
     type Value = Value;
     type Type = Type;
     type FunctionSignature = SigId;
@@ -345,7 +365,7 @@ impl<'tcx> MiscCodegenMethods<'tcx> for CodegenCx<'tcx> {
     }
 
     fn eh_personality(&self) -> Func {
-        // Nothing unwinds: the backend refuses `panic = "unwind"`, and `set_personality_fn` ignores what it gets.
+        // The engine unwinds, so there is none, and `set_personality_fn` ignores what it gets.
         Func::reserved_value()
     }
 

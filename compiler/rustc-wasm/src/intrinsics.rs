@@ -255,12 +255,7 @@ impl<'tcx> IntrinsicCallBuilderMethods<'tcx> for Builder<'_, 'tcx> {
                 return Ok(());
             }
             sym::va_arg => self.next_variadic(args[0].immediate(), result.layout),
-            sym::catch_unwind => {
-                // Nothing unwinds, so the call returns and nothing was caught.
-                let sig = self.cx.simple_sig(&[Type::PTR], Type::Void);
-                self.call(sig, None, None, args[0].immediate(), &[args[1].immediate()], None, None);
-                self.cx.const_i32(0)
-            }
+            sym::catch_unwind => self.catch_unwind(args[0].immediate(), args[1].immediate(), args[2].immediate()),
             sym::volatile_load | sym::unaligned_volatile_load => {
                 if !result.layout.is_zst() {
                     let align = if name == sym::volatile_load {

@@ -13,7 +13,8 @@ use rustc_middle::ty::layout::FnAbiOf;
 use rustc_middle::ty::{self, Instance};
 use rustc_span::sym;
 use wasmir::{
-    CustomSection, Data, DataData, DataKind, Item, Linkage, Reloc, RelocKind, RelocTarget, SectionPlace, Symbol,
+    CustomSection, Data, DataData, DataKind, Global, GlobalData, Import, Item, Linkage, Reloc, RelocKind, RelocTarget,
+    SectionPlace, Symbol, Type,
 };
 
 /// The linkage of a definition.
@@ -76,8 +77,8 @@ impl<'tcx> CodegenCx<'tcx> {
             self.statics.borrow_mut().insert(def_id, data);
             return data;
         }
-        self.check_thread_local(def_id);
         let data = self.named_data(name, Linkage::Undefined);
+        self.module.borrow_mut().datas[data].symbol.tls = self.is_thread_local(def_id);
         self.statics.borrow_mut().insert(def_id, data);
         data
     }
@@ -111,14 +112,33 @@ impl<'tcx> CodegenCx<'tcx> {
         self.anonymous_data("weak", vec![0; 4], vec![reloc], Align::from_bytes(4).unwrap_or(Align::ONE), false)
     }
 
-    /// Without threads a thread-local static is an ordinary one, as in LLVM; with them it is not supported.
-    fn check_thread_local(&self, def_id: DefId) {
+    /// Whether every thread has a static of its own. Without threads such a static is an ordinary one, as in LLVM.
+    pub(crate) fn is_thread_local(&self, def_id: DefId) -> bool {
         let attrs = self.tcx.codegen_fn_attrs(def_id);
-        if attrs.flags.contains(CodegenFnAttrFlags::THREAD_LOCAL)
+        attrs.flags.contains(CodegenFnAttrFlags::THREAD_LOCAL)
             && self.tcx.sess.unstable_target_features.contains(&sym::atomics)
-        {
-            self.unsupported(self.tcx.def_span(def_id), "thread-local statics together with threads");
+    }
+
+    /// The address of the thread's own block of thread-local data.
+    pub(crate) fn thread_block(&self) -> Global {
+        if let Some(global) = self.thread_block.get() {
+            return global;
         }
+        // The linker makes it, as it makes what gives each thread its block (`__wasm_init_tls`).
+        let global = self.module.borrow_mut().globals.push(GlobalData {
+            ty: Type::I32,
+            mutable: true,
+            shared: false,
+            init: None,
+            import: Some(Import { module: "env".to_owned(), name: "__tls_base".to_owned() }),
+            symbol: Symbol {
+                name: Some("__tls_base".to_owned()),
+                linkage: Linkage::Undefined,
+                ..Symbol::default()
+            },
+        });
+        self.thread_block.set(Some(global));
+        global
     }
 
     /// Has the functions that a static points to called before `main`, in the order of their priorities.
@@ -190,6 +210,16 @@ fn data_kind(name: &str, bytes: &[u8], relocs: &[Reloc], align: Align, mutable: 
     }
 }
 
+/// The same for thread-local data.
+fn thread_local_kind(name: &str, bytes: &[u8], relocs: &[Reloc], align: Align) -> DataKind {
+    let mut kind = data_kind(name, bytes, relocs, align, true);
+    if let DataKind::Symbol { section, .. } = &mut kind {
+        let zero = section.starts_with(".bss.");
+        *section = format!("{}{name}", if zero { ".tbss." } else { ".tdata." });
+    }
+    kind
+}
+
 /// Leaves out the bytes of all-zero data, which the linker fills in.
 fn trim(bytes: Vec<u8>) -> Vec<u8> {
     if bytes.iter().all(|&byte| byte == 0) { Vec::new() } else { bytes }
@@ -227,7 +257,10 @@ impl<'tcx> StaticCodegenMethods for CodegenCx<'tcx> {
         let mut module = self.module.borrow_mut();
         let entry = &mut module.datas[data];
         let name = entry.symbol.name.clone().unwrap_or_default();
-        entry.kind = data_kind(&name, &bytes, &relocs, alloc.align, alloc.mutability.is_mut());
+        entry.kind = match entry.symbol.tls {
+            true => thread_local_kind(&name, &bytes, &relocs, alloc.align),
+            false => data_kind(&name, &bytes, &relocs, alloc.align, alloc.mutability.is_mut()),
+        };
         entry.bytes = trim(bytes).into();
         entry.relocs = relocs;
         entry.symbol.used = used;

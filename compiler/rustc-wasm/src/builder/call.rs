@@ -18,6 +18,24 @@ use rustc_span::Symbol;
 use rustc_target::callconv::{ArgAbi, PassMode};
 use wasmir::{Callee, Inst, Item, Local, Opcode, Operands, Terminator, Type as W};
 
+/// A call in terms of wasm's values.
+pub(super) struct Lowered {
+    pub(super) callee: Callee,
+    pub(super) operands: Operands,
+    pub(super) result: Returned,
+}
+
+/// Where a call leaves its result.
+#[derive(Clone, Copy)]
+pub(super) enum Returned {
+    /// There is none.
+    Nothing,
+    /// In a local.
+    Local(Local),
+    /// In memory, at this address.
+    Slot(Value),
+}
+
 impl<'a, 'tcx> Builder<'a, 'tcx> {
     /// The wasm values that a value travels as.
     fn split(&mut self, param: Param, value: Value, out: &mut Vec<Local>) {
@@ -80,15 +98,27 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     }
 
     /// Calls `callee` and gives back its result.
-    pub(super) fn emit_call(&mut self, sig_id: SigId, callee: Value, args: &[Value]) -> Value {
+    pub(super) fn emit_call(&mut self, sig: SigId, callee: Value, args: &[Value]) -> Value {
+        if self.cx.is_throw(callee) {
+            self.emit_throw(args, None.into());
+            return Value::Void;
+        }
+        let Lowered { callee, operands, result } = self.lower_call(sig, callee, args);
+        self.push(Inst::Call { callee, operands });
+        self.take_result(sig, result)
+    }
+
+    /// The operands of a call, and where its result will be.
+    pub(super) fn lower_call(&mut self, sig_id: SigId, callee: Value, args: &[Value]) -> Lowered {
         let sig = self.cx.get_sig(sig_id);
         let mut wasm_args = Vec::with_capacity(args.len() + 2);
         let lowering = self.cx.ret_lowering(sig.ret);
-        let ret_slot = (lowering == RetLowering::Pointer).then(|| {
+        let mut result = Returned::Nothing;
+        if lowering == RetLowering::Pointer {
             let slot = self.alloca_bytes(sig.ret.stride() as u32, 4);
             wasm_args.push(self.use_value(slot));
-            slot
-        });
+            result = Returned::Slot(slot);
+        }
         for (param, &arg) in sig.params.iter().zip(args) {
             self.split(*param, arg, &mut wasm_args);
         }
@@ -96,17 +126,24 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
             let buffer = self.variadic_buffer(&args[sig.params.len()..]);
             wasm_args.push(buffer);
         }
-        let result = match lowering {
-            RetLowering::Direct => Some(self.local(self.cx.wasm_parts(sig.ret)[0])),
-            _ => None,
-        };
+        let mut results = None;
+        if lowering == RetLowering::Direct {
+            let local = self.local(self.cx.wasm_parts(sig.ret)[0]);
+            results = Some(local);
+            result = Returned::Local(local);
+        }
         let callee = self.callee(sig_id, callee, &mut wasm_args);
-        let operands = self.with(|state| state.body.pool.operands(result.as_slice(), &wasm_args));
-        self.push(Inst::Call { callee, operands });
-        match (ret_slot, result) {
-            (Some(slot), _) => self.load_value(sig.ret, slot, 4, false),
-            (None, Some(result)) => self.join(sig.ret, &[result]),
-            (None, None) => Value::Void,
+        let operands = self.with(|state| state.body.pool.operands(results.as_slice(), &wasm_args));
+        Lowered { callee, operands, result }
+    }
+
+    /// The result of a call that has returned.
+    pub(super) fn take_result(&mut self, sig: SigId, result: Returned) -> Value {
+        let ret = self.cx.get_sig(sig).ret;
+        match result {
+            Returned::Slot(slot) => self.load_value(ret, slot, 4, false),
+            Returned::Local(local) => self.join(ret, &[local]),
+            Returned::Nothing => Value::Void,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The interface through which `rustc_codegen_ssa` lowers MIR, in terms of the steps of this folder.
 
-use super::Builder;
+use super::{Builder, Funclet};
 use super::memory::align_log2;
 use crate::cx::CodegenCx;
 use crate::ops::{FloatOp, IntOp};
@@ -21,7 +21,7 @@ use rustc_middle::ty::layout::TyAndLayout;
 use rustc_middle::ty::{AtomicOrdering, Instance, Ty};
 use rustc_span::Span;
 use rustc_target::callconv::FnAbi;
-use wasmir::{Block, Func, Item, Terminator};
+use wasmir::{Block, Func, Inst, Item, Opcode, Terminator, Type as W};
 
 macro_rules! int_methods {
     ($($method:ident $op:ident,)*) => {
@@ -109,12 +109,15 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         callee: Value,
         args: &[Value],
         then: Block,
-        _catch: Block,
-        _funclet: Option<&()>,
+        catch: Block,
+        _funclet: Option<&Funclet>,
         _instance: Option<Instance<'tcx>>,
     ) -> Value {
-        // Without unwinding a call that would clean up is an ordinary one.
-        let result = self.emit_call(sig, callee, args);
+        let result = match self.unwinds() {
+            true => self.emit_invoke(sig, callee, args, catch),
+            // Without unwinding a call that would clean up is an ordinary one.
+            false => self.emit_call(sig, callee, args),
+        };
         self.jump(then);
         self.block = then;
         result
@@ -392,30 +395,36 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
     }
 
     fn cleanup_landing_pad(&mut self, _personality: Func) -> (Value, Value) {
-        bug!("a landing pad although panics abort")
+        bug!("a landing pad where exceptions are wasm's")
     }
 
     fn filter_landing_pad(&mut self, _personality: Func) {
-        bug!("a landing pad although panics abort")
+        bug!("a landing pad where exceptions are wasm's")
     }
 
     fn resume(&mut self, _exn0: Value, _exn1: Value) {
-        bug!("an unwinding although panics abort")
+        bug!("a landing pad where exceptions are wasm's")
     }
 
-    // Blocks that clean up after a panic exist in MIR compiled for unwinding (the standard library's, say), but
-    // nothing reaches them.
-    fn cleanup_pad(&mut self, _parent: Option<Value>, _args: &[Value]) {}
-
-    fn cleanup_ret(&mut self, (): &(), _unwind: Option<Block>) {
-        self.terminate(Terminator::Unreachable);
+    // wasm's exceptions come in the form of funclets; see `super::unwind`.
+    fn cleanup_pad(&mut self, _parent: Option<Value>, _args: &[Value]) -> Funclet {
+        self.enter_cleanup()
     }
 
-    fn catch_pad(&mut self, _parent: Value, _args: &[Value]) {}
+    fn cleanup_ret(&mut self, funclet: &Funclet, unwind: Option<Block>) {
+        self.leave_cleanup(*funclet, unwind);
+    }
 
-    fn catch_switch(&mut self, _parent: Option<Value>, _unwind: Option<Block>, _handlers: &[Block]) -> Value {
-        self.terminate(Terminator::Unreachable);
+    fn catch_switch(&mut self, _parent: Option<Value>, _unwind: Option<Block>, handlers: &[Block]) -> Value {
+        match handlers {
+            [only] => self.jump(*only),
+            _ => bug!("a switch over {} handlers", handlers.len()),
+        }
         Value::Void
+    }
+
+    fn catch_pad(&mut self, _parent: Value, _args: &[Value]) -> Funclet {
+        Funclet::Caught
     }
 
     fn atomic_cmpxchg(
@@ -449,13 +458,21 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         &mut self,
         sig: SigId,
         _caller_attrs: Option<&CodegenFnAttrs>,
-        _fn_abi: Option<&FnAbi<'tcx, Ty<'tcx>>>,
+        fn_abi: Option<&FnAbi<'tcx, Ty<'tcx>>>,
         callee: Value,
         args: &[Value],
-        _funclet: Option<&()>,
+        funclet: Option<&Funclet>,
         _instance: Option<Instance<'tcx>>,
     ) -> Value {
-        self.emit_call(sig, callee, args)
+        let may_unwind = self.unwinds() && fn_abi.is_some_and(|abi| abi.can_unwind);
+        match funclet {
+            // MIR's "terminate", which the lowering of funclets leaves out within a cleanup.
+            Some(Funclet::Cleanup(_)) if may_unwind => {
+                let catch = self.cleanup_panic();
+                self.emit_invoke(sig, callee, args, catch)
+            }
+            _ => self.emit_call(sig, callee, args),
+        }
     }
 
     fn tail_call(
@@ -465,7 +482,7 @@ impl<'a, 'tcx> BuilderMethods<'a, 'tcx> for Builder<'a, 'tcx> {
         _fn_abi: &FnAbi<'tcx, Ty<'tcx>>,
         callee: Value,
         args: &[Value],
-        _funclet: Option<&()>,
+        _funclet: Option<&Funclet>,
         _instance: Option<Instance<'tcx>>,
     ) {
         self.emit_tail_call(sig, callee, args);
@@ -478,6 +495,13 @@ impl<'tcx> CoverageInfoBuilderMethods<'tcx> for Builder<'_, 'tcx> {
 
 impl StaticBuilderMethods for Builder<'_, '_> {
     fn get_static(&mut self, def_id: DefId) -> <Self as BackendTypes>::Value {
-        Value::Addr(Scalar::Ptr, Item::Data(self.cx.static_data(def_id)), 0)
+        let address = Value::Addr(Scalar::Ptr, Item::Data(self.cx.static_data(def_id)), 0);
+        if !self.cx.is_thread_local(def_id) {
+            return address;
+        }
+        let (block, place) = (self.local(W::I32), self.use_value(address));
+        self.push(Inst::GlobalGet { dst: block, global: self.cx.thread_block() });
+        let local = self.binary(Opcode::I32Add, W::I32, block, place);
+        self.value(Scalar::Ptr, local)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - Every instruction goes into `block`; a terminated block receives nothing more.
-//! - A local made here is assigned once, by the instruction that makes it; the loops of atomic updates alone assign twice.
+//! - A local made here is assigned once, by the instruction that makes it; the loops of atomic updates and what catches panics alone
+//!   assign twice.
 
 mod arith;
 mod call;
@@ -11,9 +12,11 @@ mod control;
 mod memory;
 mod methods;
 mod soft;
+mod unwind;
 mod vector;
 
 pub(crate) use self::soft::is_soft;
+pub(crate) use self::unwind::{Funclet, TAG};
 pub(crate) use self::vector::{bits_shape, shape};
 use crate::cx::{CodegenCx, FnState};
 use crate::ops;
@@ -230,7 +233,7 @@ impl<'a, 'tcx> Deref for Builder<'a, 'tcx> {
 impl<'tcx> BackendTypes for Builder<'_, 'tcx> {
     type Function = wasmir::Func;
     type BasicBlock = Block;
-    type Funclet = ();
+    type Funclet = Funclet;
     type Value = Value;
     type Type = Type;
     type FunctionSignature = crate::value::SigId;
