@@ -6,7 +6,7 @@ use crate::environment::Environment;
 use crate::rustc_wasm::{self, Standing};
 use crate::setup::{APT_COMMAND, RUSTUP_COMMAND};
 use crate::sysroot::Composed;
-use crate::target::Target;
+use crate::target::{Panic, Target};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -256,9 +256,12 @@ fn library(env: &Environment, rust: &discover::Rust, target: Target) -> Finding 
             );
         }
     };
-    match composed.check(target, true) {
+    match composed.check(target, Panic::Abort, true) {
         Ok(Integrity::Complete) => {
-            let path = composed.folder().join("lib/rustlib").join(target.triple());
+            let path = composed
+                .folder(Panic::Abort)
+                .join("lib/rustlib")
+                .join(target.triple());
             Finding {
                 version: Some(rust.version.release.clone()),
                 ..Finding::found(

@@ -28,7 +28,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::{Progress, Step};
 use crate::sysroot::{link, scrub};
-use crate::target::Target;
+use crate::target::{Panic, Target};
 use crate::toolchain::Toolchain;
 use serde::Deserialize;
 use std::fs::{self, File};
@@ -131,7 +131,7 @@ pub fn standing(env: &Environment, rust: &Rust, thorough: bool) -> Result<Standi
 /// rustc's source is not installed, a build fails, or a file cannot be written.
 pub fn set_up(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Toolchain, Error> {
     let compiler = make(env, rust, progress)?;
-    Toolchain::checked(env, compiler, &Target::ALL, progress, true)
+    Toolchain::checked(env, compiler, &Target::ALL, Panic::Abort, progress, true)
 }
 
 /// Builds the MIR front end for `rust` unless it is there and whole.

@@ -8,7 +8,7 @@ use crate::discover::{find_linker, find_rust, find_wasi_libc};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::Progress;
-use crate::target::Target;
+use crate::target::{Panic, Target};
 use crate::toolchain::Toolchain;
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -50,7 +50,14 @@ pub fn setup(
         }
         install(env, progress)?;
     }
-    let toolchain = Toolchain::checked(env, find_rust(env)?, &Target::ALL, progress, true)?;
+    let toolchain = Toolchain::checked(
+        env,
+        find_rust(env)?,
+        &Target::ALL,
+        Panic::Abort,
+        progress,
+        true,
+    )?;
     if options.wasm_opt {
         binaryen::bring_wasm_opt(env, progress)?;
     }

@@ -7,7 +7,11 @@
 //!   bin/rustc, bin/rustdoc            launchers: the real program, for WebAssembly with `--sysroot` pointing here
 //!   lib/rustlib/<host>/bin/rust-lld   link to the WebAssembly linker that was found
 //!   lib/rustlib/wasm32-…/lib          std, built here from the installed source; for WASI with wasi-libc's start files
+//!   unwind/                           the same for programs whose panics unwind, when something asks for it
 //! ```
+//!
+//! The launchers take the second sysroot when they see `-Cpanic=unwind`: std is compiled for one way of panicking, and code that may
+//! throw must not be part of a program that cannot catch.
 //!
 //! Nothing for the host: build scripts and proc macros are compiled by the real program with its own sysroot. So the cache folder holds
 //! no link to a folder outside, and whatever walks through it, to clean or to copy, stays inside.
@@ -30,8 +34,9 @@ use crate::cache::{self, Integrity, Lock};
 use crate::discover::{self, Rust, has_std};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::overlay;
 use crate::progress::{Progress, Step};
-use crate::target::Target;
+use crate::target::{Panic, Target};
 use crate::wasi_libc;
 use rustc_build_sysroot::{SysrootBuilder, SysrootConfig};
 use std::ffi::OsString;
@@ -42,6 +47,9 @@ use std::process::Command;
 
 /// Changes whenever the way of building does, so that older folders are not reused.
 const RECIPE: &str = "3";
+
+/// The same for what is built for unwinding alone.
+const UNWIND_RECIPE: &str = "unwind 1";
 
 /// Lines of a log that an error repeats.
 const TAIL: usize = 12;
@@ -92,21 +100,28 @@ impl Composed {
         self.folder.join("bin").join(name)
     }
 
-    /// The composed folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// The sysroot for programs with this way of panicking.
+    pub(crate) fn folder(&self, panic: Panic) -> PathBuf {
+        match panic {
+            Panic::Abort => self.folder.clone(),
+            Panic::Unwind => self.folder.join("unwind"),
+        }
     }
 
-    fn target_folder(&self, target: Target) -> PathBuf {
-        self.folder.join("lib/rustlib").join(target.triple())
+    fn target_folder(&self, target: Target, panic: Panic) -> PathBuf {
+        let folder = self.folder(panic);
+        folder.join("lib/rustlib").join(target.triple())
     }
 
     /// What a target's library is made from.
-    fn target_key(&self, target: Target) -> Result<String, Error> {
+    fn target_key(&self, target: Target, panic: Panic) -> Result<String, Error> {
         let mut parts = vec![
             self.key.clone().into_bytes(),
             target.triple().as_bytes().to_vec(),
         ];
+        if panic == Panic::Unwind {
+            parts.push(UNWIND_RECIPE.as_bytes().to_vec());
+        }
         if let Some(library) = self.rust.library_source() {
             parts.push(library.to_string_lossy().into_owned().into_bytes());
             let lock = library.join("Cargo.lock");
@@ -138,8 +153,13 @@ impl Composed {
     }
 
     /// Whether `target` can be compiled for right now.
-    pub(crate) fn check(&self, target: Target, thorough: bool) -> Result<Integrity, Error> {
-        if !self.base_is_intact() {
+    pub(crate) fn check(
+        &self,
+        target: Target,
+        panic: Panic,
+        thorough: bool,
+    ) -> Result<Integrity, Error> {
+        if !self.base_is_intact(panic) {
             let damaged = self.folder.exists();
             return Ok(if damaged {
                 Integrity::Damaged("its launchers or links are gone".into())
@@ -147,19 +167,19 @@ impl Composed {
                 Integrity::Absent
             });
         }
-        if self.rust.has_target(target) {
+        if panic == Panic::Abort && self.rust.has_target(target) {
             return Ok(Integrity::Complete);
         }
         Ok(cache::check(
-            &self.target_folder(target),
-            &self.target_key(target)?,
+            &self.target_folder(target, panic),
+            &self.target_key(target, panic)?,
             thorough,
         ))
     }
 
-    fn base_is_intact(&self) -> bool {
+    fn base_is_intact(&self, panic: Panic) -> bool {
         let host = self
-            .folder
+            .folder(panic)
             .join("lib/rustlib")
             .join(&self.rust.version.host);
         self.launchers()
@@ -173,11 +193,14 @@ impl Composed {
         &self,
         env: &Environment,
         targets: &[Target],
+        panic: Panic,
         progress: &Progress,
         thorough: bool,
     ) -> Result<(), Error> {
-        let lacks =
-            |target: &Target| Ok::<_, Error>(self.check(*target, thorough)? != Integrity::Complete);
+        let lacks = |target: &Target| {
+            let found = self.check(*target, panic, thorough)?;
+            Ok::<_, Error>(found != Integrity::Complete)
+        };
         let mut missing = false;
         for target in targets {
             missing |= lacks(target)?;
@@ -187,18 +210,18 @@ impl Composed {
         }
         let _lock = Lock::take(&self.home, "sysroots", progress)?;
         // Another process may have finished it while this one waited.
-        if !self.base_is_intact() {
-            self.make_base()?;
+        if !self.base_is_intact(panic) {
+            self.make_base(panic)?;
         }
         for &target in targets {
-            match self.check(target, thorough)? {
+            match self.check(target, panic, thorough)? {
                 Integrity::Complete => continue,
                 Integrity::Damaged(how) => {
                     progress.say(&format!("the library for {target} is made anew: {how}"));
                 }
                 Integrity::Absent => {}
             }
-            self.build(env, target, progress)?;
+            self.build(env, target, panic, progress)?;
         }
         Ok(())
     }
@@ -207,19 +230,29 @@ impl Composed {
     fn launchers(&self) -> Vec<(PathBuf, String)> {
         let mut programs = vec![("rustc", self.rust.rustc.clone())];
         programs.extend(self.rust.rustdoc.clone().map(|path| ("rustdoc", path)));
-        let lacking = Target::ALL
-            .into_iter()
-            .filter(|t| !self.rust.has_target(*t));
-        let targets: Vec<String> = lacking
-            .map(|t| format!("*\" --target {t} \"*|*\" --target={t} \"*"))
-            .collect();
-        let targets = targets.join("|");
+        let pattern = |targets: &mut dyn Iterator<Item = Target>| {
+            let words = targets.map(|t| format!("*\" --target {t} \"*|*\" --target={t} \"*"));
+            words.collect::<Vec<_>>().join("|")
+        };
+        let all = pattern(&mut Target::ALL.into_iter());
+        let lacking = |target: &Target| !self.rust.has_target(*target);
+        let lacking = pattern(&mut Target::ALL.into_iter().filter(lacking));
         let text = |real: &Path| {
-            let (real, sysroot) = (quoted(real), quoted(&self.folder));
+            let real = quoted(real);
+            let sysroot = |panic| quoted(&self.folder(panic));
+            let (unwind, abort) = (sysroot(Panic::Unwind), sysroot(Panic::Abort));
             // A `--sysroot` of the user's own wins; rustc refuses two. A target that the real toolchain has is its own business.
-            format!(
-                "#!/bin/sh\ncase \" $* \" in\n*\" --sysroot\"*) exec {real} \"$@\" ;;\n{targets}) exec {real} --sysroot {sysroot} \"$@\" ;;\n*) exec {real} \"$@\" ;;\nesac\n"
-            )
+            let mut text = format!(
+                "#!/bin/sh\nwords=\" $* \"\ncase \"$words\" in *\" --sysroot\"*) exec {real} \"$@\" ;; esac\n\
+                 case \"$words\" in *\" -Cpanic=unwind \"*|*\" -C panic=unwind \"*)\n\
+                 case \"$words\" in {all}) exec {real} --sysroot {unwind} \"$@\" ;; esac ;;\nesac\n"
+            );
+            if !lacking.is_empty() {
+                text += &format!(
+                    "case \"$words\" in {lacking}) exec {real} --sysroot {abort} \"$@\" ;; esac\n"
+                );
+            }
+            text + &format!("exec {real} \"$@\"\n")
         };
         programs
             .iter()
@@ -228,9 +261,9 @@ impl Composed {
     }
 
     /// Makes launchers and link. Each is replaced by a rename, so a compiler that runs meanwhile is not disturbed.
-    fn make_base(&self) -> Result<(), Error> {
+    fn make_base(&self, panic: Panic) -> Result<(), Error> {
         let bin = self
-            .folder
+            .folder(panic)
             .join("lib/rustlib")
             .join(&self.rust.version.host)
             .join("bin");
@@ -245,7 +278,13 @@ impl Composed {
     }
 
     /// Compiles std for `target` and installs it.
-    fn build(&self, env: &Environment, target: Target, progress: &Progress) -> Result<(), Error> {
+    fn build(
+        &self,
+        env: &Environment,
+        target: Target,
+        panic: Panic,
+        progress: &Progress,
+    ) -> Result<(), Error> {
         let library = self.rust.library_source().ok_or_else(|| Error::NoSource {
             rustc: self.rust.rustc.clone(),
             release: self.rust.version.release.clone(),
@@ -254,8 +293,12 @@ impl Composed {
         if target == Target::WasiP1 && self.start_files().is_empty() {
             return Err(Error::NoWasiLibc);
         }
-        let key = self.target_key(target)?;
-        let step = progress.step(format!("building std for {target}"));
+        let key = self.target_key(target, panic)?;
+        let with = match panic {
+            Panic::Abort => "",
+            Panic::Unwind => ", with panics that unwind",
+        };
+        let step = progress.step(format!("building std for {target}{with}"));
         let logs = self.home.join("logs");
         fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
         let log = logs.join(format!("sysroot-{target}.log"));
@@ -265,7 +308,19 @@ impl Composed {
             .tempdir_in(self.home.join("sysroots"));
         let staging =
             staging.map_err(Error::io("create a folder in", self.home.join("sysroots")))?;
-        self.compile(env, target, &library, staging.path(), &log, &step)?;
+        let source = match panic {
+            Panic::Abort => Source {
+                library: library.clone(),
+                installed: library,
+                flag: None,
+            },
+            Panic::Unwind => Source {
+                library: overlay::make(&library, staging.path())?,
+                installed: library,
+                flag: Some("-Cpanic=unwind"),
+            },
+        };
+        self.compile(env, target, &source, staging.path(), &log, &step)?;
         let made = staging.path().join("lib/rustlib").join(target.triple());
         if !has_std(&made.join("lib")) {
             return Err(self.failed(target, &log, "no std was made"));
@@ -279,7 +334,7 @@ impl Composed {
             };
             wasi_libc::install(libc, &made.join("lib/self-contained"), &tools)?;
         }
-        cache::install(&made, &self.target_folder(target), &key)?;
+        cache::install(&made, &self.target_folder(target, panic), &key)?;
         step.done();
         Ok(())
     }
@@ -288,11 +343,12 @@ impl Composed {
         &self,
         env: &Environment,
         target: Target,
-        library: &Path,
+        source: &Source,
         into: &Path,
         log: &Path,
         step: &Step,
     ) -> Result<(), Error> {
+        let library = &source.installed;
         let (reader, writer) = std::io::pipe().map_err(Error::io("make a pipe for", log))?;
         let mut file = File::create(log).map_err(Error::io("create", log))?;
         let mut cargo = Command::new(&self.rust.cargo);
@@ -351,12 +407,13 @@ impl Composed {
                 std_features: Vec::new(),
             })
             .rustc_version(version)
-            .rustflags([remap(library, commit), remap(&real, commit)])
+            .rustflags([&source.library, library, &real].map(|folder| remap(folder, commit)))
+            .rustflags(source.flag)
             .cargo(cargo);
         let result = std::thread::scope(|scope| {
             scope.spawn(|| record(reader, &mut file, step));
             // Consumes the command and with it our end of the pipe, which ends the recorder.
-            builder.build_from_source(library)
+            builder.build_from_source(&source.library)
         });
         result.map(drop).map_err(|error| {
             // The builder's own reasons (no space, a file that cannot be written) belong in the log too.
@@ -387,6 +444,16 @@ impl Composed {
             hint,
         }
     }
+}
+
+/// The standard library's source.
+struct Source {
+    /// What is compiled.
+    library: PathBuf,
+    /// What was installed; the same, or what the former links to.
+    installed: PathBuf,
+    /// What the compiler has to be told besides.
+    flag: Option<&'static str>,
 }
 
 /// Removes what an outer `cargo run` or rustup proxy put into the environment: it describes another toolchain and package.

@@ -27,6 +27,16 @@ impl Target {
     }
 }
 
+/// What a panic does in a program, and hence which build of std it needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Panic {
+    /// It ends the program: what rustc takes for granted on these targets.
+    #[default]
+    Abort,
+    /// It unwinds, by WebAssembly's exceptions, for programs compiled with `-Cpanic=unwind`.
+    Unwind,
+}
+
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.triple())

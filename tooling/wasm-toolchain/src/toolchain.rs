@@ -5,7 +5,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::sysroot::{Composed, scrub};
-use crate::target::Target;
+use crate::target::{Panic, Target};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,7 +35,18 @@ impl Toolchain {
         targets: &[Target],
         progress: &Progress,
     ) -> Result<Toolchain, Error> {
-        Toolchain::checked(env, rust, targets, progress, false)
+        Toolchain::checked(env, rust, targets, Panic::Abort, progress, false)
+    }
+
+    /// The same with std for programs whose panics unwind (`-Cpanic=unwind`) as well.
+    pub fn unwinding(
+        env: &Environment,
+        rust: Rust,
+        targets: &[Target],
+        progress: &Progress,
+    ) -> Result<Toolchain, Error> {
+        let usual = Toolchain::complete(env, rust, targets, progress)?;
+        Toolchain::checked(env, usual.rust, targets, Panic::Unwind, progress, false)
     }
 
     /// The same; a `thorough` check compares every file of a sysroot by content.
@@ -43,10 +54,11 @@ impl Toolchain {
         env: &Environment,
         rust: Rust,
         targets: &[Target],
+        panic: Panic,
         progress: &Progress,
         thorough: bool,
     ) -> Result<Toolchain, Error> {
-        if targets.iter().all(|t| rust.has_target(*t)) {
+        if panic == Panic::Abort && targets.iter().all(|t| rust.has_target(*t)) {
             let (rustc, rustdoc, sysroot) = (
                 rust.rustc.clone(),
                 rust.rustdoc.clone(),
@@ -60,12 +72,12 @@ impl Toolchain {
             });
         }
         let composed = Composed::plan(env, &rust)?;
-        composed.make(env, targets, progress, thorough)?;
+        composed.make(env, targets, panic, progress, thorough)?;
         let rustdoc = rust.rustdoc.is_some().then(|| composed.program("rustdoc"));
         Ok(Toolchain {
             rustc: composed.program("rustc"),
             rustdoc,
-            sysroot: composed.folder().to_owned(),
+            sysroot: composed.folder(panic),
             rust,
         })
     }
