@@ -193,7 +193,7 @@ impl Generator {
 
     fn main(&mut self, out: &mut String) {
         self.scope.clear();
-        out.push_str("fn main() {\n    let h = &mut Hash::new();\n");
+        out.push_str("pub fn main() {\n    let h = &mut Hash::new();\n");
         for index in 0..self.functions.len() {
             for _ in 0..2 {
                 let params = self.functions[index].params.clone();
