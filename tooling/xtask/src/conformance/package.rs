@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     Answer, Tier, Tools, libtest,
-    program::Program,
+    program::{Engine, Program},
     tools::{TARGET, compile},
 };
 
@@ -58,6 +58,7 @@ pub(super) fn test(tools: &Tools, tier: Tier, folder: &Path, choice: &[String]) 
             false => &target.name,
         };
         let tests = libtest::run(&Program {
+            engine: Engine::Node,
             tools,
             module: &module,
             folder,

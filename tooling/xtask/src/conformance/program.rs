@@ -1,4 +1,4 @@
-//! Running a program for WASI in Node, with a limit on the time in which it says nothing.
+//! Running a program for WASI in an engine, with a limit on the time in which it says nothing.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::Tools;
+use super::{Tier, Tools};
 
 /// How often a running program is looked at.
 const PERIOD: Duration = Duration::from_millis(10);
@@ -26,8 +26,29 @@ pub(super) struct Ended {
     pub(super) code: Option<i32>,
 }
 
+/// What runs a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Node: the usual one, since LLVM's programs and ours ran in it before there was another.
+    Node,
+    /// Our own runner, which is Wasmtime: where panics unwind by the standard's exceptions, which Node has from version 25 on.
+    Runner,
+}
+
+impl Engine {
+    /// The engine for programs whose panics unwind. LLVM's use exceptions as they were before they became the standard, which no
+    /// engine but a browser's has; ours those of the standard.
+    pub(super) fn unwinding(tier: Tier) -> Engine {
+        match tier {
+            Tier::Llvm => Engine::Node,
+            Tier::Ours => Engine::Runner,
+        }
+    }
+}
+
 /// A compiled program and where it runs.
 pub(super) struct Program<'a> {
+    pub(super) engine: Engine,
     pub(super) tools: &'a Tools,
     /// The module.
     pub(super) module: &'a Path,
@@ -43,18 +64,18 @@ impl Program<'_> {
         let folder =
             tempfile::tempdir_in(self.tools.work()).context("cannot make a temporary folder")?;
         let (out, err) = (folder.path().join("out"), folder.path().join("err"));
-        let script = self.script()?;
-        let mut node = Command::new("node");
-        node.args(["--no-warnings", "--stack-size=4000"])
-            .arg(script)
-            .args([self.folder, self.folder, self.module])
+        let mut command = match self.engine {
+            Engine::Node => self.node()?,
+            Engine::Runner => self.runner()?,
+        };
+        command
             .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
             .stdin(std::process::Stdio::null())
             .stdout(File::create(&out)?)
             .stderr(File::create(&err)?);
-        let mut child = node
+        let mut child = command
             .spawn()
-            .context("cannot start Node (`node`), in which programs are run")?;
+            .with_context(|| format!("cannot start {command:?}, in which programs are run"))?;
         let (mut said, mut since) = (0, Instant::now());
         let code = loop {
             if let Some(status) = child.try_wait()? {
@@ -79,6 +100,27 @@ impl Program<'_> {
             errors: text(&err)?,
             code,
         })
+    }
+
+    fn node(&self) -> Result<Command> {
+        let mut node = Command::new("node");
+        node.args(["--no-warnings", "--stack-size=4000"])
+            .arg(self.script()?)
+            .args([self.folder, self.folder, self.module]);
+        Ok(node)
+    }
+
+    fn runner(&self) -> Result<Command> {
+        let mut runner = Command::new(self.tools.runner()?);
+        let folder = self.folder.display();
+        runner
+            .args(["runner", "--no-cache"])
+            .arg(format!("--dir={folder}::."))
+            .arg(format!("--dir={folder}::/"))
+            .arg(format!("--dir={folder}::{folder}"))
+            .arg(self.module)
+            .arg("--");
+        Ok(runner)
     }
 
     /// The script for Node, written where programs are built.

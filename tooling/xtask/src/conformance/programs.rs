@@ -4,7 +4,8 @@
 //!
 //! * `//@ flags: …`: flags for rustc;
 //! * `//@ c: FILE…`: C sources beside the program, compiled by clang for wasm32 and linked; where no clang is installed, the program
-//!   is left out.
+//!   is left out;
+//! * `//@ unwind`: panics unwind (`-Cpanic=unwind`).
 //!
 //! `NAME.out` holds what a program has to print on standard output and standard error, and its exit code as the last line; it is
 //! what LLVM's program prints.
@@ -15,7 +16,7 @@ use anyhow::{Context, Result};
 
 use super::{
     Answer, Case, Suite, Tier, Tools, Verdict,
-    program::{Ended, Program},
+    program::{Ended, Engine, Program},
     tools::compile,
 };
 
@@ -93,7 +94,11 @@ impl Suite for Programs {
             }
             objects.push(object);
         }
-        let mut rustc = tools.rustc(tier);
+        let unwinds = text.lines().any(|line| line == "//@ unwind");
+        let mut rustc = match unwinds {
+            true => tools.unwinding_rustc(tier)?,
+            false => tools.rustc(tier),
+        };
         rustc
             .args(directive(&text, "flags"))
             .args(
@@ -112,6 +117,10 @@ impl Suite for Programs {
             return Ok(refused);
         }
         let program = Program {
+            engine: match unwinds {
+                true => Engine::unwinding(tier),
+                false => Engine::Node,
+            },
             tools,
             module: &module,
             folder: &work,

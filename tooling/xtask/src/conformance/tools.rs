@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -79,6 +80,9 @@ pub struct Tools {
     work: PathBuf,
     bless: bool,
     seeds: Option<std::ops::Range<u64>>,
+    /// Whether std for panics that unwind is made, for each compiler.
+    unwinding: [OnceLock<()>; 2],
+    runner: OnceLock<PathBuf>,
 }
 
 impl Tools {
@@ -103,7 +107,18 @@ impl Tools {
             work,
             bless: options.bless,
             seeds: options.seeds.clone(),
+            unwinding: Default::default(),
+            runner: OnceLock::new(),
         })
+    }
+
+    /// Our own runner, built when something asks for it.
+    pub(super) fn runner(&self) -> Result<&Path> {
+        if let Some(path) = self.runner.get() {
+            return Ok(path);
+        }
+        let path = crate::bench::tool("cargo-wasm", "cargo-wasm")?;
+        Ok(self.runner.get_or_init(|| path))
     }
 
     /// One of the compilers.
@@ -163,6 +178,20 @@ impl Tools {
             .args(["--target", TARGET, "--edition", "2024"])
             .env("RUSTC_BOOTSTRAP", "1");
         rustc
+    }
+
+    /// The same for programs whose panics unwind.
+    pub fn unwinding_rustc(&self, tier: Tier) -> Result<Command> {
+        let made = &self.unwinding[tier as usize];
+        if made.get().is_none() {
+            let rust = self.compiler(tier).toolchain.rust().clone();
+            let progress = Progress::new(false);
+            Toolchain::unwinding(&self.environment, rust, &[Target::WasiP1], &progress)?;
+            made.get_or_init(|| ());
+        }
+        let mut rustc = self.rustc(tier);
+        rustc.arg("-Cpanic=unwind");
+        Ok(rustc)
     }
 }
 
