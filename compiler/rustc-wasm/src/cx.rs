@@ -17,7 +17,7 @@ use rustc_middle::ty::layout::{
 };
 use rustc_middle::ty::{self, ExistentialTraitRef, Instance, Ty, TyCtxt};
 use rustc_session::Session;
-use rustc_span::{BytePos, Span, Spanned};
+use rustc_span::{BytePos, Span, Spanned, sym};
 use rustc_target::spec::{HasTargetSpec, HasX86AbiOpt, Target, X86Abi};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -87,11 +87,13 @@ impl<'tcx> CodegenCx<'tcx> {
         module.name = Some(name.to_owned());
         module.relocatable = true;
         let env = |name: &str| Import { module: "env".to_owned(), name: name.to_owned() };
+        // That it is shared is how the linker knows that the code is made for threads.
+        let threads = tcx.sess.unstable_target_features.contains(&sym::atomics);
         let memory = module.memories.push(wasmir::MemoryData {
             index64: false,
-            shared: false,
+            shared: threads,
             min: 0,
-            max: None,
+            max: threads.then_some(1 << 16),
             page_size_log2: None,
             import: Some(env("__linear_memory")),
             symbol: Symbol::default(),
