@@ -225,3 +225,23 @@ fn a_folder_that_cannot_be_written_fails_the_save_only() {
     assert!(bytes == plain(&module));
     assert!(cache.save().is_err());
 }
+
+/// Tags have other numbers where a module has more of them; what a handler receives stands in the code.
+#[test]
+fn bodies_with_handlers_are_found_under_other_numbers() {
+    let program = |tags: &str| {
+        let text = format!(
+            "wasmir 1\ntype type0 = func() -> (i32)\ntype type1 = func(i32) -> ()\ntype type2 = func() -> ()\n{tags}\
+             tag %t type1\nfunc %f type2 import \"env\" \"f\"\n\
+             func %catches type0 {{\n  local l0: i32\nb0:\n  invoke %f() b1 handlers [catch %t (l0) b2]\nb1:\n  jump b2\n\
+             b2:\n  return l0\n}}\nexport \"catches\" func %catches\n"
+        );
+        let module = parse_module(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        verify_module(&module).unwrap_or_else(|errors| panic!("{errors:?}"));
+        module
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(through(folder.path(), LIMIT, &program("")), stats(0, 1));
+    let more = program("tag %u type2\ntag %v type1\n");
+    assert_eq!(through(folder.path(), LIMIT, &more), stats(1, 0));
+}

@@ -510,3 +510,44 @@ fn raw_and_weak_bodies_are_distinguished() {
     assert_eq!(weak.symbol.name.as_deref(), Some("maybe"));
     assert!(matches!(weak.body, FuncBody::None));
 }
+
+#[test]
+fn thread_local_data_is_reached_from_the_thread_s_own_block() {
+    let bytes = object(
+        r#"wasmir 1
+relocatable
+type type0 = func() -> (i32)
+memory %mem shared 0 max 65536 import "env" "__linear_memory"
+global %__tls_base mut i32 undefined import "env" "__tls_base"
+func %get type0 strong {
+  local l0, l1: i32
+b0:
+  l0 = global.get %__tls_base
+  l1 = sym_addr data %counter 4
+  l0 = i32.add l0, l1
+  l0 = i32.load %mem l0+8 align 4
+  return l0
+}
+data %counter strong tls symbol ".tdata.counter" align 4 size 16 "\07"
+"#,
+    );
+    let mut seen = Vec::new();
+    for section in customs(&bytes) {
+        match section.as_known() {
+            KnownCustom::Reloc(relocs) if section.name() == "reloc.CODE" => {
+                for entry in relocs.entries() {
+                    let entry = entry.expect("well formed");
+                    seen.push(format!("{:?} {}", entry.ty, entry.addend));
+                }
+            }
+            _ if section.name() == "target_features" => {
+                let features = String::from_utf8_lossy(section.data());
+                assert!(features.contains("atomics"), "{features}");
+            }
+            _ => {}
+        }
+    }
+    seen.sort();
+    // Were the address folded into the load's offset, no relocation could say that it counts from `__tls_base`.
+    assert_eq!(seen, ["GlobalIndexLeb 0", "MemoryAddrTlsSleb 4"]);
+}
