@@ -15,6 +15,9 @@ use super::{Tier, Tools};
 /// How often a running program is looked at.
 const PERIOD: Duration = Duration::from_millis(10);
 
+/// How our runner's words about a program that gave up begin.
+const TRAPPED: &str = "error: the guest trapped: wasm `unreachable` instruction executed";
+
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ended {
@@ -95,9 +98,17 @@ impl Program<'_> {
         let text = |path: &Path| -> Result<String> {
             Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
         };
+        let mut errors = text(&err)?;
+        if self.engine == Engine::Runner
+            && code == Some(134)
+            && let Some(start) = errors.find(TRAPPED)
+        {
+            // In Node's words, without the backtrace.
+            errors.replace_range(start.., "RuntimeError: unreachable\n");
+        }
         Ok(Ended {
             output: text(&out)?,
-            errors: text(&err)?,
+            errors,
             code,
         })
     }
