@@ -14,11 +14,13 @@
 //!    the stack pointer at entry, from a stack slot, or from a parameter. It is flow-insensitive in locals and frame
 //!    slots, flow-sensitive in the stack pointer, and *optimistic*: a slot is taken to hold what the
 //!    function itself stores there, until something shows that others may reach it. The solution is a
-//!    greatest fixed point, found by iteration; values and doubts only grow.
+//!    greatest fixed point, found by iteration; values, cuts and doubts only grow.
 //! 2. Addresses passed to a function whose summary bounds what it touches cost only those bytes
 //!    (the idea of LLVM's StackSafetyAnalysis); an address that goes anywhere else *escapes*.
-//! 3. Slots that no doubt fell upon are rewritten (`promote`).
-//! 4. What stays in memory is reached through one base (`rebase`).
+//! 3. Where accesses overlap in part, slots are cut until every access is a union of them (`slots`, as LLVM's SROA slices an
+//!    `alloca`), and copies carry the cuts and the pointers of one end to the other (`moves`).
+//! 4. Slots that no doubt fell upon are rewritten (`promote`).
+//! 5. What stays in memory is reached through one base (`rebase`).
 //!
 //! Summaries are made callees first ([`super::pipeline`]); recursion is taken as escape.
 //!
@@ -46,9 +48,10 @@
 //! second is followed by the interpretation.
 //!
 //! # Cost
-//! O(instructions × rounds); rounds are bounded (twelve; three are usual), and a body that needs
+//! O(instructions × rounds); rounds are bounded (24; three are usual), and a body that needs
 //! more is left as it is.
 
+mod moves;
 mod promote;
 mod rebase;
 mod slots;
@@ -134,6 +137,8 @@ pub struct Stats {
     pub loads: usize,
     /// Stores replaced or removed.
     pub stores: usize,
+    /// Bulk copies and fills that became copies of locals, loads or stores.
+    pub copies: usize,
     /// Frames that are no longer made.
     pub frames: usize,
     /// Loads and stores that reach the frame by its one base now.
@@ -145,6 +150,7 @@ impl std::ops::AddAssign for Stats {
         self.slots += other.slots;
         self.loads += other.loads;
         self.stores += other.stores;
+        self.copies += other.copies;
         self.frames += other.frames;
         self.rebased += other.rebased;
     }

@@ -1,13 +1,15 @@
 //! The bytes of a frame, by their distance from the stack pointer at entry (negative).
 //!
-//! A slot is a range that is always accessed whole. A byte range that others may reach, or that is
-//! accessed in more than one way, is *resident*: it stays in memory.
+//! A slot is a range no part of which is accessed alone: accesses are slots or unions of slots. Where two accesses overlap in
+//! part, slots are cut until that holds (the partitions of LLVM's SROA, found as accesses come). Cuts halve: a slot's width is a
+//! power of two. A byte range that others may reach is *resident*: it stays in memory.
 //!
 //! # Invariants
-//! Slots of one frame never overlap unless resident ranges cover the overlap. Everything only grows:
-//! a slot that is not promotable once never becomes so again.
+//! Slots of one frame never overlap. What several slots make up becomes locals as a whole or not at all. Everything only grows:
+//! a slot that is not promotable once never becomes so again, and what was cut stays cut.
 
 use super::values::Value;
+use crate::types::Type;
 use rustc_hash::FxHashMap;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,15 +17,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The widest access there is.
 const WIDEST: i32 = 16;
 
-/// A range that is always accessed whole.
+/// The widest slot that may be a part of an access.
+const WIDEST_PART: i32 = 8;
+
+/// A range no part of which is accessed alone.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     /// Its size in bytes.
     pub(super) width: u32,
     /// Whether anything loads it.
     pub(super) loaded: bool,
-    /// Whether every access is one of a float, so that the local can be one.
-    pub(super) float: bool,
+    /// The type of the local: that of all accesses that have one, or else the integer that wide.
+    ty: Option<Type>,
     /// What the function stores there.
     pub(super) value: Value,
     /// Whether it is promotable, as far as was known at this number of doubts.
@@ -48,6 +53,22 @@ pub(super) struct Slots {
     changes: u64,
     /// Grows with each change that may keep a slot in memory.
     doubts: u64,
+}
+
+/// The integer of a width that is no wider than a machine word.
+fn integer(width: u32) -> Option<Type> {
+    match width {
+        1 | 2 | 4 => Some(Type::I32),
+        8 => Some(Type::I64),
+        _ => None,
+    }
+}
+
+impl Slot {
+    /// The type of the local that a slot becomes. A narrow slot in a wider local is its low bytes; the rest is anything.
+    pub(super) fn ty(&self) -> Type {
+        self.ty.or(integer(self.width)).unwrap_or(Type::V128)
+    }
 }
 
 impl Slots {
@@ -133,47 +154,142 @@ impl Slots {
             .is_some_and(|(_, &end)| end > low)
     }
 
-    /// Records a load or store of `width` bytes at `offset`.
-    pub(super) fn access(&mut self, offset: i32, width: u32, load: bool, float: bool) {
-        let slot = match self.slots.get_mut(&offset) {
-            // What it overlaps was found when the later of the two was first seen.
-            Some(slot) if slot.width == width => slot,
-            _ => {
-                if let Some((low, high)) = self.clash(offset, width) {
-                    self.reside(low, high);
-                    return;
-                }
-                self.changes += 1;
-                self.slots.entry(offset).or_insert(Slot {
-                    width,
-                    loaded: false,
-                    float: true,
-                    value: Value::Unset,
-                    answer: Cell::new((u64::MAX, false)),
-                })
+    /// Records a load or store of `width` bytes at `offset`, as a value of type `ty`. One that only moves bytes has no type.
+    pub(super) fn access(&mut self, offset: i32, width: u32, load: bool, ty: Option<Type>) {
+        let end = offset.saturating_add(width as i32);
+        let mut whole = self.is_whole(offset, width);
+        if !whole {
+            if self.covered(offset, end) {
+                return;
             }
-        };
-        let changed = load && !slot.loaded || slot.float && !float;
-        slot.loaded |= load;
-        slot.float &= float;
+            self.make_slots(offset, end);
+            whole = self.is_whole(offset, width);
+        }
+        let (mut at, mut changed, mut clash) = (offset, false, false);
+        while let Some(slot) = self.slots.get_mut(&at).filter(|_| at < end) {
+            changed |= load && !slot.loaded;
+            slot.loaded |= load;
+            if whole && let Some(ty) = ty {
+                let joined = match slot.ty {
+                    Some(known) if known != ty => integer(slot.width).unwrap_or(known),
+                    _ => ty,
+                };
+                // Sixteen bytes are a vector or an integer.
+                clash |= joined != ty && integer(slot.width).is_none();
+                changed |= slot.ty != Some(joined);
+                slot.ty = Some(joined);
+            }
+            clash |= !whole && slot.width as i32 > WIDEST_PART;
+            at += slot.width as i32;
+        }
         self.changes += u64::from(changed);
+        if !whole {
+            let mut free = self
+                .parts(offset, end)
+                .map(|(at, slot)| self.is_free(at, slot));
+            let first = free.next();
+            clash |= free.any(|other| Some(other) != first);
+        }
+        if clash {
+            self.reside(offset, end);
+        }
     }
 
-    /// The bytes of an access that is no slot yet and of the slots that it overlaps, if there are any.
-    fn clash(&self, offset: i32, width: u32) -> Option<(i32, i32)> {
-        let high = offset.saturating_add(width as i32);
-        let mut clash = None::<(i32, i32)>;
-        for start in offset.saturating_sub(WIDEST)..high {
-            let Some(slot) = self.slots.get(&start) else {
+    /// Cuts slots, and makes new ones, until `low..end` is a union of them.
+    fn make_slots(&mut self, low: i32, end: i32) {
+        self.cut(low);
+        self.cut(end);
+        let mut at = low;
+        while at < end {
+            if let Some(slot) = self.slots.get(&at) {
+                at += slot.width as i32;
+                continue;
+            }
+            let gap = (at + 1..end).find(|next| self.slots.contains_key(next));
+            let gap = gap.unwrap_or(end) - at;
+            let alone = at == low && gap == end - low;
+            let mut width = 1 << at.trailing_zeros().min(3);
+            while width > gap {
+                width /= 2;
+            }
+            if alone && gap <= WIDEST && gap & (gap - 1) == 0 {
+                width = gap;
+            }
+            self.insert(at, width as u32, false, Value::Unset);
+            at += width;
+        }
+    }
+
+    fn insert(&mut self, offset: i32, width: u32, loaded: bool, value: Value) {
+        let slot = Slot {
+            width,
+            loaded,
+            ty: None,
+            value,
+            answer: Cell::new((u64::MAX, false)),
+        };
+        self.slots.insert(offset, slot);
+        self.changes += 1;
+    }
+
+    /// Halves what lies on both sides of `at` until nothing does.
+    fn cut(&mut self, at: i32) {
+        let inside = |start: &i32| {
+            let slot = self.slots.get(start);
+            slot.is_some_and(|slot| start + slot.width as i32 > at)
+        };
+        let Some(start) = (at.saturating_sub(WIDEST - 1)..at).find(inside) else {
+            return;
+        };
+        let mut slots = vec![start];
+        while let Some(start) = slots.pop() {
+            let Some(old) = self.slots.get(&start) else {
                 continue;
             };
-            let end = start + slot.width as i32;
-            if end > offset {
-                let (l, h) = clash.unwrap_or((offset, high));
-                clash = Some((l.min(start), h.max(end)));
+            let (half, loaded) = (old.width / 2, old.loaded);
+            if start >= at || start + 2 * half as i32 <= at {
+                continue;
             }
+            // What was stored there escapes when the store is seen again.
+            let value = match old.value {
+                Value::Unset => Value::Unset,
+                _ => Value::Other,
+            };
+            let middle = start + half as i32;
+            self.insert(start, half, loaded, value);
+            self.insert(middle, half, loaded, value);
+            slots.extend([start, middle]);
         }
-        clash
+    }
+
+    /// The slots that make up `low..end`; as far as there are any.
+    pub(super) fn parts(&self, low: i32, end: i32) -> impl Iterator<Item = (i32, &Slot)> {
+        let mut at = low;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(&at).filter(|_| at < end)?;
+            at += slot.width as i32;
+            Some((at - slot.width as i32, slot))
+        })
+    }
+
+    /// Where the slots of an access begin: a bit for each distance from `offset`.
+    pub(super) fn starts(&self, offset: i32, width: u32) -> u64 {
+        let parts = self.parts(offset, offset + width as i32);
+        parts.fold(0, |starts, (at, _)| starts | 1 << (at - offset))
+    }
+
+    /// Makes slots begin at those places, and perhaps at others.
+    pub(super) fn cut_at(&mut self, offset: i32, starts: u64) {
+        for distance in (1..64).filter(|distance| starts >> distance & 1 != 0) {
+            self.cut(offset + distance);
+        }
+    }
+
+    /// Whether an access is one slot.
+    pub(super) fn is_whole(&self, offset: i32, width: u32) -> bool {
+        self.slots
+            .get(&offset)
+            .is_some_and(|slot| slot.width == width)
     }
 
     /// Whether a byte range lies in a frame of which an address escaped.
@@ -199,8 +315,15 @@ impl Slots {
 
     /// Whether accesses of `width` bytes at `offset` can become accesses of a local.
     pub(super) fn promotable(&self, offset: i32, width: u32) -> bool {
-        let slot = self.slots.get(&offset);
-        slot.is_some_and(|slot| slot.width == width && self.is_free(offset, slot))
+        let end = offset.saturating_add(width as i32);
+        let mut at = offset;
+        for (start, slot) in self.parts(offset, end) {
+            if !self.is_free(start, slot) {
+                return false;
+            }
+            at = start + slot.width as i32;
+        }
+        at == end
     }
 
     /// Whether nothing keeps a slot in memory.
@@ -261,7 +384,7 @@ mod tests {
         let mut slots = Slots::default();
         slots.border(0);
         for offset in [-16, -12, -8, -4] {
-            slots.access(offset, 4, true, false);
+            slots.access(offset, 4, true, Some(Type::I32));
         }
         assert_eq!(slots.promoted().len(), 4);
         slots.reside(-14, -11);
@@ -281,18 +404,52 @@ mod tests {
     }
 
     #[test]
-    fn accesses_of_two_shapes_clash() {
+    fn an_access_may_be_a_union_of_slots() {
         let mut slots = Slots::default();
         slots.border(0);
-        slots.access(-8, 4, true, false);
-        slots.access(-4, 4, true, false);
-        slots.access(-16, 8, true, true);
+        slots.access(-8, 4, true, Some(Type::I32));
+        slots.access(-4, 4, true, Some(Type::I32));
+        slots.access(-16, 8, true, Some(Type::F64));
         assert_eq!(slots.promoted().len(), 3);
-        slots.access(-8, 8, false, false);
+        slots.access(-8, 8, false, Some(Type::I64));
         assert_eq!(
             slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
-            [-16]
+            [-16, -8, -4]
         );
+        slots.access(-15, 1, false, Some(Type::I8));
+        let widths = |slots: &Slots| {
+            let promoted = slots.promoted();
+            promoted
+                .iter()
+                .map(|(at, slot)| (*at, slot.width, slot.ty()))
+                .collect::<Vec<_>>()
+        };
+        let mut cut = vec![
+            (-16, 1, Type::I32),
+            (-15, 1, Type::I8),
+            (-14, 2, Type::I32),
+            (-12, 4, Type::I32),
+        ];
+        cut.extend([(-8, 4, Type::I32), (-4, 4, Type::I32)]);
+        assert_eq!(widths(&slots), cut);
+        assert_eq!(slots.starts(-16, 16), 0b1_0001_0001_0111);
+        assert!(slots.promotable(-16, 8) && !slots.promotable(-20, 8));
+    }
+
+    #[test]
+    fn a_union_stays_in_memory_as_a_whole() {
+        let mut slots = Slots::default();
+        slots.border(0);
+        slots.access(-8, 4, true, Some(Type::I32));
+        slots.access(-4, 4, true, Some(Type::I32));
+        slots.reside(-2, -1);
+        assert_eq!(slots.promoted().len(), 1);
+        slots.access(-8, 8, false, Some(Type::I64));
+        assert_eq!(slots.promoted().len(), 0);
+        slots.access(-32, 16, true, Some(Type::V128));
+        assert_eq!(slots.promoted().len(), 1);
+        slots.access(-32, 16, true, Some(Type::I128));
+        assert_eq!(slots.promoted().len(), 0, "a vector is no integer");
     }
 
     #[test]
@@ -303,8 +460,8 @@ mod tests {
             slots.border(border);
             slots.frame(frame, border);
         }
-        slots.access(-164, 4, true, false);
-        slots.access(-8, 4, true, false);
+        slots.access(-164, 4, true, Some(Type::I32));
+        slots.access(-8, 4, true, Some(Type::I32));
         slots.escape(-180);
         assert_eq!(
             slots.promoted().iter().map(|s| s.0).collect::<Vec<_>>(),
@@ -321,8 +478,8 @@ mod tests {
         let mut slots = Slots::default();
         slots.border(0);
         slots.border(-16);
-        slots.access(-4, 4, true, false);
-        slots.access(-20, 4, true, false);
+        slots.access(-4, 4, true, Some(Type::I32));
+        slots.access(-20, 4, true, Some(Type::I32));
         assert_eq!(slots.promoted().len(), 2);
         let mut lower = slots.clone();
         lower.escape(-24);

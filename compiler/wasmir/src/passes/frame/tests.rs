@@ -154,6 +154,7 @@ fn a_private_frame_disappears() {
             slots: 2,
             loads: 1,
             stores: 2,
+            copies: 0,
             frames: 1,
             rebased: 0,
         }
@@ -228,6 +229,7 @@ fn a_callee_that_reads_four_bytes_costs_four_bytes() {
             slots: 2,
             loads: 1,
             stores: 2,
+            copies: 0,
             frames: 0,
             rebased: 0,
         }

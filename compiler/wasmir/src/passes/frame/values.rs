@@ -13,6 +13,7 @@
 //! anything else, or used by anything that is not followed here, escapes.
 
 use super::Context;
+use super::moves::Moves;
 use super::slots::{Slot, Slots};
 use super::summary::{ParamUse, Summary};
 use crate::analysis::{Dominators, possibly_unassigned};
@@ -24,7 +25,7 @@ use crate::types::Type;
 use cranelift_entity::SecondaryMap;
 
 /// Rounds after which a body is left alone.
-const MAX_ROUNDS: usize = 12;
+const MAX_ROUNDS: usize = 24;
 
 /// What a pointer is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Region {
     pub(super) const STACK: Region = Region(0);
 
     /// The region that a pointer leads into; parameters lead into none of ours.
-    fn of(base: Base) -> Option<Region> {
+    pub(super) fn of(base: Base) -> Option<Region> {
         match base {
             Base::Stack => Some(Region::STACK),
             Base::Slot(slot) => Some(Region(slot.as_u32() + 1)),
@@ -69,7 +70,7 @@ impl Frames {
         &self.0[region.0 as usize]
     }
 
-    fn region_mut(&mut self, region: Region) -> &mut Slots {
+    pub(super) fn region_mut(&mut self, region: Region) -> &mut Slots {
         &mut self.0[region.0 as usize]
     }
 
@@ -115,6 +116,8 @@ pub(super) struct Analysis {
     stack_in: SecondaryMap<Block, Value>,
     /// The bytes of all regions.
     pub(super) frames: Frames,
+    /// What is copied.
+    pub(super) moves: Moves,
     params: Vec<ParamUse>,
     returns: Value,
     /// Something does not look like code of the convention.
@@ -129,6 +132,7 @@ impl Analysis {
             values: SecondaryMap::new(),
             stack_in: SecondaryMap::new(),
             frames: Frames::new(body),
+            moves: Moves::of(body, context),
             params: vec![ParamUse::UNUSED; body.num_params as usize],
             returns: Value::Unset,
             foreign: false,
@@ -211,7 +215,19 @@ impl Analysis {
         self.stack_in[block]
     }
 
-    fn escape(&mut self, value: Value) {
+    /// Whether an access reaches beyond its region.
+    pub(super) fn is_outside(&self, body: &Body, access: FrameAccess) -> bool {
+        let end = i64::from(access.offset) + i64::from(access.width);
+        match access.region {
+            Region::STACK => end > 0,
+            Region(slot) => {
+                let size = body.slots[StackSlot::from_u32(slot - 1)].size;
+                access.offset < 0 || end > i64::from(size)
+            }
+        }
+    }
+
+    pub(super) fn escape(&mut self, value: Value) {
         match value {
             Value::Ptr(Base::Stack, offset) => self.frames.region_mut(Region::STACK).escape(offset),
             // One address of a slot reaches all of it.
@@ -230,7 +246,7 @@ impl Analysis {
     }
 
     /// The join of two values; pointers that it forgets escape.
-    fn join(&mut self, a: Value, b: Value) -> Value {
+    pub(super) fn join(&mut self, a: Value, b: Value) -> Value {
         match (a, b) {
             (Value::Unset, v) | (v, Value::Unset) => v,
             (a, b) if a == b => a,
@@ -264,7 +280,7 @@ impl Analysis {
     }
 
     /// A pointer is used to access the bytes `low..high` around it.
-    fn touch(&mut self, pointer: Value, low: i64, high: i64) {
+    pub(super) fn touch(&mut self, pointer: Value, low: i64, high: i64) {
         let Value::Ptr(base, offset) = pointer else {
             return;
         };
@@ -288,16 +304,16 @@ impl Analysis {
 }
 
 /// One round's walk.
-struct Walker<'a, 'b> {
-    analysis: &'a mut Analysis,
-    body: &'a Body,
-    context: &'a Context<'b>,
+pub(super) struct Walker<'a, 'b> {
+    pub(super) analysis: &'a mut Analysis,
+    pub(super) body: &'a Body,
+    pub(super) context: &'a Context<'b>,
 }
 
 impl Walker<'_, '_> {
     fn total_changes(&self) -> u64 {
         let regions = self.analysis.frames.0.iter().map(Slots::changes);
-        self.analysis.changes + regions.sum::<u64>()
+        self.analysis.changes + self.analysis.moves.changes + regions.sum::<u64>()
     }
 
     fn value(&self, local: Local) -> Value {
@@ -340,6 +356,7 @@ impl Walker<'_, '_> {
             | Inst::StackAddr { .. }
             | Inst::SymAddr { .. } => true,
             Inst::GlobalGet { global, .. } => !self.context.is_stack_pointer(global),
+            Inst::Store { value, .. } if self.analysis.moves.carried(value).is_some() => false,
             Inst::GlobalSet { global, .. } if self.context.is_stack_pointer(global) => false,
             _ => {
                 let mut settled = true;
@@ -429,7 +446,7 @@ impl Walker<'_, '_> {
                 memory,
                 offset,
             } => {
-                let value = self.load(op, access, addr, memory, offset);
+                let value = self.load(op, access, dst, addr, memory, offset);
                 self.analysis.assign(dst, value);
             }
             Inst::Store {
@@ -517,18 +534,6 @@ impl Walker<'_, '_> {
         Some(Value::Ptr(base, to))
     }
 
-    /// Whether an access reaches beyond its region.
-    fn outside(&self, access: FrameAccess) -> bool {
-        let end = access.offset.saturating_add(access.width as i32);
-        match access.region {
-            Region::STACK => end > 0,
-            Region(slot) => {
-                let size = self.body.slots[StackSlot::from_u32(slot - 1)].size;
-                access.offset < 0 || i64::from(end) > i64::from(size)
-            }
-        }
-    }
-
     /// The bytes of an access that could become one of a local; every other access through a
     /// pointer is recorded as touching memory.
     fn plain(
@@ -550,7 +555,7 @@ impl Walker<'_, '_> {
             return None;
         };
         match self.analysis.frame_access(addr, offset, width) {
-            Some(found) if self.outside(found) => {
+            Some(found) if self.analysis.is_outside(self.body, found) => {
                 match found.region {
                     // Above the frame: the caller's memory, which no compiled function reaches this way.
                     Region::STACK => self.analysis.foreign = true,
@@ -571,24 +576,32 @@ impl Walker<'_, '_> {
         &mut self,
         op: Opcode,
         access: Access,
+        dst: Local,
         addr: Local,
         memory: Memory,
         offset: u64,
     ) -> Value {
-        let Some(FrameAccess {
-            region,
-            offset,
-            width,
-        }) = self.plain(op, access, addr, memory, offset)
-        else {
+        let carried = self.analysis.moves.carried(dst).is_some();
+        let Some(found) = self.plain(op, access, addr, memory, offset) else {
+            self.pick_up(dst, None);
             return Value::Other;
         };
-        let slots = self.analysis.frames.region_mut(region);
-        slots.access(offset, width, true, super::promote::is_float(op));
-        match op {
-            Opcode::I32Load if slots.promotable(offset, width) => slots.value(offset),
-            _ => Value::Other,
+        let ty = super::promote::moved_type(op).filter(|_| !carried);
+        let slots = self.analysis.frames.region_mut(found.region);
+        slots.access(found.offset, found.width, true, ty);
+        if carried {
+            self.pick_up(dst, Some(found));
+            return Value::Other;
         }
+        match op {
+            Opcode::I32Load if slots.is_whole(found.offset, found.width) => {
+                if slots.promotable(found.offset, found.width) {
+                    return slots.value(found.offset);
+                }
+            }
+            _ => self.escape_held(found),
+        }
+        Value::Other
     }
 
     fn store(
@@ -601,33 +614,34 @@ impl Walker<'_, '_> {
         offset: u64,
     ) {
         let stored = self.value(value);
-        let Some(FrameAccess {
-            region,
-            offset,
-            width,
-        }) = self.plain(op, access, addr, memory, offset)
-        else {
+        let carried = self.analysis.moves.carried(value).is_some();
+        let Some(found) = self.plain(op, access, addr, memory, offset) else {
+            self.put_down(value, None);
             return self.analysis.escape(stored);
         };
-        let slots = self.analysis.frames.region_mut(region);
-        slots.access(offset, width, false, super::promote::is_float(op));
-        let old = slots.value(offset);
-        let new = if op == Opcode::I32Store && slots.promotable(offset, width) {
-            self.analysis.join(old, stored)
-        } else {
-            // Also what the slot was thought to keep to itself until now.
-            self.analysis.escape(stored);
-            self.analysis.escape(old);
-            Value::Other
-        };
-        self.analysis
-            .frames
-            .region_mut(region)
-            .set_value(offset, new);
+        let ty = super::promote::moved_type(op).filter(|_| !carried);
+        let slots = self.analysis.frames.region_mut(found.region);
+        slots.access(found.offset, found.width, false, ty);
+        if carried {
+            return self.put_down(value, Some(found));
+        }
+        let promotable = slots.promotable(found.offset, found.width);
+        if op == Opcode::I32Store && promotable && slots.is_whole(found.offset, found.width) {
+            let old = slots.value(found.offset);
+            let new = self.analysis.join(old, stored);
+            let slots = self.analysis.frames.region_mut(found.region);
+            return slots.set_value(found.offset, new);
+        }
+        self.analysis.escape(stored);
+        // Also what the slots were thought to keep to themselves until now.
+        self.arrive(found, None);
     }
 
     /// Operators with lists of operands; copies and fills of known length touch known bytes.
     fn bulk(&mut self, op: Opcode, imm: Option<Imm>, operands: Operands) {
+        if self.bulk_move(op, imm, operands) {
+            return;
+        }
         let args = self.pool().args(operands).to_vec();
         let here = self.context.memory;
         let pointers = match (op, imm) {
