@@ -11,6 +11,7 @@ use crate::lir::Lir;
 use crate::locals::{self, Abi};
 use crate::merge;
 use crate::optimize;
+use crate::results;
 use crate::select;
 use crate::stackify::{self, Code};
 use cranelift_codegen::Context;
@@ -134,7 +135,10 @@ impl Emitter {
         irreducible::split_switch_edges(&mut self.lir);
         self.graph.compute(&self.lir);
         stackify::stackify(&mut self.lir, &mut self.code, &mut self.stackify);
-        flow::structure(&self.lir, &self.graph, &mut self.flow);
+        results::find(&self.lir, &self.graph, &mut self.code, |v| {
+            self.stackify.uses(v)
+        });
+        flow::structure(&self.lir, &self.graph, &self.code, &mut self.flow);
         self.flow.number_labels();
         let locals = locals::allocate(&self.lir, &self.code, &self.graph, &self.flow.steps, abi)?;
         self.stats.locals = locals.runs.iter().map(|r| r.0).sum();

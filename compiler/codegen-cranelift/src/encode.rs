@@ -1,16 +1,18 @@
 //! From structured steps, stack code and locals to the bytes of a function body.
 //!
-//! First the steps are resolved against what the locals made of the copies: empty blocks are seen through, branches to
-//! where control goes anyway vanish, each branch takes the innermost label that leads to its target, arms without code
-//! go, and labels without branches with them. Then one walk writes bytes, relocations and source positions.
+//! First the steps are resolved ([`crate::resolve`]); then one walk writes bytes, relocations and source positions, and leaves
+//! out labels without branches.
 
 use crate::env::{Environment, Reloc, RelocKind};
 use crate::error::{ErrorKind, Result};
 use crate::flow::{Flow, Label, Side, Step};
 use crate::leb;
-use crate::lir::{Blk, Edge, Imm, Inst, Lir, Symbol, Term, Val};
+use crate::lir::{Blk, Imm, Inst, Lir, Symbol, Term, Val};
+
 use crate::locals::Locals;
 use crate::ops::Op;
+use crate::resolve::{Copies, Out, Resolved, Target};
+use crate::results::Entry;
 use crate::stackify::{Code, Item};
 use cranelift_codegen::ir::SourceLoc;
 
@@ -24,9 +26,6 @@ pub struct FunctionBody {
     /// Byte offset and source location, ascending; a location holds until the next.
     pub locations: Vec<(u32, SourceLoc)>,
 }
-
-/// How far up an equivalent label is looked for.
-const LABEL_SEARCH: usize = 64;
 
 /// Conditional traps from which on a shared `unreachable` is smaller.
 const SHARED_TRAP_MIN: usize = 3;
@@ -43,303 +42,7 @@ pub(crate) struct Encoder<'a> {
     pub(crate) opaque_results: bool,
 }
 
-/// Where a branch goes after resolution.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Target {
-    Label(Label),
-    /// The function's own label.
-    Function,
-}
-
-/// A resolved step.
-#[derive(Clone, Copy, Debug)]
-enum Out {
-    Nop,
-    Block(Label),
-    Loop(Label),
-    If(Label, Blk, bool),
-    Else,
-    End(Label),
-    Body(Blk),
-    Copies(Blk, Side),
-    Br(Target),
-    BrIf(Target, Blk, Side),
-    Table(Blk),
-    /// The block's results are on the stack; `true` when `return` is not needed.
-    Return(bool),
-}
-
-struct Open {
-    label: Label,
-    /// Control can reach the construct.
-    reachable: bool,
-    /// Control can reach the `end` from an earlier arm, or around an `if` without `else`.
-    end_reached: bool,
-    is_if: bool,
-    /// What falls out of the function may fall out of this on the way.
-    passes: bool,
-    /// Place of the `if` in the output.
-    place: usize,
-    /// Place of the `else` in the output.
-    else_place: Option<usize>,
-}
-
 impl Encoder<'_> {
-    fn edge(&self, block: Blk, side: Side) -> Option<Edge> {
-        match self.lir.blocks[block].term {
-            Term::Branch { then, other, .. } => Some(if side == Side::Then { then } else { other }),
-            _ => None,
-        }
-    }
-
-    /// The copies of an edge that the locals left to be made.
-    fn copies(&self, block: Blk, side: Side) -> Vec<(Val, Val)> {
-        let Some(edge) = self.edge(block, side) else {
-            return Vec::new();
-        };
-        let params = &self.lir.blocks[edge.to].params;
-        let args = self.lir.edge_args(edge).iter();
-        args.zip(params)
-            .filter(|&(&v, &p)| {
-                v != Lir::undef() && v != p && (self.is_constant(v) || !self.locals.same(v, p))
-            })
-            .map(|(&v, &p)| (v, p))
-            .collect()
-    }
-
-    fn has_copies(&self, block: Blk, side: Side) -> bool {
-        !self.copies(block, side).is_empty()
-    }
-
-    fn is_constant(&self, v: Val) -> bool {
-        self.lir
-            .sole_def(v)
-            .is_some_and(|i| self.lir.is_constant(i))
-    }
-
-    fn is_empty(&self, block: Blk) -> bool {
-        self.code.block(block).iter().all(|item| match *item {
-            Item::EdgeGet(v, p) | Item::EdgeSet(p, Some(v)) => self.locals.same(v, p),
-            _ => false,
-        })
-    }
-
-    /// For each step: the step where control really goes from there.
-    fn continuations(&self) -> Vec<u32> {
-        let steps = &self.flow.steps;
-        let n = steps.len();
-        let mut cont = vec![0u32; n + 1];
-        cont[n] = n as u32;
-        for i in (0..n).rev() {
-            let next = cont[i + 1];
-            cont[i] = match steps[i] {
-                Step::End(_) | Step::Nop | Step::Block(_) => next,
-                Step::Else(l) => cont[self.label_end(l)],
-                Step::Body(b) if self.is_empty(b) => next,
-                Step::Copies(b, side) if !self.has_copies(b, side) => next,
-                Step::Br(l) => self.label_target(l, &cont),
-                Step::Return(_) if self.results.is_empty() => n as u32,
-                _ => i as u32,
-            };
-        }
-        cont
-    }
-
-    fn label_end(&self, l: Label) -> usize {
-        self.flow.labels[l as usize].end as usize
-    }
-
-    fn label_target(&self, l: Label, cont: &[u32]) -> u32 {
-        let data = &self.flow.labels[l as usize];
-        if data.is_loop {
-            data.start
-        } else {
-            cont[data.end as usize]
-        }
-    }
-
-    fn resolve(&self, cont: &[u32], wrapped: bool) -> (Vec<Out>, Vec<u32>, Vec<Target>) {
-        let n = self.flow.steps.len() as u32;
-        let mut out: Vec<Out> = Vec::with_capacity(self.flow.steps.len());
-        let mut uses = vec![0u32; self.flow.labels.len()];
-        let mut tables: Vec<Target> = vec![Target::Function; self.flow.switch_labels.len()];
-        let mut open: Vec<Open> = Vec::new();
-        let mut reachable = true;
-        // How many of the open constructs stop what would fall out of the function.
-        let mut stops = 0usize;
-        // A branch to the step `t`, originally to `l`.
-        let pick = |open: &[Open], l: Label, t: u32, uses: &mut Vec<u32>| -> Target {
-            if t == n && self.results.is_empty() && !wrapped {
-                return Target::Function;
-            }
-            for o in open.iter().rev().take(LABEL_SEARCH) {
-                if o.label == l || self.label_target(o.label, cont) == t {
-                    uses[o.label as usize] += 1;
-                    return Target::Label(o.label);
-                }
-            }
-            uses[l as usize] += 1;
-            Target::Label(l)
-        };
-        let typed_tail =
-            |l: Label| self.results.len() == 1 && !wrapped && cont[self.label_end(l)] == n;
-        for (i, &step) in self.flow.steps.iter().enumerate() {
-            let next = cont[i + 1];
-            let live = reachable;
-            let resolved = match step {
-                Step::Nop => Out::Nop,
-                Step::Block(l) | Step::Loop(l) | Step::If(l, ..) => {
-                    let passes = !live || self.results.is_empty() || typed_tail(l);
-                    stops += usize::from(!passes);
-                    open.push(Open {
-                        label: l,
-                        reachable: live,
-                        end_reached: false,
-                        is_if: matches!(step, Step::If(..)),
-                        passes,
-                        place: out.len(),
-                        else_place: None,
-                    });
-                    match step {
-                        _ if !live => Out::Nop,
-                        Step::Block(l) => Out::Block(l),
-                        Step::Loop(l) => Out::Loop(l),
-                        Step::If(l, b, negated) => Out::If(l, b, negated),
-                        _ => Out::Nop,
-                    }
-                }
-                Step::Else(_) => {
-                    let place = out.len();
-                    if let Some(o) = open.last_mut() {
-                        o.end_reached |= reachable;
-                        o.else_place = Some(place);
-                        reachable = o.reachable;
-                        if o.reachable { Out::Else } else { Out::Nop }
-                    } else {
-                        Out::Nop
-                    }
-                }
-                Step::End(l) => {
-                    let Some(o) = open.pop() else { continue };
-                    stops -= usize::from(!o.passes);
-                    let first_falls = o.end_reached;
-                    let used = uses[l as usize] > 0;
-                    let is_loop = self.flow.labels[l as usize].is_loop;
-                    let second_falls = reachable;
-                    reachable |= o.end_reached
-                        || (!is_loop && used)
-                        || (o.is_if && o.else_place.is_none() && o.reachable);
-                    if o.is_if && o.reachable {
-                        self.tidy_if(
-                            &mut out,
-                            &o,
-                            l,
-                            first_falls,
-                            second_falls,
-                            used,
-                            typed_tail(l),
-                        )
-                    } else if o.reachable {
-                        Out::End(l)
-                    } else {
-                        Out::Nop
-                    }
-                }
-                _ if !live => Out::Nop,
-                Step::Body(b) => {
-                    if matches!(self.lir.blocks[b].term, Term::Diverge) {
-                        reachable = false;
-                    }
-                    Out::Body(b)
-                }
-                Step::Copies(b, side) => Out::Copies(b, side),
-                Step::Br(l) => {
-                    let t = self.label_target(l, cont);
-                    if t == next {
-                        Out::Nop
-                    } else {
-                        reachable = false;
-                        Out::Br(pick(&open, l, t, &mut uses))
-                    }
-                }
-                Step::BrIf(l, b, side) => {
-                    let t = self.label_target(l, cont);
-                    Out::BrIf(pick(&open, l, t, &mut uses), b, side)
-                }
-                Step::Table(b) => {
-                    if let Term::Switch { start, len, .. } = self.lir.blocks[b].term {
-                        for k in start..start + len {
-                            let l = self.flow.switch_labels[k as usize];
-                            let t = self.label_target(l, cont);
-                            tables[k as usize] = pick(&open, l, t, &mut uses);
-                        }
-                    }
-                    reachable = false;
-                    Out::Table(b)
-                }
-                Step::Return(_) => {
-                    let tail = next == n && !wrapped;
-                    if tail && stops == 0 {
-                        // The values stay on the stack and fall out of the function.
-                        reachable = self.results.is_empty();
-                        Out::Return(true)
-                    } else {
-                        reachable = false;
-                        Out::Return(false)
-                    }
-                }
-            };
-            out.push(resolved);
-        }
-        (out, uses, tables)
-    }
-
-    /// Removes arms without code, and the `else` after an arm that does not fall out of it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "facts about one `if`; private to this file"
-    )]
-    fn tidy_if(
-        &self,
-        out: &mut [Out],
-        o: &Open,
-        l: Label,
-        first_falls: bool,
-        second_falls: bool,
-        used: bool,
-        typed: bool,
-    ) -> Out {
-        let Some(e) = o.else_place else {
-            return Out::End(l);
-        };
-        let empty = |range: &[Out]| {
-            range.iter().all(|s| match *s {
-                Out::Nop => true,
-                Out::Body(b) => {
-                    self.is_empty(b) && !matches!(self.lir.blocks[b].term, Term::Branch { .. })
-                }
-                Out::Copies(b, side) => !self.has_copies(b, side),
-                _ => false,
-            })
-        };
-        if typed {
-            return Out::End(l);
-        }
-        if second_falls && empty(&out[e + 1..]) {
-            out[e] = Out::Nop;
-        } else if first_falls && empty(&out[o.place + 1..e]) {
-            out[e] = Out::Nop;
-            if let Out::If(l, b, negated) = out[o.place] {
-                out[o.place] = Out::If(l, b, !negated);
-            }
-        } else if !first_falls && !used {
-            // The second arm follows the `if`, where its branches find one label fewer.
-            out[e] = Out::End(l);
-            return Out::Nop;
-        }
-        Out::End(l)
-    }
-
     /// Encodes the function.
     pub(crate) fn encode(&self) -> Result<FunctionBody> {
         let traps = self
@@ -352,8 +55,12 @@ impl Encoder<'_> {
             .count();
         let wrapped = traps >= SHARED_TRAP_MIN;
         let cont = self.continuations();
-        let (out, uses, tables) = self.resolve(&cont, wrapped);
-        let n = self.flow.steps.len() as u32;
+        let Resolved {
+            out,
+            uses,
+            tables,
+            types,
+        } = self.resolve(&cont, wrapped);
         let mut w = Writer {
             e: self,
             body: FunctionBody::default(),
@@ -361,6 +68,8 @@ impl Encoder<'_> {
             position: vec![0; self.flow.labels.len()],
             trap: wrapped,
             tables: &tables,
+            types: &types,
+            on_stack: None,
             loc: SourceLoc::default(),
         };
         leb::unsigned(&mut w.body.bytes, self.locals.runs.len() as u64);
@@ -372,14 +81,16 @@ impl Encoder<'_> {
             w.body.bytes.extend([0x02, 0x40]);
         }
         let kept = |l: Label| uses[l as usize] > 0;
-        let typed = |l: Label| self.results.len() == 1 && !wrapped && cont[self.label_end(l)] == n;
         // True while the last thing written leaves its values (or cannot be passed).
         let mut closed_untyped = false;
-        for &step in &out {
+        let dropped = |step: Out| match step {
+            Out::Nop => true,
+            Out::Block(l) | Out::Loop(l) => !kept(l),
+            _ => false,
+        };
+        for (place, &step) in out.iter().enumerate() {
             match step {
-                Out::Nop => continue,
-                Out::Block(l) if !kept(l) => continue,
-                Out::Loop(l) if !kept(l) => continue,
+                _ if dropped(step) => continue,
                 // What is open is closed in order: a label that is not the innermost was never opened.
                 Out::End(l) if !kept(l) && w.stack.last() != Some(&l) => continue,
                 _ => {}
@@ -393,17 +104,21 @@ impl Encoder<'_> {
                     } else {
                         0x03
                     };
-                    w.open(l, opcode, typed(l));
+                    w.open(l, opcode);
                 }
                 Out::If(l, b, negated) => {
                     w.condition(b, negated)?;
-                    w.open(l, 0x04, typed(l));
+                    w.open(l, 0x04);
                 }
                 Out::Else => w.body.bytes.push(0x05),
                 Out::End(l) => {
                     w.stack.pop();
                     w.body.bytes.push(0x0b);
-                    closed_untyped = !typed(l);
+                    closed_untyped = types[l as usize].is_none();
+                }
+                Out::Enter(b) => {
+                    let next = out[place + 1..].iter().find(|&&step| !dropped(step));
+                    w.enter(b, matches!(next, Some(&Out::Body(next)) if next == b));
                 }
                 Out::Body(b) => w.block(b)?,
                 Out::Copies(b, side) => {
@@ -440,18 +155,35 @@ struct Writer<'a, 'b> {
     /// A shared trap block encloses everything.
     trap: bool,
     tables: &'a [Target],
+    types: &'a [Option<wasm_encoder::ValType>],
+    /// A value that the next item reads is on the stack already.
+    on_stack: Option<Entry>,
     loc: SourceLoc,
 }
 
 impl Writer<'_, '_> {
-    fn open(&mut self, l: Label, opcode: u8, typed: bool) {
+    fn open(&mut self, l: Label, opcode: u8) {
         self.body.bytes.push(opcode);
-        match self.e.results.first() {
-            Some(ty) if typed => wasm_encoder::Encode::encode(ty, &mut self.body.bytes),
-            _ => self.body.bytes.push(0x40),
+        match self.types[l as usize] {
+            Some(ty) => wasm_encoder::Encode::encode(&ty, &mut self.body.bytes),
+            None => self.body.bytes.push(0x40),
         }
         self.position[l as usize] = self.stack.len() as u32;
         self.stack.push(l);
+    }
+
+    /// The value that a block finds on the stack: left there if the block's code follows at once and begins by reading it, else
+    /// put into its local.
+    fn enter(&mut self, b: Blk, follows: bool) {
+        let Some(entry) = self.e.code.entry(b) else {
+            return;
+        };
+        let first = self.e.code.block(b).first();
+        if follows && first == Some(&Item::Get(entry.param)) {
+            self.on_stack = Some(entry);
+        } else {
+            self.local(0x21, entry.param);
+        }
     }
 
     fn depth(&self, t: Target) -> u32 {
@@ -475,7 +207,7 @@ impl Writer<'_, '_> {
         self.condition(b, side == Side::Other)?;
         let copies = self.e.copies(b, side);
         let depth = u64::from(self.depth(t));
-        if copies.is_empty() {
+        if copies.list.is_empty() {
             self.body.bytes.push(0x0d);
             leb::unsigned(&mut self.body.bytes, depth);
             return Ok(());
@@ -500,15 +232,18 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn make_copies(&mut self, copies: &[(Val, Val)]) -> Result<()> {
-        for &(v, _) in copies {
+    /// Makes copies; what the next block finds on the stack stays there.
+    fn make_copies(&mut self, copies: &Copies) -> Result<()> {
+        for &(v, _) in &copies.list {
             match self.e.lir.sole_def(v) {
                 Some(inst) if self.e.lir.is_constant(inst) => self.op(inst)?,
                 _ => self.local(0x20, v),
             }
         }
-        for &(_, p) in copies.iter().rev() {
-            self.local(0x21, p);
+        for &(_, p) in copies.list.iter().rev() {
+            if copies.stays != Some(p) {
+                self.local(0x21, p);
+            }
         }
         Ok(())
     }
@@ -557,10 +292,15 @@ impl Writer<'_, '_> {
     fn item(&mut self, item: Item) -> Result<()> {
         match item {
             Item::Op(inst) => self.op(inst)?,
-            Item::Get(v) => self.local(0x20, v),
+            Item::Get(v) => match self.on_stack.take_if(|entry| entry.param == v) {
+                Some(entry) if entry.once => {}
+                Some(_) => self.local(0x22, v),
+                None => self.local(0x20, v),
+            },
             Item::Set(v) => self.local(0x21, v),
             Item::Tee(v) => self.local(0x22, v),
             Item::Drop => self.body.bytes.push(0x1a),
+            Item::Leave => {}
             Item::EdgeGet(v, p) => {
                 if !self.e.locals.same(v, p) {
                     self.local(0x20, v);

@@ -13,6 +13,7 @@
 
 use crate::lir::{Blk, Edge, Lir, Term};
 use crate::ops::Op;
+use crate::stackify::Code;
 use cranelift_entity::{EntityRef, SecondaryMap};
 use wasmir::analysis::{Preds, immediate_dominators};
 
@@ -41,6 +42,8 @@ pub enum Step {
     Else(Label),
     /// `end`
     End(Label),
+    /// What the block finds on the stack is put where it is wanted; before the constructs that the block opens.
+    Enter(Blk),
     /// The stack code of a block.
     Body(Blk),
     /// The copies of an edge of a branch.
@@ -196,7 +199,7 @@ enum Work {
 }
 
 /// Structures the function.
-pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
+pub fn structure(lir: &Lir, graph: &Graph, code: &Code, flow: &mut Flow) {
     flow.steps.clear();
     flow.labels.clear();
     flow.switch_labels.clear();
@@ -227,6 +230,7 @@ pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
     let mut s = Structurer {
         lir,
         graph,
+        code,
         flow,
         merge,
         header,
@@ -246,6 +250,7 @@ pub fn structure(lir: &Lir, graph: &Graph, flow: &mut Flow) {
 struct Structurer<'a> {
     lir: &'a Lir,
     graph: &'a Graph,
+    code: &'a Code,
     flow: &'a mut Flow,
     merge: Vec<bool>,
     header: Vec<bool>,
@@ -265,6 +270,9 @@ impl Structurer<'_> {
 
     fn tree(&mut self, i: usize, merges: &[u32]) {
         let block = self.graph.rpo[i];
+        if self.code.entry(block).is_some() {
+            self.flow.steps.push(Step::Enter(block));
+        }
         if self.header[i] {
             let l = self.label(true);
             self.back[i] = l;

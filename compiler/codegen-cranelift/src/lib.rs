@@ -65,6 +65,8 @@ pub mod number;
 pub mod object;
 pub mod ops;
 pub mod optimize;
+mod resolve;
+pub mod results;
 mod segments;
 pub mod select;
 mod split;

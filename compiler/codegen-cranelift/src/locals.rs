@@ -207,7 +207,7 @@ impl Allocator<'_> {
                         touch(p, b, true);
                     }
                     Item::EdgeSet(p, _) => touch(p, b, true),
-                    Item::Op(_) | Item::Drop => {}
+                    Item::Op(_) | Item::Drop | Item::Leave => {}
                 }
             }
             let mut seen = Vec::new();
@@ -226,7 +226,7 @@ impl Allocator<'_> {
                     | Item::EdgeSet(v, _) => {
                         self.weight[v] += 1;
                     }
-                    Item::Op(_) | Item::Drop => {}
+                    Item::Op(_) | Item::Drop | Item::Leave => {}
                 }
             }
         }
@@ -267,7 +267,7 @@ impl Allocator<'_> {
                         touch(p, pos, end);
                     }
                     Item::EdgeSet(p, _) => touch(p, pos, end),
-                    Item::Op(_) | Item::Drop => {}
+                    Item::Op(_) | Item::Drop | Item::Leave => {}
                 }
             }
             let mut used = Vec::new();
@@ -346,7 +346,7 @@ impl Allocator<'_> {
                         self.add(v, start, pos);
                         keep(&mut live, v);
                     }
-                    Item::Op(_) | Item::Drop => {}
+                    Item::Op(_) | Item::Drop | Item::Leave => {}
                 }
             }
             for &p in &self.lir.blocks[b].params {

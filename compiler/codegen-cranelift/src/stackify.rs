@@ -18,6 +18,7 @@
 
 use crate::lir::{Blk, Def, Inst, Lir, Term, Val};
 use crate::ops::Effects;
+use crate::results::Entry;
 use cranelift_entity::{EntityRef, SecondaryMap};
 
 /// A piece of stack code.
@@ -37,6 +38,8 @@ pub enum Item {
     EdgeGet(Val, Val),
     /// Pops into a block parameter; nothing if the value (when given) shares its local.
     EdgeSet(Val, Option<Val>),
+    /// The value on the stack is what the next block finds there.
+    Leave,
 }
 
 /// Stack code of all blocks.
@@ -44,6 +47,7 @@ pub enum Item {
 pub struct Code {
     items: Vec<Item>,
     ranges: SecondaryMap<Blk, (u32, u32)>,
+    entries: SecondaryMap<Blk, Option<Entry>>,
 }
 
 impl Code {
@@ -51,6 +55,21 @@ impl Code {
     pub fn block(&self, block: Blk) -> &[Item] {
         let (start, end) = self.ranges[block];
         &self.items[start as usize..end as usize]
+    }
+
+    /// The stack code of a block, to be changed.
+    pub(crate) fn block_mut(&mut self, block: Blk) -> &mut [Item] {
+        let (start, end) = self.ranges[block];
+        &mut self.items[start as usize..end as usize]
+    }
+
+    /// What the block finds on the stack.
+    pub fn entry(&self, block: Blk) -> Option<Entry> {
+        self.entries[block]
+    }
+
+    pub(crate) fn enter(&mut self, block: Blk, entry: Entry) {
+        self.entries[block] = Some(entry);
     }
 }
 
@@ -83,6 +102,13 @@ pub struct Scratch {
     operands: Vec<(Val, i64)>,
     out: Vec<Item>,
     dead: Vec<Inst>,
+}
+
+impl Scratch {
+    /// How often a value was used in the function last worked on, edges included.
+    pub(crate) fn uses(&self, v: Val) -> u32 {
+        self.uses[v]
+    }
 }
 
 /// Removes instructions whose results nobody uses.
@@ -130,6 +156,7 @@ pub fn stackify(lir: &mut Lir, code: &mut Code, s: &mut Scratch) {
     remove_dead(lir, s);
     code.items.clear();
     code.ranges.clear();
+    code.entries.clear();
     s.local_uses.clear();
     s.local_uses.resize(lir.vals.len());
     s.home.clear();
