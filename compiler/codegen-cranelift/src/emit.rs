@@ -13,6 +13,7 @@ use crate::merge;
 use crate::optimize;
 use crate::results;
 use crate::select;
+use crate::sink;
 use crate::stackify::{self, Code};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
@@ -133,6 +134,7 @@ impl Emitter {
         self.graph.compute(&self.lir);
         self.stats.irreducible = irreducible::make_reducible(&mut self.lir, &mut self.graph);
         irreducible::split_switch_edges(&mut self.lir);
+        sink::sink(&mut self.lir);
         self.graph.compute(&self.lir);
         stackify::stackify(&mut self.lir, &mut self.code, &mut self.stackify);
         results::find(&self.lir, &self.graph, &mut self.code, |v| {

@@ -69,6 +69,7 @@ mod resolve;
 pub mod results;
 mod segments;
 pub mod select;
+pub mod sink;
 mod split;
 pub mod stackify;
 pub mod standalone;

@@ -16,7 +16,7 @@ use crate::flow::{Graph, Step};
 use crate::lir::{Blk, Def, Lir, Term, Ty, Val};
 use crate::live_sets::LiveSet;
 use crate::loop_forest::LoopForest;
-use crate::segments::{Segment, Segments};
+use crate::segments::{List, Segment, Segments};
 use crate::stackify::{Code, Item};
 use cranelift_entity::{EntityRef, SecondaryMap};
 
@@ -73,7 +73,7 @@ struct Allocator<'a> {
     /// First and one-past-last position of each block.
     span: SecondaryMap<Blk, (u32, u32)>,
     /// Segments in descending order while being built.
-    segments: SecondaryMap<Val, Vec<Segment>>,
+    segments: SecondaryMap<Val, List>,
     weight: SecondaryMap<Val, u32>,
 }
 
@@ -585,7 +585,7 @@ struct Classes<'a> {
 }
 
 impl<'a> Classes<'a> {
-    fn new(lir: &'a Lir, mut segments: SecondaryMap<Val, Vec<Segment>>) -> Self {
+    fn new(lir: &'a Lir, mut segments: SecondaryMap<Val, List>) -> Self {
         let mut sets: SecondaryMap<Val, Segments> = SecondaryMap::new();
         sets.resize(lir.vals.len());
         for v in lir.vals.keys() {

@@ -9,10 +9,14 @@
 //! # Cost
 //! Queries and insertions take logarithmic time, but for moving at most [`FEW`] segments.
 
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// A live range: from a definition to the last use, half open.
 pub(crate) type Segment = (u32, u32);
+
+/// Segments in order; most values have one or two, which need no memory of their own.
+pub(crate) type List = SmallVec<[Segment; 2]>;
 
 /// More segments than this are kept in a tree.
 const FEW: usize = 256;
@@ -20,19 +24,19 @@ const FEW: usize = 256;
 /// A set of positions.
 #[derive(Clone, Debug)]
 pub(crate) enum Segments {
-    Few(Vec<Segment>),
+    Few(List),
     Many(BTreeMap<u32, u32>),
 }
 
 impl Default for Segments {
     fn default() -> Segments {
-        Segments::Few(Vec::new())
+        Segments::Few(List::new())
     }
 }
 
 impl Segments {
     /// From segments that are disjoint and ascending.
-    pub(crate) fn new(list: Vec<Segment>) -> Segments {
+    pub(crate) fn new(list: List) -> Segments {
         if list.len() > FEW {
             Segments::Many(list.into_iter().collect())
         } else {
@@ -139,7 +143,7 @@ mod tests {
             }
         }
         assert!(inserted > 100);
-        let mut lists = [Vec::new(), Vec::new()];
+        let mut lists = [List::new(), List::new()];
         for (segments, list) in [&few, &many].into_iter().zip(&mut lists) {
             assert!(segments.all(|s| {
                 list.push(s);

@@ -96,10 +96,16 @@ pub fn select(
     s: &mut Scratch,
 ) -> Result<()> {
     lir.clear();
+    // Room for all at once: growing by one value after the other would cost more than what is selected.
+    let (values, blocks) = (func.dfg.num_values(), func.dfg.num_blocks());
     s.map.clear();
+    s.map.resize(values);
     s.ext.clear();
+    s.ext.resize(values);
     s.uses.clear();
+    s.uses.resize(values);
     s.blocks.clear();
+    s.blocks.resize(blocks);
     s.table.clear();
     s.undo.clear();
     s.consts.clear();

@@ -14,6 +14,10 @@
 //! idea of LLVM's bonus for arguments that SROA can take apart). It is also copied when this is the only mention of it in the program (it is then gone) and it
 //! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`].
 //!
+//! A caller that an optimiser wrote has seen inlining already: what is still a call there was found not to pay. Such callers get
+//! only what is no larger than the call. They are told by their frames: unoptimised code keeps every variable there and does
+//! little but load and store them ([`Limits::spills`]).
+//!
 //! # Semantics
 //! * Locals of the callee that may be read before they are written are set to zero at the place of the
 //!   call: it may stand in a loop.
@@ -45,6 +49,8 @@ pub struct Limits {
     pub single: usize,
     /// The weight at which a caller stops growing.
     pub caller: usize,
+    /// A caller of which one in so many instructions loads from its frame or stores to it was not optimised yet.
+    pub spills: usize,
 }
 
 impl Default for Limits {
@@ -54,6 +60,7 @@ impl Default for Limits {
             frame: 6,
             single: 800,
             caller: 4000,
+            spills: 8,
         }
     }
 }
@@ -118,6 +125,10 @@ pub fn run<'a>(
         true => frame_addresses(caller, stack_pointer),
         false => return stats,
     };
+    let mut limits = *limits;
+    if frame_accesses(caller, &frame).saturating_mul(limits.spills) < size {
+        limits.slack = 0;
+    }
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
     for block in layout {
@@ -138,7 +149,7 @@ pub fn run<'a>(
                 operands,
             } = inst
                 && let Some(found) = candidate(func)
-                && (worthwhile(&found, operands.num_args(), 0, size, limits) || {
+                && (worthwhile(&found, operands.num_args(), 0, size, &limits) || {
                     let args = site.caller.pool.args(operands).iter().enumerate();
                     let kept = |i| {
                         found
@@ -148,7 +159,7 @@ pub fn run<'a>(
                     let inside = args
                         .filter(|&(i, &arg)| frame.contains(arg) && !kept(i))
                         .count();
-                    worthwhile(&found, operands.num_args(), inside, size, limits)
+                    worthwhile(&found, operands.num_args(), inside, size, &limits)
                 })
             {
                 size += found.weight;
@@ -213,6 +224,18 @@ fn frame_addresses(body: &Body, stack_pointer: Option<Global>) -> EntitySet<Loca
         }
     }
     found
+}
+
+/// How many instructions load from the frame or store to it.
+fn frame_accesses(body: &Body, frame: &EntitySet<Local>) -> usize {
+    let access = |inst: &&Inst| match **inst {
+        Inst::Load { addr, .. } | Inst::Store { addr, .. } => frame.contains(addr),
+        _ => false,
+    };
+    let blocks = body.layout.iter();
+    blocks
+        .map(|&block| body.blocks[block].insts.iter().filter(access).count())
+        .sum()
 }
 
 /// The numbers of a callee's locals in the caller.
