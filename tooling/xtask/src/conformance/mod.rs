@@ -28,6 +28,7 @@ mod program;
 mod programs;
 mod report;
 mod store;
+mod threads;
 mod tools;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -91,6 +92,7 @@ pub trait Suite {
 pub fn all() -> Vec<Box<dyn Suite>> {
     vec![
         Box::new(programs::Programs),
+        Box::new(threads::Threads),
         Box::new(library::Library::CORE),
         Box::new(library::Library::ALLOC),
         Box::new(crates::Crates),

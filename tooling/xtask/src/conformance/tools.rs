@@ -112,6 +112,13 @@ impl Tools {
         })
     }
 
+    /// The linker of objects.
+    pub(super) fn linker(&self) -> Result<PathBuf> {
+        let rust = self.llvm.toolchain.rust();
+        let found = discover::find_linker(&self.environment, Some(rust));
+        Ok(found.context("no linker for wasm was found")?.path)
+    }
+
     /// Our own runner, built when something asks for it.
     pub(super) fn runner(&self) -> Result<&Path> {
         if let Some(path) = self.runner.get() {
