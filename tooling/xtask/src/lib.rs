@@ -22,6 +22,7 @@ pub mod conformance;
 pub mod fuzz;
 mod page;
 pub mod real_modules;
+pub mod sanitize;
 pub mod tidy;
 pub mod ui;
 

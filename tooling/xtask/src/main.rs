@@ -1,9 +1,9 @@
-//! The `cargo xtask` command: `bench`, `conformance`, `fuzz`, `real-modules`, `tidy`, `ui`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
+//! The `cargo xtask` command: `bench`, `conformance`, `fuzz`, `real-modules`, `sanitize`, `tidy`, `ui`. Exit codes: 0 fine, 1 a limit missed or a rule broken, 2 wrong usage.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, conformance, fuzz, real_modules, tidy, ui};
+use xtask::{bench, conformance, fuzz, real_modules, sanitize, tidy, ui};
 
 /// What a contributor runs and a user never does
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Task {
     Fuzz(Fuzz),
     /// Recompile programs that people ship as npm packages, and run them (needs Node)
     RealModules(RealModules),
+    /// Run the tests of the library `wasm` under AddressSanitizer
+    Sanitize,
     /// Check the source tree against the rules of the house
     Tidy,
     /// Compare what rustc-wasm says to a user's mistakes with what is expected
@@ -149,6 +151,7 @@ fn main() -> ExitCode {
         Arguments::Task(Task::Fuzz(options)) => fuzz(options),
         Arguments::Task(Task::RealModules(options)) => recompile(options),
         Arguments::Task(Task::Conformance(options)) => compare(options),
+        Arguments::Task(Task::Sanitize) => sanitize::run(),
         Arguments::Task(Task::Tidy) => check(),
         Arguments::Task(Task::Ui(options)) => diagnostics(options),
     };
