@@ -37,13 +37,13 @@
 //! rustc evaluates when it generates code for that drop. Drop elaboration has removed every drop of a value that was moved on all paths by
 //! then; so the code that is left is that of values which can be lost, and building it fails, naming the type. That happens where code is
 //! generated (`cargo build`, not `cargo check`), for WebAssembly, and with panics that abort, as they do there by default: unwinding drops
-//! what is alive. On other targets a token does nothing, so that unit tests run natively. `docs/compiler-contract.md` says what this cannot
+//! what is alive. Where panics unwind on WebAssembly, one that comes to a linear value ends the program. On other targets a token does nothing, so that unit tests run natively. `docs/compiler-contract.md` says what this cannot
 //! see: values that are forgotten or leaked on purpose, and functions for which no code is generated; and where it is stricter than need be,
 //! as for containers and futures that are empty when they are dropped.
 //!
 //! # Cost
 //!
-//! None at run time: a token has no size and its drop is never compiled.
+//! None at run time: a token has no size and its drop is never compiled (where panics unwind, it is part of cleanups).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -97,7 +97,24 @@ impl<T: Linear> Drop for Token<T> {
         const {
             panic!("{}", T::LOST)
         }
+        // Whatever was checked before, a panic that unwinds comes here; the value could be consumed by nobody who catches it.
+        #[cfg(all(
+            any(target_family = "wasm", feature = "linear-guard"),
+            panic = "unwind"
+        ))]
+        lost(T::LOST)
     }
+}
+
+/// Ends what drops a linear value: while a panic unwinds, a second one ends the program.
+#[cfg(all(
+    any(target_family = "wasm", feature = "linear-guard"),
+    panic = "unwind"
+))]
+#[cold]
+#[inline(never)]
+fn lost(why: &str) -> ! {
+    panic!("{why}")
 }
 
 impl<T: Linear> fmt::Debug for Token<T> {

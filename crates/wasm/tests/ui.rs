@@ -27,9 +27,17 @@ struct Suite {
     flags: &'static [&'static str],
 }
 
+/// The library for programs that are compiled with these flags.
+fn library(flags: &[&str]) -> Library {
+    match flags == CODE {
+        true => Library::with("wit,linear-guard", "abort"),
+        false => Library::with("wit", "unwind"),
+    }
+}
+
 /// Whether a program compiles, and what rustc says about it.
 fn compile(library: &Library, program: &Path, flags: &[&str]) -> (bool, String) {
-    let output = library.compile(program, flags);
+    let output = library.compile(program, &[&["--crate-type=lib"], flags].concat());
     let text = String::from_utf8(output.stderr).expect("rustc writes UTF-8");
     let text = without_evaluation(&text);
     let text: String = text
@@ -74,7 +82,7 @@ fn without_evaluation(text: &str) -> String {
 impl Suite {
     fn check(&self) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder);
-        let library = Library::build(self.flags == CODE);
+        let library = library(self.flags);
         let bless = std::env::var_os("BLESS").is_some();
         let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
             .expect("the folder of cases")
@@ -193,7 +201,7 @@ fn the_guides_examples_compile() {
         let guide = format!("../../docs/guide/{chapter}.md");
         let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join(guide);
         let guide = std::fs::read_to_string(guide).expect("the guide is there");
-        let library = Library::build(flags == CODE);
+        let library = library(flags);
         let examples: Vec<&str> = guide
             .split("```rust\n")
             .skip(1)

@@ -65,11 +65,12 @@ fn instruction(line: &str) -> String {
 
 #[test]
 fn optimised_code_is_the_same_with_the_library_and_without() {
-    let library = Library::build(true);
+    let library = Library::with("wit,linear-guard", "abort");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zero-cost/pairs.rs");
     let output = library.compile(
         &program,
         &[
+            "--crate-type=lib",
             "--emit=llvm-ir",
             "-Cpanic=abort",
             "-Copt-level=3",

@@ -11,24 +11,21 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// Builds it into the folder of the running test. If `for_code`, then as for WebAssembly: panics abort, and lost linear values are
-    /// noticed.
-    pub(crate) fn build(for_code: bool) -> Self {
+    /// Builds it into the folder of the running test, with these features and this way of panicking. With `linear-guard` and panics that
+    /// abort, as for WebAssembly, lost linear values are noticed.
+    pub(crate) fn with(features: &str, panic: &str) -> Self {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
             .expect("inside the target folder");
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["build", "--package", "wasm", "--message-format", "json"])
+            .args(["--features", features])
+            .arg("--config")
+            .arg(format!("profile.dev.panic='{panic}'"))
             .arg("--target-dir")
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if for_code {
-            let abort = "profile.dev.panic='abort'";
-            cargo.args(["--features", "wit,linear-guard", "--config", abort]);
-        } else {
-            cargo.args(["--features", "wit"]);
-        }
         let output = cargo.output().expect("cargo runs");
         assert!(
             output.status.success(),
@@ -58,7 +55,7 @@ impl Library {
         }
     }
 
-    /// Compiles a program into `CARGO_TARGET_TMPDIR`.
+    /// Compiles a program into `CARGO_TARGET_TMPDIR`; `flags` say what it becomes.
     pub(crate) fn compile(&self, program: &Path, flags: &[&str]) -> Output {
         // A name of its own, for tests run at the same time.
         let name = program
@@ -72,7 +69,7 @@ impl Library {
         let mut library = OsString::from("wasm=");
         library.push(&self.file);
         Command::new(rustc)
-            .args(["--edition=2024", "--crate-type=lib", "--color=never"])
+            .args(["--edition=2024", "--color=never"])
             .arg(format!("--crate-name={name}"))
             .args(flags)
             .arg("--out-dir")
