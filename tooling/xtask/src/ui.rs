@@ -19,6 +19,7 @@ mod commands;
 
 use std::{
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Mutex,
@@ -268,6 +269,15 @@ impl Library {
             target.join("debug/deps"),
         ];
         Ok(Library { file, dependencies })
+    }
+
+    /// Tells this library from another one.
+    pub(crate) fn digest(&self) -> Result<u64> {
+        let bytes = fs::read(&self.file)
+            .with_context(|| format!("cannot read `{}`", self.file.display()))?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Ok(hasher.finish())
     }
 
     /// What tells rustc of it; `how` stands before its name, as `force:`.

@@ -112,6 +112,8 @@ fn options(tools: &Tools) -> Result<Vec<String>> {
     let library = Library::build(&mut tools.cargo(Tier::Ours), &target)?;
     let mut options = library.arguments("force:");
     options.push("-Zunstable-options".to_owned());
+    // Cargo does not see the library behind the options, and what was checked with another one cannot be used with this.
+    options.push(format!("-Cmetadata={:016x}", library.digest()?));
     options.push("-Dwasm_recognition".to_owned());
     Ok(options)
 }
