@@ -237,27 +237,41 @@ impl Composed {
         let all = pattern(&mut Target::ALL.into_iter());
         let lacking = |target: &Target| !self.rust.has_target(*target);
         let lacking = pattern(&mut Target::ALL.into_iter().filter(lacking));
-        let text = |real: &Path| {
+        let text = |name: &str, real: &Path| {
             let real = quoted(real);
-            let sysroot = |panic| quoted(&self.folder(panic));
-            let (unwind, abort) = (sysroot(Panic::Unwind), sysroot(Panic::Abort));
+            let with = |panic| {
+                let sysroot = quoted(&self.folder(panic));
+                match self.test_builder().filter(|_| name == "rustdoc") {
+                    None => format!("exec {real} --sysroot {sysroot} \"$@\""),
+                    Some(rustc) => format!(
+                        "exec env RUSTC_BOOTSTRAP=1 {real} --sysroot {sysroot} -Zunstable-options --test-builder {} \"$@\"",
+                        quoted(rustc)
+                    ),
+                }
+            };
+            let (unwind, abort) = (with(Panic::Unwind), with(Panic::Abort));
             // A `--sysroot` of the user's own wins; rustc refuses two. A target that the real toolchain has is its own business.
             let mut text = format!(
                 "#!/bin/sh\nwords=\" $* \"\ncase \"$words\" in *\" --sysroot\"*) exec {real} \"$@\" ;; esac\n\
                  case \"$words\" in *\" -Cpanic=unwind \"*|*\" -C panic=unwind \"*)\n\
-                 case \"$words\" in {all}) exec {real} --sysroot {unwind} \"$@\" ;; esac ;;\nesac\n"
+                 case \"$words\" in {all}) {unwind} ;; esac ;;\nesac\n"
             );
             if !lacking.is_empty() {
-                text += &format!(
-                    "case \"$words\" in {lacking}) exec {real} --sysroot {abort} \"$@\" ;; esac\n"
-                );
+                text += &format!("case \"$words\" in {lacking}) {abort} ;; esac\n");
             }
             text + &format!("exec {real} \"$@\"\n")
         };
         programs
             .iter()
-            .map(|(name, real)| (self.program(name), text(real)))
+            .map(|(name, real)| (self.program(name), text(name, real)))
             .collect()
+    }
+
+    /// The compiler of documentation tests, which rustdoc has to be told (an unstable option) where it is not the one beside rustdoc: code of
+    /// another code generator is not for that one's linker.
+    fn test_builder(&self) -> Option<&Path> {
+        let beside = self.rust.rustdoc.as_deref()?.parent();
+        (self.rust.rustc.parent() != beside).then_some(&*self.rust.rustc)
     }
 
     /// Makes launchers and link. Each is replaced by a rename, so a compiler that runs meanwhile is not disturbed.

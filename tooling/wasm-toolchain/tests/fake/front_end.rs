@@ -199,6 +199,10 @@ fn setting_up_also_builds_std_with_it() {
     // The compiler is behind the launcher that adds the sysroot.
     let launcher = fs::read_to_string(toolchain.rustc()).unwrap();
     assert!(launcher.contains("bin/rustc-wasm"), "{launcher}");
+    // rustdoc would take the rustc beside it, whose linker cannot read what the other made.
+    let rustdoc = fs::read_to_string(toolchain.rustc().with_file_name("rustdoc")).unwrap();
+    let builder = format!("--test-builder '{}'", toolchain.rust().rustc.display());
+    assert!(rustdoc.contains(&builder), "{rustdoc}");
     let mut built = machine.builds();
     built.sort();
     assert_eq!(

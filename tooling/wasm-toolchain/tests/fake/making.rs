@@ -159,6 +159,35 @@ fn launchers_add_the_sysroot_for_our_targets_only() {
 }
 
 #[test]
+fn programs_whose_panics_unwind_have_a_sysroot_of_their_own() {
+    let machine = Machine::distribution();
+    let env = machine.env();
+    let rust = wasm_toolchain::discover::find_rust(&env).unwrap();
+    let targets = [Target::Unknown];
+    let toolchain = Toolchain::unwinding(&env, rust, &targets, &Progress::new(true)).unwrap();
+    machine.script("usr/bin/rustc", "echo \"$2\"");
+    let sysroot = |flags: &[&str]| {
+        let mut rustc = Command::new(toolchain.rustc());
+        let output = rustc
+            .args(["--target", "wasm32-unknown-unknown"])
+            .args(flags)
+            .output();
+        let words = String::from_utf8(output.unwrap().stdout).unwrap();
+        std::path::PathBuf::from(words.trim())
+    };
+    let usual = sysroot(&[]);
+    assert_eq!(toolchain.sysroot(), usual.join("unwind"));
+    assert_eq!(sysroot(&["-Cpanic=abort"]), usual);
+    for flags in [&["-Cpanic=unwind"][..], &["-C", "panic=unwind"]] {
+        assert_eq!(sysroot(flags), usual.join("unwind"));
+    }
+    for folder in [&usual, &usual.join("unwind")] {
+        let std = folder.join("lib/rustlib/wasm32-unknown-unknown/lib");
+        assert!(std.is_dir(), "{}", std.display());
+    }
+}
+
+#[test]
 fn a_cache_folder_holds_no_link_to_a_folder_outside() {
     let machine = Machine::distribution();
     let toolchain = ready(&machine, &Target::ALL).unwrap();
