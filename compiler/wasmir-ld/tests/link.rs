@@ -279,3 +279,68 @@ fn errors_leave_nothing_behind() {
     );
     assert!(!inputs.0.path().join("out.wasm").exists());
 }
+
+/// The code of the function `name`, by the section of names.
+fn code_of<'a>(program: &'a [u8], name: &str) -> &'a [u8] {
+    use wasmparser::{KnownCustom, Name, Parser, Payload};
+    let (mut imported, mut number, mut bodies) = (0, None, Vec::new());
+    for payload in Parser::new(0).parse_all(program) {
+        match payload.expect("a module") {
+            Payload::ImportSection(imports) => imported = imports.count(),
+            Payload::CodeSectionEntry(body) => bodies.push(body.as_bytes()),
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Name(names) = section.as_known() {
+                    for names in names {
+                        if let Ok(Name::Function(map)) = names {
+                            let mut map = map.into_iter().flatten();
+                            number = map.find(|n| n.name == name).map(|n| n.index);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let number = number.expect("the function has a name");
+    bodies[(number - imported) as usize]
+}
+
+/// What a library's code names stays where it is when the program's own data and functions come and go, so that an engine that
+/// keeps functions by their content finds it again.
+#[test]
+fn an_edit_of_the_program_leaves_library_code_as_it_is() {
+    let table = "table %__indirect_function_table (ref null func) 0 undefined import \"env\" \"__indirect_function_table\"\n";
+    // Read-only, writable and zero data, and a function in the table.
+    let mut library = heavy("helper", "strong", 3).replace(
+        "b0:\n",
+        "b0:\n  l1 = sym_addr data %fixed 0\n  l0 = i32.xor l0, l1\n  l1 = sym_addr data %changing 0\n  l0 = i32.xor l0, l1\n  \
+         l1 = sym_addr data %empty 0\n  l0 = i32.xor l0, l1\n  l1 = sym_addr func %indirect 0\n  \
+         l0 = call indirect %__indirect_function_table type0 (l0, l1)\n",
+    );
+    library += "data %fixed symbol \".rodata.fixed\" align 1 size 3 \"abc\"\n\
+                data %changing symbol \".data.changing\" align 4 size 4 \"\\01\\02\\03\\04\"\n\
+                data %empty symbol \".bss.empty\" align 4 size 4 \"\"\n";
+    library += table;
+    library += "func %indirect type0 strong {\n  param l0: i32\nb0:\n  return l0\n}\n";
+    let program = |own: u32| {
+        let mut text = MAIN.replace(
+            "b0:\n  l1 = call %helper(l0)\n",
+            "b0:\n  l1 = call %helper(l0)\n  l0 = sym_addr data %own 0\n  l1 = i32.xor l1, l0\n  l0 = sym_addr data %mine 0\n  \
+             l1 = i32.xor l1, l0\n  l0 = sym_addr func %dead_code 0\n  l1 = i32.xor l1, l0\n",
+        );
+        let bytes = "x".repeat(own as usize);
+        text += &format!(
+            "data %own symbol \".rodata.own\" align 1 size {own} \"{bytes}\"\n\
+             data %mine symbol \".data.mine\" align 1 size {own} \"{bytes}\"\n"
+        );
+        let inputs = Inputs::new(&[
+            ("main.o", wir(&text)),
+            ("lib.a", archive(&[("helper.o", wir(&library))])),
+            ("unneeded.o", wir(&heavy("unneeded", "strong", 5))),
+        ]);
+        inputs.linked(&["--export", "run", "main.o", "unneeded.o", "lib.a"])
+    };
+    let (small, large) = (program(10), program(300));
+    assert!(small != large);
+    assert!(code_of(&small, "helper") == code_of(&large, "helper"));
+}

@@ -155,7 +155,10 @@ fn engine_config(config: &RuntimeConfig, functions: Option<&Arc<FunctionCache>>)
         });
     if let Some(folder) = &config.code_cache {
         let mut cache = CacheConfig::new();
-        cache.with_directory(folder);
+        // Between compiling and running, somebody waits; what is used often is compressed better later.
+        cache
+            .with_directory(folder)
+            .with_baseline_compression_level(1);
         engine.cache(Some(Cache::new(cache).map_err(invalid_config)?));
     }
     if let Some(functions) = functions {
