@@ -30,7 +30,7 @@
 //! | deadlines, termination | epochs | slices of fuel |
 //! | WASI | preview 1 and 2 | preview 1 without files and sockets |
 //! | directories, network, the host's standard input | yes | refused |
-//! | call stacks in errors, names of types, code cache | yes | no |
+//! | call stacks in errors, names of types, caches of code | yes | no |
 //!
 //! # Limits
 //!
