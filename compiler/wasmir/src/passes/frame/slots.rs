@@ -165,7 +165,9 @@ impl Slots {
             self.make_slots(offset, end);
             whole = self.is_whole(offset, width);
         }
-        let (mut at, mut changed, mut clash) = (offset, false, false);
+        let (mut at, mut changed) = (offset, false);
+        // A vector is not put together; bytes that are only moved need not be.
+        let mut clash = !whole && ty.is_some() && width as i32 > WIDEST_PART;
         while let Some(slot) = self.slots.get_mut(&at).filter(|_| at < end) {
             changed |= load && !slot.loaded;
             slot.loaded |= load;
@@ -450,6 +452,13 @@ mod tests {
         assert_eq!(slots.promoted().len(), 1);
         slots.access(-32, 16, true, Some(Type::I128));
         assert_eq!(slots.promoted().len(), 0, "a vector is no integer");
+        slots.access(-64, 8, true, Some(Type::I64));
+        slots.access(-56, 8, true, Some(Type::I64));
+        assert_eq!(slots.promoted().len(), 2);
+        slots.access(-64, 16, false, None);
+        assert_eq!(slots.promoted().len(), 2, "bytes are moved in parts");
+        slots.access(-64, 16, true, Some(Type::V128));
+        assert_eq!(slots.promoted().len(), 0, "no vector is put together");
     }
 
     #[test]
