@@ -29,6 +29,8 @@ enum Step {
     /// Pieces are loaded one after the other, then stored.
     Carry(Vec<(u32, Place, Place)>),
     Copy(Place, Place, u32),
+    /// Sixteen bytes as a value of this type.
+    Wide(&'static str, Place, Place),
     Fill(Place, u8, u32),
     /// The address of a place goes through a slot of its own to a load.
     Follow(Place, bool),
@@ -80,15 +82,15 @@ impl Program {
                 let offset = below((SIZE - width) / step + 1) * step;
                 Place { area, offset }
             };
-            let places = [place(32), place(8), place(8)];
-            match below(if volatile { 7 } else { 6 }) {
+            let places = [place(8), place(8)];
+            match below(if volatile { 8 } else { 7 }) {
                 0 => {
                     let (op, width) = LOADS[below(11) as usize];
-                    Step::Load(op, fit(places[1], width, below(5)))
+                    Step::Load(op, fit(places[0], width, below(5)))
                 }
                 1 => {
                     let (op, width) = STORES[below(9) as usize];
-                    Step::Store(op, fit(places[1], width, below(5)))
+                    Step::Store(op, fit(places[0], width, below(5)))
                 }
                 2 => {
                     let pieces = (0..1 + below(3)).map(|i| {
@@ -97,7 +99,7 @@ impl Program {
                             offset: (place.offset + 8 * i).min(SIZE - 8),
                             ..place
                         };
-                        (width, at(places[1]), at(places[2]))
+                        (width, at(places[0]), at(places[1]))
                     });
                     Step::Carry(pieces.collect())
                 }
@@ -107,18 +109,26 @@ impl Program {
                         offset: place.offset.min(SIZE - length),
                         ..place
                     };
-                    Step::Copy(at(places[1]), at(places[2]), length)
+                    Step::Copy(at(places[0]), at(places[1]), length)
                 }
                 4 => {
                     let length = [1, 4, 7, 16][below(4) as usize];
                     let at = Place {
-                        offset: places[1].offset.min(SIZE - length),
-                        ..places[1]
+                        offset: places[0].offset.min(SIZE - length),
+                        ..places[0]
                     };
                     Step::Fill(at, below(256) as u8, length)
                 }
-                5 => Step::Follow(places[1], below(2) == 0),
-                _ => Step::Volatile(places[1]),
+                5 => Step::Follow(places[0], below(2) == 0),
+                6 => {
+                    let at = |place: Place| Place {
+                        offset: place.offset.min(SIZE - 16),
+                        ..place
+                    };
+                    let ty = ["v128", "i128"][below(2) as usize];
+                    Step::Wide(ty, at(places[0]), at(places[1]))
+                }
+                _ => Step::Volatile(places[0]),
             }
         });
         let steps = steps.collect();
@@ -200,6 +210,13 @@ impl Program {
                     line(address(&b, *from));
                     line(format!("{n} = i32.const {length}"));
                     line(format!("memory.copy mem0 mem0 : {a}, {b}, {n}"));
+                }
+                Step::Wide(ty, to, from) => {
+                    let (a, b, value) = (local("i32"), local("i32"), local(ty));
+                    line(address(&a, *to));
+                    line(address(&b, *from));
+                    line(format!("{value} = {ty}.load mem0 {b}+0 align 1"));
+                    line(format!("{ty}.store mem0 {a}+0, {value} align 1"));
                 }
                 Step::Fill(to, byte, length) => {
                     let (a, b, n) = (local("i32"), local("i32"), local("i32"));
@@ -297,8 +314,11 @@ impl Program {
                             write(&mut areas, to, width, value);
                         }
                     }
-                    Step::Copy(to, from, length) => {
-                        let length = *length as usize;
+                    Step::Copy(to, from, _) | Step::Wide(_, to, from) => {
+                        let length = match step {
+                            Step::Copy(_, _, length) => *length as usize,
+                            _ => 16,
+                        };
                         let bytes = &areas[from.area as usize][from.offset as usize..][..length];
                         let bytes = bytes.to_vec();
                         areas[to.area as usize][to.offset as usize..][..length]
