@@ -43,7 +43,8 @@ use linking::{Entry, Symbols};
 use std::borrow::Cow;
 use wasm_encoder as enc;
 use wasmir::{
-    Data, DataKind, Func, FuncBody, Import, Linkage, MemoryData, Module, RelocKind, Symbol,
+    Data, DataKind, Func, FuncBody, Import, Inst, Item, Linkage, MemoryData, Module, RefType,
+    Reloc, RelocKind, Symbol, TableData,
 };
 
 /// Emits `module` as a relocatable object.
@@ -108,6 +109,65 @@ fn check(module: &Module) -> Result<()> {
     Ok(())
 }
 
+/// Where linkers put functions whose address is taken.
+const TABLE: &str = "__indirect_function_table";
+
+/// Declares that table if an address is taken and nothing else mentions it: `wasm-ld` does not survive its absence.
+fn import_table(module: &mut Module) {
+    let is_table = |symbol: &Symbol| symbol.name.as_deref() == Some(TABLE);
+    if module.tables.values().any(|table| is_table(&table.symbol)) {
+        return;
+    }
+    let takes_address = |body: &FuncBody| match body {
+        FuncBody::None => false,
+        FuncBody::Ir(body) => body.layout.iter().any(|&block| {
+            let mut insts = body.blocks[block].insts.iter();
+            insts.any(|inst| {
+                matches!(
+                    inst,
+                    Inst::SymAddr {
+                        item: Item::Func(_),
+                        ..
+                    }
+                )
+            })
+        }),
+        FuncBody::Raw(raw) => raw.relocs.iter().any(is_table_index),
+    };
+    let in_code = || module.funcs.values().any(|func| takes_address(&func.body));
+    let mut datas = module.datas.values();
+    if !datas.any(|data| data.relocs.iter().any(is_table_index)) && !in_code() {
+        return;
+    }
+    module.tables.push(TableData {
+        ty: RefType::FUNCREF,
+        index64: false,
+        shared: false,
+        min: 0,
+        max: None,
+        init: None,
+        import: Some(Import {
+            module: "env".to_owned(),
+            name: TABLE.to_owned(),
+        }),
+        symbol: Symbol {
+            name: Some(TABLE.to_owned()),
+            linkage: Linkage::Undefined,
+            ..Symbol::default()
+        },
+    });
+}
+
+fn is_table_index(reloc: &Reloc) -> bool {
+    matches!(
+        reloc.kind,
+        RelocKind::TableIndexSleb
+            | RelocKind::TableIndexSleb64
+            | RelocKind::TableIndexI32
+            | RelocKind::TableIndexI64
+    )
+}
+
 /// Gives everything that this object does not define the import that a linker expects.
 fn import_undefined(module: &mut Module) {
     let import = |symbol: &Symbol| {
@@ -141,6 +201,7 @@ fn import_undefined(module: &mut Module) {
             tag.import = import(&tag.symbol);
         }
     }
+    import_table(module);
     // The memory is the linker's; every object imports it by this name.
     if module.memories.is_empty() {
         module.memories.push(MemoryData {

@@ -344,3 +344,18 @@ fn an_edit_of_the_program_leaves_library_code_as_it_is() {
     assert!(small != large);
     assert!(code_of(&small, "helper") == code_of(&large, "helper"));
 }
+
+/// An address that only goes elsewhere, through which nobody calls, needs the table all the same.
+#[test]
+fn an_address_is_taken_that_nobody_calls() {
+    let main = "type type0 = func(i32) -> (i32)\nfunc %run type0 strong {\n  param l0: i32\nb0:\n  l0 = sym_addr func %run 0\n  return l0\n}\n";
+    let inputs = Inputs::new(&[("main.o", wir(main))]);
+    let program = inputs.linked(&["--export", "run", "main.o"]);
+    assert!(wasmparser::validate(&program).is_ok());
+    let data = "type type0 = func(i32) -> (i32)\nfunc %run type0 strong {\n  param l0: i32\nb0:\n  l0 = sym_addr data %pointer 0\n  \
+                return l0\n}\ndata %pointer symbol \".rodata.pointer\" align 4 size 4 \"\\00\\00\\00\\00\" relocs {\n  \
+                0 table_index_i32 func %run 0\n}\n";
+    let inputs = Inputs::new(&[("main.o", wir(data))]);
+    let program = inputs.linked(&["--export", "run", "main.o"]);
+    assert!(wasmparser::validate(&program).is_ok());
+}
