@@ -56,10 +56,11 @@ pub(crate) fn merge(units: Units, reached: Reached, args: &Args) -> Result<Merge
             _ => None,
         })
         .collect();
-    let modules: Vec<Module> = parts
+    let mut modules: Vec<Module> = parts
         .into_par_iter()
         .map(|(module, part)| reduced(module.into_module(), part, !args.no_debug))
         .collect();
+    settle_threads(&mut modules);
     let mut module = wasmir::link(modules).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Error::new(errors.join("\nwasmir-ld: error: "))
@@ -70,6 +71,21 @@ pub(crate) fn merge(units: Units, reached: Reached, args: &Args) -> Result<Merge
         merged.internalise();
     }
     Ok(merged)
+}
+
+/// Units made for threads have a shared memory. A program is for threads if all of its units are; with one that is not they
+/// make a program of one thread, in which atomic operators are as good. What is left of the memory then says `atomics`
+/// among the features of the object, without which `wasm-ld` refuses `--shared-memory`.
+fn settle_threads(modules: &mut [Module]) {
+    let shared = |module: &Module| module.memories.values().all(|memory| memory.shared);
+    if modules.iter().all(shared) {
+        return;
+    }
+    for memory in modules.iter_mut().flat_map(|m| m.memories.values_mut()) {
+        if memory.import.is_some() && memory.shared {
+            (memory.shared, memory.max) = (false, None);
+        }
+    }
 }
 
 /// Reduces a unit to what is reached of it.

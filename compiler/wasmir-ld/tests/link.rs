@@ -359,3 +359,26 @@ fn an_address_is_taken_that_nobody_calls() {
     let program = inputs.linked(&["--export", "run", "main.o"]);
     assert!(wasmparser::validate(&program).is_ok());
 }
+
+#[test]
+fn a_program_is_for_threads_if_all_of_its_units_are() {
+    let unit = |name: &str, memory: &str| {
+        wir(&format!(
+            "type type0 = func(i32) -> (i32)\nmemory %mem {memory} import \"env\" \"__linear_memory\"\n\
+             func %{name} type0 strong {{\n  param l0: i32\nb0:\n  l0 = i32.load %mem l0+0 align 4\n  return l0\n}}\n"
+        ))
+    };
+    let (threads, one) = ("shared 0 max 65536", "0");
+    let inputs = Inputs::new(&[
+        ("a.o", unit("a", threads)),
+        ("b.o", unit("b", threads)),
+        ("c.o", unit("c", one)),
+    ]);
+    let shared = ["--shared-memory", "--max-memory=1048576", "--import-memory"];
+    let link = |files: &[&str], options: &[&str]| {
+        inputs.run(&[&["--export-all"][..], files, options].concat())
+    };
+    assert_eq!(link(&["a.o", "b.o"], &shared), ExitCode::SUCCESS);
+    assert_eq!(link(&["a.o", "c.o"], &[]), ExitCode::SUCCESS);
+    assert_eq!(link(&["a.o", "c.o"], &shared), ExitCode::FAILURE);
+}
