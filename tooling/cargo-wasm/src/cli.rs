@@ -204,6 +204,19 @@ pub(crate) struct Make {
     /// Which compiler makes the modules (dev builds: rustc-wasm where it is set up)
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) frontend: Option<Frontend>,
+    /// What a panic does (tests that rustc-wasm makes: unwind; else abort)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) panic: Option<Panic>,
+}
+
+/// What a panic does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Panic {
+    /// It ends the program
+    Abort,
+    /// It unwinds and can be caught, by WebAssembly's exceptions; needs rustc-wasm
+    Unwind,
 }
 
 /// The compilers that can make modules.
@@ -354,6 +367,9 @@ pub(crate) struct TestOnly {
     /// Which compiler makes the modules (dev builds: rustc-wasm where it is set up)
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) frontend: Option<Frontend>,
+    /// What a panic does (tests that rustc-wasm makes: unwind; else abort)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) panic: Option<Panic>,
     /// Compile, but do not run
     #[arg(long)]
     pub(crate) no_run: bool,

@@ -31,6 +31,7 @@ mod report;
 mod session;
 mod stages;
 mod tier1;
+mod unwind;
 
 pub use cli::Cli;
 

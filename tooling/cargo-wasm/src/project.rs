@@ -2,7 +2,7 @@
 //!
 //! One `cargo metadata --no-deps` per command (some 15 ms): members, their targets and `[package.metadata.wasm]`.
 
-use crate::cli::{Cargo, Emit, Frontend};
+use crate::cli::{Cargo, Emit, Frontend, Panic};
 use crate::error::{Error, Failure, Result};
 use cargo_metadata::{CrateType, Metadata, Package, TargetKind};
 use serde::Deserialize;
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) wasmir: Option<bool>,
     /// The compiler of dev builds; `rustc-wasm` where it is set up when this says nothing.
     pub(crate) frontend: Option<Frontend>,
+    /// What a panic does in what rustc-wasm makes.
+    pub(crate) panic: Option<Panic>,
     /// Folders that `run` and `test` give the guest.
     #[serde(default)]
     pub(crate) dir: Vec<String>,
@@ -160,7 +162,7 @@ impl Project {
             };
             Error::user(format!("`[{table}.metadata.wasm]` in `{file}` is wrong"))
                 .because(&e)
-                .hint("the keys are `target`, `emit`, `frontend`, `wasmir`, `wasm-opt`, `dir` and `env`")
+                .hint("the keys are `target`, `emit`, `frontend`, `panic`, `wasmir`, `wasm-opt`, `dir` and `env`")
                 .into()
         })
     }

@@ -1,7 +1,7 @@
 //! What every building command begins with: options settled, toolchain found, workspace read.
 
 use crate::cargo;
-use crate::cli::{Cargo, Emit, Frontend, Make};
+use crate::cli::{Cargo, Emit, Frontend, Make, Panic};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::frontend::{self, Verbosity, Wishes};
@@ -10,6 +10,7 @@ use crate::project::{Project, Settings, WasmOpt};
 use crate::report;
 use crate::stages::Stages;
 use crate::tier1;
+use crate::unwind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) project: Project,
     rust: Rust,
     frontend: Frontend,
+    unwinds: bool,
     progress: Progress,
 }
 
@@ -68,6 +70,7 @@ impl Session {
             project,
             rust,
             frontend: Frontend::Stock,
+            unwinds: false,
             progress,
         })
     }
@@ -101,20 +104,37 @@ impl Session {
         Ok(self)
     }
 
+    /// The session with what a panic does settled; [`Session::with_frontend`] comes before.
+    pub(crate) fn with_panic(mut self, asked: Option<Panic>, test: bool) -> Result<Session> {
+        let packages = self.project.selected(&self.options);
+        let settings = packages
+            .iter()
+            .map(|package| Ok(self.project.settings(package)?.panic));
+        let wishes = unwind::Wishes {
+            asked,
+            settings: settings.collect::<Result<_>>()?,
+            test,
+        };
+        self.unwinds = unwind::select(&wishes, self.frontend)?;
+        Ok(self)
+    }
+
     /// The toolchain with these targets ready.
     pub(crate) fn toolchain(&self, targets: &[Target]) -> Result<Toolchain> {
-        Ok(Toolchain::complete(
-            &self.env,
-            self.rust.clone(),
-            targets,
-            &self.progress,
-        )?)
+        let make = match self.unwinds {
+            true => Toolchain::unwinding,
+            false => Toolchain::complete,
+        };
+        Ok(make(&self.env, self.rust.clone(), targets, &self.progress)?)
     }
 
     /// `cargo SUBCOMMAND` with the manifest given.
     pub(crate) fn cargo(&self, toolchain: &Toolchain, subcommand: &str) -> Command {
         let mut command = toolchain.cargo(&self.env);
         command.arg(subcommand);
+        if self.unwinds {
+            unwind::tell(&self.env, &mut command);
+        }
         if let Some(path) = &self.options.manifest_path {
             command.arg("--manifest-path").arg(path);
         }

@@ -21,6 +21,7 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
     let make = &arguments.make;
     let session =
         session.with_frontend(make.frontend, make.no_wasmir, plan::target_names(&jobs))?;
+    let session = session.with_panic(make.panic, false)?;
     let emit = Some(arguments.emit.as_slice()).filter(|forms| !forms.is_empty());
     let mut stages = Stages::default();
     let finished = session.build(&jobs, make, emit, &mut stages)?;

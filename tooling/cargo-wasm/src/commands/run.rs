@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: Run) -> Result<ExitCode> {
         arguments.make.no_wasmir,
         plan::target_names(&jobs),
     )?;
+    let session = session.with_panic(arguments.make.panic, false)?;
     // `cargo run` settles which program is meant, and complains when that is not clear.
     if let Some(programs) = jobs
         .iter()

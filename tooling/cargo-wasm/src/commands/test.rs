@@ -30,6 +30,7 @@ pub(crate) fn test(arguments: Test) -> Result<ExitCode> {
         arguments.make.no_wasmir,
         [target.as_str()],
     )?;
+    let session = session.with_panic(arguments.make.panic, true)?;
     let targets: Vec<Target> = Target::from_triple(&target).into_iter().collect();
     let toolchain = session.toolchain(&targets)?;
     // Cargo starts a test in its package's folder, and a test that reads a fixture expects to find it there.
