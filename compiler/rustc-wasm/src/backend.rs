@@ -11,6 +11,7 @@
 use crate::archive::Archives;
 use crate::builder::Builder;
 use crate::cx::CodegenCx;
+use crate::times::{Clock, Part};
 use crate::{allocator, checker, emit};
 use rustc_codegen_ssa::assert_module_sources::{CguReuse, assert_module_sources};
 use rustc_codegen_ssa::back::link::link_binary;
@@ -41,7 +42,10 @@ const BASE_FEATURES: &[&str] =
     &["bulk-memory", "multivalue", "mutable-globals", "nontrapping-fptoint", "reference-types", "sign-ext"];
 
 /// WasmRust's code generation backend.
-pub(crate) struct WasmBackend;
+pub(crate) struct WasmBackend {
+    /// Tells code generation from the front end.
+    pub(crate) clock: Clock,
+}
 
 /// The objects of a crate, and which of them are those of an earlier session.
 struct Translated {
@@ -92,6 +96,7 @@ impl CodegenBackend for WasmBackend {
     }
 
     fn codegen_crate<'tcx>(&self, tcx: TyCtxt<'tcx>, _crate_info: &CrateInfo) -> Box<dyn Any> {
+        // What is to be compiled, and its MIR, are the front end's work, whoever asks for it first.
         let units = tcx.collect_and_partition_mono_items(()).codegen_units;
         if tcx.crate_types().iter().any(|kind| matches!(kind, CrateType::Executable | CrateType::Cdylib)) {
             let items = units.iter().flat_map(|unit| unit.items().keys());
@@ -114,7 +119,7 @@ impl CodegenBackend for WasmBackend {
             compiled: CompiledModules { modules: Vec::with_capacity(units.len()), allocator_module: None },
             reused: FxIndexMap::default(),
         };
-        tcx.sess.time("mir_to_wasmir", || {
+        let translate_all = || {
             for (unit, reuse) in units.iter().zip(reuse) {
                 let module = match reuse {
                     CguReuse::No => {
@@ -125,7 +130,8 @@ impl CodegenBackend for WasmBackend {
                 };
                 translated.compiled.modules.push(module);
             }
-        });
+        };
+        self.clock.time(Part::CodeGeneration, || tcx.sess.time("mir_to_wasmir", translate_all));
         if let Some(kind) = allocator_kind_for_codegen(tcx) {
             let name =
                 CodegenUnitNameBuilder::new(tcx).build_cgu_name(LOCAL_CRATE, &["crate"], Some("allocator")).to_string();
@@ -171,7 +177,9 @@ impl CodegenBackend for WasmBackend {
         let exported = crate_info.exported_symbols.get(&CrateType::StaticLib);
         let exported = exported.into_iter().flatten().map(|(name, _)| name.clone()).collect();
         let archives = Archives { exported };
-        link_binary(sess, &archives, compiled_modules, crate_info, metadata, outputs, self.name());
+        self.clock.time(Part::Link, || {
+            link_binary(sess, &archives, compiled_modules, crate_info, metadata, outputs, self.name());
+        });
     }
 }
 

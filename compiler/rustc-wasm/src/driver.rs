@@ -2,11 +2,13 @@
 
 use crate::backend::WasmBackend;
 use crate::checker;
+use crate::times::{self, Clock};
 use rustc_driver_impl::{Callbacks, Compilation};
 use rustc_interface::interface;
 use rustc_middle::ty::TyCtxt;
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 /// Names the host's rustc: the one whose front end this is, with the same version.
 const HOST_RUSTC: &str = "RUSTC_WASM_HOST_RUSTC";
@@ -32,11 +34,14 @@ const VERSION_LINE: &str = match option_env!("RUSTC_WASM_SOURCES") {
 struct WithBackend {
     /// The WIT of the package.
     wit: checker::Wit,
+    /// Tells code generation from the front end.
+    clock: Clock,
 }
 
 impl Callbacks for WithBackend {
     fn config(&mut self, config: &mut interface::Config) {
-        config.make_codegen_backend = Some(Box::new(|_session| Box::new(WasmBackend)));
+        let clock = self.clock.clone();
+        config.make_codegen_backend = Some(Box::new(|_session| Box::new(WasmBackend { clock })));
         // Without these every getter of the standard library would remain a call.
         let options = &mut config.opts.unstable_opts;
         options.mir_opt_level.get_or_insert(2);
@@ -73,7 +78,7 @@ fn choose_linker(options: &mut rustc_session::config::Options) -> Result<(), Str
         let known = |stem: String| stem.starts_with("rust-lld") || stem.starts_with("lld") || stem.contains("wasm-ld");
         if !stem(&linker).is_some_and(known) {
             return Err(format!(
-                "the linker `{}` does not link WasmIR; leave `-Clinker` out, or name a `rust-lld` or `wasm-ld`",
+                "the linker `{}` does not link WasmIR; leave `-Clinker` out, name a `rust-lld` or `wasm-ld`, or build with `--frontend stock`",
                 linker.display()
             ));
         }
@@ -159,6 +164,7 @@ fn host_sysroot() -> Result<String, String> {
 
 /// Runs the compiler this invocation is for.
 pub(crate) fn main() -> ExitCode {
+    let start = Instant::now();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !is_for_wasm(&args) {
         return run_host(&args);
@@ -175,5 +181,14 @@ pub(crate) fn main() -> ExitCode {
             Err(error) => early.early_fatal(error),
         }
     }
-    rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut WithBackend::default()))
+    let clock = Clock::default();
+    let mut callbacks = WithBackend { clock: clock.clone(), ..WithBackend::default() };
+    let code = rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut callbacks));
+    let name = args.iter().position(|arg| arg == "--crate-name").and_then(|at| args.get(at + 1));
+    if let (Some(name), Some(file)) = (name, std::env::var_os(times::VARIABLE))
+        && let Err(error) = clock.write(&file, name, start.elapsed())
+    {
+        eprintln!("warning: cannot write to `{}`, which `{}` names: {error}", file.display(), times::VARIABLE);
+    }
+    code
 }

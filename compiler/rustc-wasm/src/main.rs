@@ -49,6 +49,7 @@ mod ops;
 mod simd;
 mod simd_memory;
 mod statics;
+mod times;
 mod types;
 mod value;
 

@@ -33,6 +33,7 @@ use args::{Arg, Args};
 use codegen_cranelift::{Cache, Options};
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -125,7 +126,15 @@ fn link(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{stage} {ms:.1}");
         }
-        fs::write(file, text).map_err(|e| Error::file("write", file, e))?;
+        // One call: links side by side may name the same file.
+        let mut options = fs::File::options();
+        let mut out = options
+            .append(true)
+            .create(true)
+            .open(file)
+            .map_err(|e| Error::file("open", file, e))?;
+        out.write_all(text.as_bytes())
+            .map_err(|e| Error::file("write", file, e))?;
     }
     Ok(code)
 }

@@ -28,6 +28,9 @@ pub(crate) struct Artifact {
 pub(crate) struct ArtifactTarget {
     /// `bin`, `example`, `cdylib`, …
     pub(crate) kind: Vec<String>,
+    /// Its name in the manifest.
+    #[serde(default)]
+    pub(crate) name: String,
 }
 
 #[derive(Deserialize)]

@@ -64,6 +64,8 @@ pub(crate) enum Emit {
     Wit,
     /// The component (or the core module where there is none) as text
     Wat,
+    /// The crate's own functions as rustc's MIR, as the code generator is given them
+    Mir,
     /// The core module in our intermediate form
     Wir,
     /// Its functions in Cranelift's form, after the mid-end

@@ -2,7 +2,7 @@
 //!
 //! Artefacts go to `<target-dir>/wasm/<profile>/`, apart from Cargo's own `<target-dir>/<triple>/<profile>/`: there every file is
 //! finished and valid. `NAME.wasm` is the component (the core module of a crate that exports no world); `--emit` adds
-//! `NAME.core.wasm`, `NAME.wit`, `NAME.wat`, `NAME.wir`, `NAME.clif`. Folders whose names begin with a dot are ours: `.run`
+//! `NAME.core.wasm`, `NAME.wit`, `NAME.wat`, `NAME.wir`, `NAME.clif`, and `mir.rs` `NAME.mir`. Folders whose names begin with a dot are ours: `.run`
 //! has the modules that the runner runs, `.bodies` finished code of functions, `.failed` inputs that we failed on.
 //!
 //! # Invariants
@@ -49,6 +49,33 @@ pub(crate) struct Finished {
     pub(crate) size: u64,
     /// Everything written, the file above included.
     outputs: Vec<Print>,
+}
+
+impl Finished {
+    /// A file that is not made of a module.
+    pub(crate) fn alone(file: PathBuf) -> Result<Finished> {
+        let print = print_of(&file)?;
+        Ok(Finished {
+            component: false,
+            size: print.size,
+            outputs: vec![print],
+            file,
+        })
+    }
+
+    /// What the file is, in words.
+    pub(crate) fn what(&self) -> &'static str {
+        let extension = self.file.extension().and_then(|e| e.to_str());
+        match extension.unwrap_or_default() {
+            "mir" => "MIR",
+            "wir" => "WasmIR",
+            "clif" => "CLIF",
+            "wit" => "WIT",
+            "wat" => "text",
+            _ if self.component => "component",
+            _ => "core module",
+        }
+    }
 }
 
 /// Enough to notice that a file was changed.
@@ -98,6 +125,11 @@ fn destination(core: &Path, library: bool, clash: bool) -> PathBuf {
     let (folder, below) = profile_folder(core);
     let profile = folder.file_name().unwrap_or_default();
     wasm_folder(folder).join(profile).join(below).join(stem)
+}
+
+/// Where the form of `core` with that suffix goes.
+pub(crate) fn form(core: &Path, library: bool, clash: bool, suffix: &str) -> PathBuf {
+    with_suffix(&destination(core, library, clash), suffix)
 }
 
 /// Cargo's folder `<target-dir>/<triple>/<profile>` that a module lies in, and the folder below it.

@@ -1,10 +1,12 @@
 //! What every building command begins with: options settled, toolchain found, workspace read.
 
-use crate::cargo;
+use crate::cargo::{self, Artifact};
 use crate::cli::{Cargo, Emit, Frontend, Make, Panic};
 use crate::error::{Error, Result};
 use crate::finish::{self, Finished};
 use crate::frontend::{self, Verbosity, Wishes};
+use crate::inside::Inside;
+use crate::mir;
 use crate::plan::{self, Job, Part};
 use crate::project::{Project, Settings, WasmOpt};
 use crate::report;
@@ -16,6 +18,46 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_toolchain::discover::{self, Rust};
 use wasm_toolchain::{Environment, Progress, SetupOptions, Target, Toolchain};
+
+/// A core module as Cargo linked it, and what it was made of.
+pub(crate) struct Linked {
+    /// The file.
+    pub(crate) core: PathBuf,
+    /// Its package's manifest.
+    pub(crate) manifest: PathBuf,
+    /// Whether it is a library.
+    pub(crate) library: bool,
+    /// Cargo's options that mean this crate alone.
+    pub(crate) selection: Vec<OsString>,
+    /// The target's name.
+    pub(crate) triple: String,
+    /// The same, if it is one of ours.
+    pub(crate) target: Option<Target>,
+}
+
+impl Linked {
+    fn new(job: &Job, artifact: &Artifact, file: &Path, package: &str) -> Linked {
+        let mut selection: Vec<OsString> = vec!["--package".into(), package.into()];
+        let is = |kind: &str| artifact.target.kind.iter().any(|k| k == kind);
+        if job.part == Part::Programs {
+            let option = if is("example") { "--example" } else { "--bin" };
+            selection.extend([option.into(), artifact.target.name.clone().into()]);
+        } else {
+            selection.push("--lib".into());
+        }
+        if job.part == Part::LibraryAsCdylib {
+            selection.extend(["--crate-type".into(), "cdylib".into()]);
+        }
+        Linked {
+            core: file.to_owned(),
+            manifest: artifact.manifest_path.clone(),
+            library: job.part != Part::Programs,
+            selection,
+            triple: job.target.clone(),
+            target: Target::from_triple(&job.target),
+        }
+    }
+}
 
 /// The state of one command.
 pub(crate) struct Session {
@@ -141,14 +183,10 @@ impl Session {
         command
     }
 
-    /// Compiles `jobs`: the core modules as Cargo linked them, each with its package's manifest and whether it is a library.
-    pub(crate) fn compile(
-        &self,
-        jobs: &[Job],
-        stages: &mut Stages,
-    ) -> Result<Vec<(PathBuf, PathBuf, bool)>> {
+    /// Compiles `jobs`: the core modules as Cargo linked them.
+    pub(crate) fn compile(&self, jobs: &[Job], stages: &mut Stages) -> Result<Vec<Linked>> {
         let toolchain = self.toolchain(&plan::targets(jobs))?;
-        let mut made: Vec<(PathBuf, PathBuf, bool)> = Vec::new();
+        let mut made: Vec<Linked> = Vec::new();
         for job in jobs {
             let subcommand = if job.part == Part::LibraryAsCdylib {
                 "rustc"
@@ -162,15 +200,16 @@ impl Session {
             if job.part == Part::LibraryAsCdylib {
                 command.args(["--crate-type", "cdylib"]);
             }
-            for artifact in stages.time("cargo", || cargo::build(command, &self.options))? {
-                if let Some(file) = finish::wasm_file(&artifact)
-                    .filter(|_| self.wants(job, &artifact.manifest_path))
-                {
-                    made.push((
-                        file.to_owned(),
-                        artifact.manifest_path.clone(),
-                        job.part != Part::Programs,
-                    ));
+            let watched = self.options.timings.is_some() && self.frontend == Frontend::RustcWasm;
+            let inside = watched.then(|| Inside::watch(&mut command)).transpose()?;
+            let artifacts = stages.time("cargo", || cargo::build(command, &self.options))?;
+            if let Some(inside) = inside {
+                inside.add_to(stages);
+            }
+            for artifact in &artifacts {
+                let package = self.wanted(job, &artifact.manifest_path);
+                if let Some((package, file)) = package.zip(finish::wasm_file(artifact)) {
+                    made.push(Linked::new(job, artifact, file, package));
                 }
             }
         }
@@ -187,12 +226,26 @@ impl Session {
     ) -> Result<Vec<(Finished, bool)>> {
         let made = self.compile(jobs, stages)?;
         let mut finished = Vec::new();
-        for (core, manifest, library) in &made {
-            let settings = match self.project.package_of(manifest) {
+        for linked in &made {
+            let core = &linked.core;
+            let settings = match self.project.package_of(&linked.manifest) {
                 Some(package) => self.project.settings(package)?,
                 None => Default::default(),
             };
-            let emit = emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec);
+            let mut emit = emit.map_or_else(|| settings.emit.clone(), <[Emit]>::to_vec);
+            let clash = linked.library
+                && made
+                    .iter()
+                    .any(|other| !other.library && other.core.file_stem() == core.file_stem());
+            if emit.contains(&Emit::Mir) {
+                let file = finish::form(core, linked.library, clash, "mir");
+                stages.time("mir", || mir::write(self, linked, &file))?;
+                emit.retain(|form| *form != Emit::Mir);
+                if emit.is_empty() {
+                    finished.push((Finished::alone(file)?, false));
+                    continue;
+                }
+            }
             let request = tier1::Request {
                 wir: emit.contains(&Emit::Wir),
                 clif: emit.contains(&Emit::Clif),
@@ -203,22 +256,24 @@ impl Session {
                 wasm_opt: self.wasm_opt(make, &settings)?,
                 request,
             };
-            let clash = *library
-                && made
-                    .iter()
-                    .any(|(other, _, lib)| !lib && other.file_stem() == core.file_stem());
-            finished.push(finish::finish(core, *library, clash, &options, stages)?);
+            finished.push(finish::finish(
+                core,
+                linked.library,
+                clash,
+                &options,
+                stages,
+            )?);
         }
         Ok(finished)
     }
 
-    /// Dependencies can be `cdylib`s too; only the selected packages' artefacts are finished.
-    fn wants(&self, job: &Job, manifest: &Path) -> bool {
-        self.project.package_of(manifest).is_some_and(|package| {
-            job.packages
-                .iter()
-                .any(|name| *name == package.name.as_str())
-        })
+    /// The selected package with that manifest: dependencies can be `cdylib`s too, but are not finished.
+    fn wanted<'j>(&self, job: &'j Job, manifest: &Path) -> Option<&'j str> {
+        let package = self.project.package_of(manifest)?;
+        let names = job.packages.iter().map(String::as_str);
+        names
+            .into_iter()
+            .find(|name| *name == package.name.as_str())
     }
 
     /// What is asked of WasmIR: modules are optimised as the command line says, else as the package says, else in dev builds.

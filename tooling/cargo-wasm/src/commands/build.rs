@@ -36,11 +36,7 @@ pub(crate) fn build(arguments: Build) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for (artefact, fresh) in &finished {
-        let what = if artefact.component {
-            "component"
-        } else {
-            "core module"
-        };
+        let what = artefact.what();
         report::artefact(&artefact.file, what, artefact.size, start.elapsed(), *fresh);
     }
     if finished.is_empty() {

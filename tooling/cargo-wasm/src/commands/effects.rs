@@ -23,7 +23,7 @@ pub(crate) fn effects(arguments: Effects) -> Result<ExitCode> {
             let session = Session::begin(arguments.cargo, arguments.path.as_deref(), false)?;
             let jobs = plan::jobs(&session.project, &session.options, Purpose::Build)?;
             let made = session.compile(&jobs, &mut Stages::default())?;
-            made.into_iter().map(|(core, ..)| core).collect()
+            made.into_iter().map(|linked| linked.core).collect()
         }
     };
     if files.is_empty() {
