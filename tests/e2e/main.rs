@@ -11,5 +11,6 @@ mod effects;
 mod examples;
 mod objects;
 mod pipeline;
+mod rustc_wasm;
 mod support;
 mod tier1;

@@ -74,7 +74,7 @@ impl Archive<'_> {
     fn compiled(self, output: &Path) -> Result<bool, String> {
         let mut inner = ArArchiveBuilderBuilder.new_archive_builder(self.sess);
         let mut inputs: Vec<(String, Vec<u8>)> = Vec::new();
-        let is_wir = |bytes: &[u8]| wasmir_ld::envelope::open(bytes).is_some();
+        let is_wir = wasmir_ld::envelope::is_sealed;
         for entry in self.entries {
             match entry {
                 Entry::File(path) => {

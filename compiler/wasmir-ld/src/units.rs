@@ -148,19 +148,28 @@ fn open(path: &Path, whole: bool) -> Result<Vec<UnitFile>, Error> {
 }
 
 fn unit(name: String, bytes: &[u8], direct: bool) -> Result<UnitFile, Error> {
-    let Some(range) = envelope::open(bytes) else {
-        return Ok(UnitFile {
-            name,
-            contents: Contents::Foreign,
-            symbols: foreign::symbols(bytes),
-            direct,
-        });
+    const MEND: &str =
+        "`cargo clean`, then build again; what lies in a sysroot, `cargo wasm setup` mends";
+    let range = match envelope::open(bytes) {
+        envelope::Contents::Module(range) => range,
+        envelope::Contents::Damaged => {
+            let error = format!("`{name}` is damaged: its WasmIR has another checksum");
+            return Err(Error::new(error).help(MEND));
+        }
+        envelope::Contents::Other => {
+            return Ok(UnitFile {
+                name,
+                contents: Contents::Foreign,
+                symbols: foreign::symbols(bytes),
+                direct,
+            });
+        }
     };
     let module = LazyModule::open(&Arc::from(&bytes[range])).map_err(|error| {
         Error::new(format!(
             "`{name}` does not hold WasmIR that can be read: {error}"
         ))
-        .help("it was made by another version or is damaged: `cargo clean`, then build again")
+        .help(format!("it was made by another version: {MEND}"))
     })?;
     Ok(UnitFile {
         name,

@@ -97,7 +97,7 @@ impl Session {
                 &env,
                 SetupOptions {
                     install: true,
-                    wasm_opt: false,
+                    ..SetupOptions::default()
                 },
                 &progress,
             )?;

@@ -2,7 +2,11 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// How often a step tells where it is, away from a terminal.
+const PERIOD: Duration = Duration::from_secs(30);
 
 /// Reports long steps on standard error.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +49,13 @@ impl Progress {
             bar,
             quiet: self.quiet,
             start: Instant::now(),
+            told: Mutex::new(Instant::now()),
         }
+    }
+
+    /// Whether nothing but errors is to be said.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Says one line, between steps.
@@ -63,13 +73,22 @@ pub struct Step {
     bar: Option<ProgressBar>,
     quiet: bool,
     start: Instant,
+    /// When a line was last printed.
+    told: Mutex<Instant>,
 }
 
 impl Step {
-    /// Shows what is being worked on now (terminals only).
+    /// Shows what is being worked on now: on a terminal at once, elsewhere in a line from time to time, so that whoever reads a
+    /// log sees that something happens.
     pub fn detail(&self, text: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.to_owned());
+        } else if !self.quiet
+            && let Ok(mut told) = self.told.lock()
+            && told.elapsed() >= PERIOD
+        {
+            *told = Instant::now();
+            line(&format!("{}: {text}", self.what));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::discover::{find_linker, find_rust, find_wasi_libc};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::rustc_wasm::compiler_source;
 use crate::target::{Panic, Target};
 use crate::toolchain::Toolchain;
 use std::fs::{self, File};
@@ -17,6 +18,8 @@ use std::process::{Command, Stdio};
 /// Brings everything on a machine whose rustup can download.
 pub(crate) const RUSTUP_COMMAND: &str =
     "rustup toolchain install 1.96.0 --profile minimal -t wasm32-unknown-unknown -t wasm32-wasip1";
+/// What brings rustc's own source in addition.
+const RUSTUP_SOURCE: &str = " -c rustc-dev";
 /// Brings everything on Debian and what descends from it.
 pub(crate) const APT_COMMAND: &str =
     "apt-get update && apt-get install -y rustc-web cargo-web rust-web-src wasi-libc";
@@ -30,6 +33,8 @@ pub struct SetupOptions {
     pub install: bool,
     /// Also bring `wasm-opt`.
     pub wasm_opt: bool,
+    /// Also bring the source of rustc that [`crate::rustc_wasm`] is built from.
+    pub rustc_source: bool,
 }
 
 /// Finds or brings the tools, then makes and checks the sysroots of all targets. Repeating it costs only the check.
@@ -38,17 +43,23 @@ pub fn setup(
     options: SetupOptions,
     progress: &Progress,
 ) -> Result<Toolchain, Error> {
-    let missing = missing(env);
+    let mut missing = missing(env);
+    if options.rustc_source
+        && let Ok(rust) = find_rust(env)
+        && compiler_source(env, &rust).is_none()
+    {
+        missing.push(format!("the source of rustc {}", rust.version.release));
+    }
     if !missing.is_empty() {
         let plan = Plan::of(env);
         if !options.install {
-            let command = plan.map_or_else(
-                || RUSTUP_COMMAND.to_owned(),
-                |plan| plan.command().to_owned(),
-            );
+            let mut command = plan.unwrap_or(Plan::Rustup).command().to_owned();
+            if options.rustc_source && plan != Some(Plan::Apt) {
+                command += RUSTUP_SOURCE;
+            }
             return Err(Error::NotAllowed { missing, command });
         }
-        install(env, progress)?;
+        install(env, options, progress)?;
     }
     let toolchain = Toolchain::checked(
         env,
@@ -116,7 +127,7 @@ impl Plan {
     }
 }
 
-fn install(env: &Environment, progress: &Progress) -> Result<(), Error> {
+fn install(env: &Environment, options: SetupOptions, progress: &Progress) -> Result<(), Error> {
     let rustup = env.which("rustup");
     if let Some(apt) = env.which("apt-get") {
         let result = apt_install(env, &apt, progress);
@@ -139,6 +150,9 @@ fn install(env: &Environment, progress: &Progress) -> Result<(), Error> {
     command
         .args(RUSTUP_COMMAND.split(' ').skip(1))
         .args(["-c", "rust-src"]);
+    if options.rustc_source {
+        command.args(RUSTUP_SOURCE.split_whitespace());
+    }
     logged(
         env,
         command,

@@ -17,6 +17,7 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
         SetupOptions {
             install: arguments.yes,
             wasm_opt: arguments.wasm_opt,
+            rustc_source: arguments.rustc_wasm,
         },
         &progress,
     )?;
@@ -34,6 +35,9 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
                 toolchain.sysroot().display()
             ),
         );
+        if arguments.rustc_wasm {
+            report::status("Ready", "rustc-wasm compiles dev builds from now on");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

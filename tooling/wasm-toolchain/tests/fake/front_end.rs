@@ -190,6 +190,27 @@ fn without_rustcs_source_the_package_is_named() {
 }
 
 #[test]
+fn rustups_component_has_what_is_needed() {
+    let machine = Machine::new();
+    let at = "rustup/toolchains/1.96.0-x86_64-unknown-linux-gnu";
+    machine.rust(at, "1.96.0");
+    machine.linker(at);
+    for target in Target::ALL {
+        machine.target(at, target.triple());
+    }
+    let rust = discover::find_rust(&machine.env()).unwrap();
+    assert_eq!(rustc_wasm::compiler_source(&machine.env(), &rust), None);
+    // No manifest of the workspace and no version: `rustc-dev` has the crates alone.
+    let source = format!("{at}/lib/rustlib/rustc-src/rust");
+    let driver = "compiler/rustc_driver_impl/Cargo.toml";
+    machine.write(&format!("{source}/{driver}"), "");
+    assert_eq!(
+        rustc_wasm::compiler_source(&machine.env(), &rust),
+        Some(machine.path(&source))
+    );
+}
+
+#[test]
 fn setting_up_also_builds_std_with_it() {
     let machine = machine();
     let env = machine.env();

@@ -242,13 +242,50 @@ fn nothing_is_installed_without_being_told() {
     // When told, the package manager is run; here it brings nothing, and that is said.
     let install = SetupOptions {
         install: true,
-        wasm_opt: false,
+        ..SetupOptions::default()
     };
     assert!(setup(&machine.env(), install, &Progress::new(true)).is_err());
     let ran = fs::read_to_string(machine.path("apt")).unwrap();
     assert!(ran.starts_with("update\ninstall -y"), "{ran}");
     // Debian's compiler comes without its Cargo.
     assert!(ran.contains("rustc-web cargo-web"), "{ran}");
+}
+
+#[test]
+fn rustcs_own_source_is_missed_only_where_it_is_asked_for() {
+    let machine = Machine::distribution();
+    machine.script(
+        "path/rustup",
+        "echo \"$@\" >> \"$(dirname \"$0\")/../rustup-ran\"",
+    );
+    let asked = SetupOptions {
+        rustc_source: true,
+        ..SetupOptions::default()
+    };
+    let error = setup(&machine.env(), asked, &Progress::new(true)).unwrap_err();
+    assert!(
+        error.to_string().contains("the source of rustc 1.96.0"),
+        "{error}"
+    );
+    assert!(
+        error.hint().unwrap().contains("-c rustc-dev"),
+        "{:?}",
+        error.hint()
+    );
+    let install = SetupOptions {
+        install: true,
+        ..asked
+    };
+    // Brings nothing here; std is made all the same, as nothing of it was missing.
+    setup(&machine.env(), install, &Progress::new(true)).unwrap();
+    let ran = fs::read_to_string(machine.path("rustup-ran")).unwrap();
+    assert!(ran.contains("1.96.0") && ran.contains("rustc-dev"), "{ran}");
+    setup(
+        &machine.env(),
+        SetupOptions::default(),
+        &Progress::new(true),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -260,7 +297,7 @@ fn a_package_manager_that_fails_leaves_its_words_in_a_log() {
     );
     let install = SetupOptions {
         install: true,
-        wasm_opt: false,
+        ..SetupOptions::default()
     };
     let error = setup(&machine.env(), install, &Progress::new(true)).unwrap_err();
     let Error::Failed { log, tail, .. } = &error else {

@@ -17,6 +17,7 @@ mod effects;
 mod emit;
 mod kernels;
 mod measure;
+mod one_crate;
 mod report;
 mod run;
 mod scaling;

@@ -87,6 +87,23 @@ impl Session {
         })
     }
 
+    /// A program without dependencies.
+    pub fn written(&self, name: &str, source: &str) -> Result<Project> {
+        let folder = self.folder.path().join(name);
+        let main = folder.join("src/main.rs");
+        fs::create_dir_all(folder.join("src"))?;
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n"
+        );
+        fs::write(folder.join("Cargo.toml"), manifest)?;
+        fs::write(&main, source)?;
+        Ok(Project {
+            folder,
+            source: main,
+            text: source.to_owned(),
+        })
+    }
+
     /// What rustc's LLVM makes of a package of `tests/fixtures`: the core module, as plain Cargo links it.
     pub fn fixture(&self, name: &str, profile: Profile) -> Result<PathBuf> {
         let project = self.project(&Path::new("tests/fixtures").join(name))?;

@@ -14,32 +14,38 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Bench, Limit, Measure, Row, Session, measure, session::Project};
+use super::{Bench, Limit, Measure, Row, Session, measure, one_crate, session::Project};
 
 pub(super) struct Tier1;
 
 /// A program, and what it reads.
 struct Program {
     name: &'static str,
-    place: &'static str,
+    /// Its package, from the repository's root; `None` for the one that is generated.
+    place: Option<&'static str>,
     /// Arguments that make it work long enough to be measured.
     work: Option<&'static [&'static str]>,
 }
 
-const PROGRAMS: [Program; 3] = [
+const PROGRAMS: [Program; 4] = [
     Program {
         name: "hello",
-        place: "examples/hello",
+        place: Some("examples/hello"),
         work: None,
     },
     Program {
         name: "text-app",
-        place: "tests/fixtures/text-app",
+        place: Some("tests/fixtures/text-app"),
         work: Some(&["--repeat", "200"]),
     },
     Program {
         name: "many-crates",
-        place: "tests/fixtures/many-crates",
+        place: Some("tests/fixtures/many-crates"),
+        work: None,
+    },
+    Program {
+        name: "one-crate",
+        place: None,
         work: None,
     },
 ];
@@ -66,7 +72,10 @@ impl Bench for Tier1 {
         fs::write(&input, page).context("cannot write the input")?;
         let mut rows = Vec::new();
         for program in &PROGRAMS {
-            let project = session.project(Path::new(program.place))?;
+            let project = match program.place {
+                Some(place) => session.project(Path::new(place))?,
+                None => session.written(program.name, &one_crate::source())?,
+            };
             let run = Runs {
                 session,
                 project: &project,

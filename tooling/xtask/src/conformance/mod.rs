@@ -39,6 +39,11 @@ use serde::{Deserialize, Serialize};
 pub use report::{CaseReport, Report, SuiteReport};
 pub use tools::{Tier, Tools};
 
+/// The generated program of a seed: it prints the same under every compiler.
+pub(crate) fn generated_program(seed: u64) -> String {
+    generate::program(seed)
+}
+
 /// What a test said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
