@@ -32,9 +32,7 @@ impl Progress {
         let what = what.into();
         let bar = if self.bars {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            bar.set_style(style);
+            bar.set_style(style(SPINNER));
             bar.set_prefix(what.clone());
             bar.enable_steady_tick(Duration::from_millis(120));
             Some(bar)
@@ -77,7 +75,32 @@ pub struct Step {
     told: Mutex<Instant>,
 }
 
+/// A step of which nobody knows how long it is.
+const SPINNER: &str = "{spinner} {prefix} {elapsed} {wide_msg}";
+
+/// A step of which the done part is known.
+const BAR: &str = "{spinner} {prefix} {elapsed} [{bar:24}] {wide_msg}";
+
+/// The length of a bar, in the units of its position.
+const WHOLE: u64 = 1000;
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .progress_chars("=> ")
+}
+
 impl Step {
+    /// Shows how much is done, from 0 to 1 (terminals only); from then on the step has a bar.
+    pub fn part(&self, part: f64) {
+        let Some(bar) = &self.bar else { return };
+        if bar.length().is_none() {
+            bar.set_length(WHOLE);
+            bar.set_style(style(BAR));
+        }
+        bar.set_position((part.clamp(0.0, 1.0) * WHOLE as f64) as u64);
+    }
+
     /// Shows what is being worked on now: on a terminal at once, elsewhere in a line from time to time, so that whoever reads a
     /// log sees that something happens.
     pub fn detail(&self, text: &str) {
