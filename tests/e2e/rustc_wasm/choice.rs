@@ -126,12 +126,6 @@ fn what_it_cannot_compile_is_an_error_that_names_the_other_compiler() {
         .exited(1)
         .says(&["src/main.rs:3", "help:", "--frontend stock"]);
     assert!(project.artefacts().is_empty());
-    let unwinding = Project::new("unwinds", "", &[("src/main.rs", "fn main() {}\n")]);
-    let mut command = unwinding.cargo_wasm(["build", "--frontend", "rustc-wasm"]);
-    command.env("RUSTFLAGS", "-Cpanic=unwind");
-    Output::of(&mut command)
-        .exited(1)
-        .says(&["panic = \"abort\"", "--frontend stock"]);
 }
 
 #[test]

@@ -29,14 +29,14 @@ fn every_form_of_the_program_can_be_seen() {
         "the program's own functions\n{mir}"
     );
     assert!(
-        mir.contains("part::of(") && !mir.contains("fn part::of("),
-        "calls of others, not their bodies"
+        mir.contains("of(") && !mir.contains("fn of("),
+        "calls of others, not their bodies\n{mir}"
     );
     let wir = wasmir::parse_module(&read("wir")).expect("WasmIR can be read back");
     wasmir::verify_module(&wir).expect("it is valid");
     assert!(wir.exports.iter().any(|export| export.name == "_start"));
     let clif = read("clif");
-    assert!(clif.contains("; part::of\n"), "functions are named");
+    assert!(clif.contains("; forms::main\n"), "functions are named");
     assert!(clif.matches("\nfunction u0:").count() > 10);
     assert!(read("wat").starts_with("(module"));
     validated(&fixture.target().join("wasm/debug/forms.core.wasm"));
