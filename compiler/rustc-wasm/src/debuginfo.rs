@@ -19,18 +19,24 @@ use std::ops::Range;
 use wasmir::{Func, SrcLoc};
 
 /// Writes the line table for the positions used.
+///
+/// Files are listed by name. Where a file of another crate lies in the source map depends on when it was first asked for, and what an
+/// incremental session knows already it does not ask for: in the order of positions the list would depend on the builds before.
 pub(crate) fn write_lines(tcx: TyCtxt<'_>, positions: &BTreeSet<BytePos>, debug: &mut wasmir::DebugInfo) {
-    let mut files = FxHashMap::default();
-    for &position in positions {
-        let loc = tcx.sess.source_map().lookup_char_pos(position);
-        let file = *files.entry(loc.file.stable_id).or_insert_with(|| {
-            let name = loc.file.name.prefer_remapped_unconditionally().to_string();
-            debug.files.push(name);
-            debug.files.len() as u32 - 1
-        });
+    let source_map = tcx.sess.source_map();
+    let locs: Vec<_> = positions.iter().map(|&position| source_map.lookup_char_pos(position)).collect();
+    let mut names = FxHashMap::default();
+    for loc in &locs {
+        let name = || loc.file.name.prefer_remapped_unconditionally().to_string();
+        names.entry(loc.file.stable_id).or_insert_with(name);
+    }
+    let sorted: BTreeSet<&String> = names.values().collect();
+    debug.files = sorted.into_iter().cloned().collect();
+    for (position, loc) in positions.iter().zip(&locs) {
+        let file = debug.files.binary_search(&names[&loc.file.stable_id]).ok();
         debug.rows.push(wasmir::LineRow {
             start: SrcLoc(position.0),
-            file: Some(file),
+            file: file.map(|index| index as u32),
             line: loc.line as u32,
             col: loc.col_display as u32 + 1,
         });
