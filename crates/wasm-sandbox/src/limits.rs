@@ -1,7 +1,10 @@
 //! What an instance may use up.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::control::Control;
 use crate::host::import_name;
 use crate::{Capabilities, Error, HostGrant, ImportInfo, Limit, Result, RuntimeConfig};
 
@@ -133,4 +136,70 @@ pub(crate) fn refuse_deadline(runtime: &'static str, interruptible: bool) -> Res
         limit: Limit::Deadline,
         help: "create it with `RuntimeConfig::interruption`, or give its instances no deadline",
     })
+}
+
+/// The memories and tables that an instance has, counted together, and what of them it may have.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    control: Arc<Control>,
+    memory_bytes: usize,
+    table_elements: usize,
+    tables_used: usize,
+    /// The limit that refused last.
+    pub(crate) refused: Option<Limit>,
+}
+
+impl Growth {
+    pub(crate) fn new(limits: &ResourceLimits, control: Arc<Control>) -> Self {
+        Self {
+            control,
+            memory_bytes: limits.memory_bytes,
+            table_elements: limits.table_elements,
+            tables_used: 0,
+            refused: None,
+        }
+    }
+
+    /// One memory from `current` to `desired` bytes. `Ok(false)` beyond the memory's own maximum, which is the guest's affair.
+    pub(crate) fn memory(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, Limit> {
+        let used = self.control.memory_bytes.load(Ordering::Relaxed);
+        let total = used.saturating_sub(current).saturating_add(desired);
+        if total > self.memory_bytes {
+            return self.refuse(Limit::Memory);
+        }
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        if fits {
+            self.control.memory_bytes.store(total, Ordering::Relaxed);
+        }
+        Ok(fits)
+    }
+
+    /// One table from `current` to `desired` elements, as [`Growth::memory`].
+    pub(crate) fn table(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, Limit> {
+        let used = self.tables_used.saturating_sub(current);
+        let total = used.saturating_add(desired);
+        if total > self.table_elements {
+            return self.refuse(Limit::Tables);
+        }
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        if fits {
+            self.tables_used = total;
+        }
+        Ok(fits)
+    }
+
+    fn refuse(&mut self, limit: Limit) -> Result<bool, Limit> {
+        self.refused = Some(limit);
+        Err(limit)
+    }
 }

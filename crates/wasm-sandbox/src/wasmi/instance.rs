@@ -10,7 +10,7 @@ use wasmi::{Func, Instance, Memory, ResourceLimiter, ResumableCall, Store, TrapC
 use super::preview1::Preview1;
 use super::runtime::{Loaded, NAME, Shared, from_val, now, ticker, to_val};
 use crate::control::{Control, Flight, Gate, InstanceSlot, Ticker, yield_now};
-use crate::limits::admit;
+use crate::limits::{Growth, admit};
 use crate::lock::Guard;
 use crate::session::{Guest, Session};
 use crate::simple::{simple_result, simple_values};
@@ -49,11 +49,7 @@ pub(super) struct State {
     pub(super) control: Arc<Control>,
     pub(super) preview1: Preview1,
     host_calls_left: u64,
-    memory_bytes: usize,
-    table_elements: usize,
-    tables_used: usize,
-    /// What the limiter refused last.
-    refused: Option<Limit>,
+    growth: Growth,
 }
 
 impl State {
@@ -74,17 +70,10 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool, wasmi_core::LimiterError> {
-        let used = self.control.memory_bytes.load(Ordering::Relaxed);
-        let total = used.saturating_sub(current).saturating_add(desired);
-        if total > self.memory_bytes {
-            self.refused = Some(Limit::Memory);
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.control.memory_bytes.store(total, Ordering::Relaxed);
-        Ok(true)
+        Ok(self
+            .growth
+            .memory(current, desired, maximum)
+            .unwrap_or(false))
     }
 
     fn table_growing(
@@ -93,19 +82,10 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool, wasmi_core::LimiterError> {
-        let total = self
-            .tables_used
-            .saturating_sub(current)
-            .saturating_add(desired);
-        if total > self.table_elements {
-            self.refused = Some(Limit::Tables);
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.tables_used = total;
-        Ok(true)
+        Ok(self
+            .growth
+            .table(current, desired, maximum)
+            .unwrap_or(false))
     }
 
     fn instances(&self) -> usize {
@@ -238,10 +218,7 @@ pub(super) fn create(
         control: control.clone(),
         preview1: Preview1::new(capabilities, limits.output_bytes),
         host_calls_left: limits.host_calls.unwrap_or(u64::MAX),
-        memory_bytes: limits.memory_bytes,
-        table_elements: limits.table_elements,
-        tables_used: 0,
-        refused: None,
+        growth: Growth::new(&limits, control.clone()),
     };
     let mut store = Store::new(loaded.module.engine(), state);
     store.limiter(|state| state);
@@ -255,7 +232,7 @@ pub(super) fn create(
         .map_err(|error| {
             let is_guests =
                 error.as_trap_code().is_some() || error.downcast_ref::<Stop>().is_some();
-            match store.data().refused {
+            match store.data().growth.refused {
                 Some(limit) if !is_guests => Error::exceeded(limit),
                 // The fuel was a start function's, not the instance's own.
                 _ if error.as_trap_code() == Some(TrapCode::OutOfFuel)
@@ -532,7 +509,7 @@ impl WasmInstance for WasmiInstance {
     }
 
     fn refused_growth(&self) -> Option<Limit> {
-        self.gate.enter().ok()?.store.data().refused
+        self.gate.enter().ok()?.store.data().growth.refused
     }
 
     fn methods_of(&self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {

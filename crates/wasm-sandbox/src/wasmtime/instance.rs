@@ -15,10 +15,10 @@ use super::error::classify_instantiation;
 use super::module::{Code, Loaded};
 use super::runtime::{NAME, Shared};
 use super::session::Locked;
-use super::state::{Budget, Handles, HostCalls, State};
+use super::state::{Handles, HostCalls, State};
 use super::wasi::Wasi;
 use crate::control::{Control, Gate, InstanceSlot, Ticker};
-use crate::limits::{admit, refuse_deadline};
+use crate::limits::{Growth, admit, refuse_deadline};
 use crate::session::Session;
 use crate::value::{ResourceHandle, Value, read_result, result, values, write_arguments};
 use crate::{
@@ -135,13 +135,8 @@ pub(super) async fn create(
     let deadline_ticks = ticks(&ticker, limits.deadline);
     let hooked = limits.host_calls.is_some() && loaded.wasi;
     let state = State {
-        budget: Budget {
-            memory_bytes: limits.memory_bytes,
-            table_elements: limits.table_elements,
-            tables_used: 0,
-            instantiating: true,
-            refused: None,
-        },
+        growth: Growth::new(&limits, control.clone()),
+        instantiating: true,
         control: control.clone(),
         deadline: ticker.now().saturating_add(deadline_ticks),
         ticker,
@@ -195,7 +190,7 @@ pub(super) async fn create(
         .map_err(classify_instantiation)
     };
     let body = body?;
-    store.data_mut().budget.instantiating = false;
+    store.data_mut().instantiating = false;
     let inner = Inner {
         store,
         shared,
@@ -368,7 +363,7 @@ impl WasmInstance for WasmtimeInstance {
     }
 
     fn refused_growth(&self) -> Option<Limit> {
-        self.gate.enter().ok()?.store.data().budget.refused
+        self.gate.enter().ok()?.store.data().growth.refused
     }
 
     fn methods_of(&self, handle: ResourceHandle) -> Result<Vec<Arc<str>>> {

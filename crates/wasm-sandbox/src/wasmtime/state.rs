@@ -10,12 +10,15 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 use super::error::Stop;
 use super::wasi::Wasi;
 use crate::control::{Control, Ticker};
+use crate::limits::Growth;
 use crate::value::ResourceHandle;
 use crate::{Error, Limit, Result};
 
 /// The data of a store.
 pub(super) struct State {
-    pub(super) budget: Budget,
+    pub(super) growth: Growth,
+    /// Whether the instance is still being made.
+    pub(super) instantiating: bool,
     pub(super) control: Arc<Control>,
     pub(super) ticker: Arc<Ticker>,
     /// The tick at which the current call ends.
@@ -123,25 +126,12 @@ impl HostCalls {
     }
 }
 
-/// The instance's memory and table budgets, counted over all its memories and tables.
-#[derive(Debug)]
-pub(super) struct Budget {
-    pub(super) memory_bytes: usize,
-    pub(super) table_elements: usize,
-    pub(super) tables_used: usize,
-    /// While instantiating, what does not fit is an error; later, `memory.grow` answers -1.
-    pub(super) instantiating: bool,
-    /// The limit that refused growth last.
-    pub(super) refused: Option<Limit>,
-}
-
-impl Budget {
-    fn refuse(&mut self, limit: Limit) -> wasmtime::Result<bool> {
-        self.refused = Some(limit);
-        if self.instantiating {
-            Err(Stop::because(Error::exceeded(limit)))
-        } else {
-            Ok(false)
+impl State {
+    /// While instantiating, what is refused is an error; later, `memory.grow` answers -1.
+    fn grown(&self, answer: Result<bool, Limit>) -> wasmtime::Result<bool> {
+        match answer {
+            Err(limit) if self.instantiating => Err(Stop::because(Error::exceeded(limit))),
+            answer => Ok(answer.unwrap_or(false)),
         }
     }
 }
@@ -153,16 +143,8 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let used = self.control.memory_bytes.load(Ordering::Relaxed);
-        let total = used.saturating_sub(current).saturating_add(desired);
-        if total > self.budget.memory_bytes {
-            return self.budget.refuse(Limit::Memory);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.control.memory_bytes.store(total, Ordering::Relaxed);
-        Ok(true)
+        let answer = self.growth.memory(current, desired, maximum);
+        self.grown(answer)
     }
 
     fn table_growing(
@@ -171,19 +153,8 @@ impl ResourceLimiter for State {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let total = self
-            .budget
-            .tables_used
-            .saturating_sub(current)
-            .saturating_add(desired);
-        if total > self.budget.table_elements {
-            return self.budget.refuse(Limit::Tables);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.budget.tables_used = total;
-        Ok(true)
+        let answer = self.growth.table(current, desired, maximum);
+        self.grown(answer)
     }
 }
 
