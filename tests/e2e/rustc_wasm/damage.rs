@@ -6,8 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What it is called, and what it does to a file's bytes.
+type Damage = (&'static str, fn(&mut Vec<u8>));
+
 /// Ways to damage a file.
-const DAMAGE: [(&str, fn(&mut Vec<u8>)); 5] = [
+const DAMAGE: [Damage; 5] = [
     ("cut to half", |bytes| bytes.truncate(bytes.len() / 2)),
     ("emptied", Vec::clear),
     ("one bit flipped in the middle", |bytes| {

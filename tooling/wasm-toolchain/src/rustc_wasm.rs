@@ -367,10 +367,8 @@ impl Plan {
             ("RUSTC_WASM_SOURCES", &sources::DIGEST[..12]),
             ("RUSTC_BOOTSTRAP", "1"),
             ("RUSTC_WRAPPER", ""),
-            (
-                "RUSTFLAGS",
-                "-Zforce-unstable-if-unmarked -Zshare-generics=y",
-            ),
+            // Generics are not shared between rustc's crates: that would build faster, and every later compilation be a tenth slower.
+            ("RUSTFLAGS", "-Zforce-unstable-if-unmarked"),
         ];
         cargo
             .args(["build", "--message-format", "json-render-diagnostics"])
