@@ -38,7 +38,8 @@ fn every_form_of_the_program_can_be_seen() {
     let clif = read("clif");
     assert!(clif.contains("; forms::main\n"), "functions are named");
     assert!(clif.matches("\nfunction u0:").count() > 10);
-    assert!(read("wat").starts_with("(module"));
+    // What was built, as text.
+    assert!(read("wat").starts_with("(component"));
     validated(&fixture.target().join("wasm/debug/forms.core.wasm"));
     // Alone, and again after somebody removed it, though Cargo has nothing to do.
     let file = fixture.target().join("wasm/debug/forms.mir");

@@ -8,7 +8,11 @@ fn a_users_mistakes_are_answered_as_recorded() {
     if !ready() {
         return;
     }
-    let report = ui::run(&ui::Options::default()).expect("the cases can be compiled");
+    let options = ui::Options {
+        cargo_wasm: Some(env!("CARGO_BIN_EXE_cargo-wasm").into()),
+        ..ui::Options::default()
+    };
+    let report = ui::run(&options).expect("the cases can be compiled");
     assert!(
         report.wrong.is_empty(),
         "{} of {} cases:\n{}",

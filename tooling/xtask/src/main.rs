@@ -258,6 +258,7 @@ fn diagnostics(options: Ui) -> anyhow::Result<bool> {
     let report = ui::run(&ui::Options {
         only: options.only,
         bless: options.bless,
+        cargo_wasm: None,
     })?;
     for message in &report.wrong {
         println!("{message}");

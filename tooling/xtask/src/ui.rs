@@ -103,6 +103,8 @@ pub struct Options {
     pub only: Option<String>,
     /// Write what is said as what is expected.
     pub bless: bool,
+    /// The `cargo-wasm` to ask; built when none is given.
+    pub cargo_wasm: Option<PathBuf>,
 }
 
 /// The outcome of all cases.
@@ -161,7 +163,10 @@ pub fn run(options: &Options) -> Result<Report> {
         report.cases += chosen.len();
         report.wrong.extend(suite.run(&chosen)?);
     }
-    let cargo_wasm = crate::bench::tool("cargo-wasm", "cargo-wasm")?;
+    let cargo_wasm = match &options.cargo_wasm {
+        Some(program) => program.clone(),
+        None => crate::bench::tool("cargo-wasm", "cargo-wasm")?,
+    };
     let (count, wrong) = commands::run(&cargo_wasm, options.only.as_deref())?;
     report.cases += count;
     report.wrong.extend(wrong);
