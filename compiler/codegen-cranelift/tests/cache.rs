@@ -1,5 +1,5 @@
 //! The cache of finished bodies: the same bytes with and without, hits where only numbers changed, misses where anything
-//! else did, and no harm from damage, limits or company.
+//! else did, and no harm from damage. Limits, company and full disks are `pack-store`'s tests.
 
 use codegen_cranelift::{Cache, CacheStats, Options, emit_module};
 use std::path::Path;
@@ -164,66 +164,8 @@ fn damage_is_a_miss() {
         std::fs::write(&pack, bytes).expect("a file");
         let stats = through(folder.path(), LIMIT, &module);
         assert_eq!(stats.hits + stats.misses, 40);
-        // A header that counts too many entries does no harm.
-        assert!(
-            stats.misses > 0 || at < 44,
-            "damage at {at} was not noticed"
-        );
+        assert!(stats.misses > 0, "damage at {at} was not noticed");
     }
-}
-
-#[test]
-fn the_folder_stays_within_its_limit() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let limit = 20_000;
-    for size in [20, 30, 40, 50, 60, 70, 80, 90] {
-        through(folder.path(), limit, &program(size));
-        let packs = packs(folder.path());
-        let total: u64 = packs
-            .iter()
-            .map(|p| std::fs::metadata(p).expect("a file").len())
-            .sum();
-        assert!(total <= limit, "{total} bytes in {} packs", packs.len());
-    }
-    // What was used last is there.
-    let stats = through(folder.path(), limit, &program(90));
-    assert!(stats.hits > 0, "{stats:?}");
-}
-
-#[test]
-fn a_folder_may_have_company() {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::thread::scope(|scope| {
-        for part in 0..4u32 {
-            let folder = folder.path();
-            scope.spawn(move || {
-                for round in 0..6 {
-                    through(folder, 30_000, &program(5 + part * 7 + round));
-                }
-            });
-        }
-    });
-    assert!(
-        packs(folder.path())
-            .iter()
-            .all(|p| p.extension().is_some_and(|e| e == "pack"))
-    );
-}
-
-#[test]
-fn a_folder_that_cannot_be_written_fails_the_save_only() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("file");
-    std::fs::write(&file, "not a folder").expect("a file");
-    let cache = Arc::new(Cache::open(&file, LIMIT));
-    let options = Options {
-        cache: Some(Arc::clone(&cache)),
-        ..Options::default()
-    };
-    let module = program(3);
-    let bytes = emit_module(&module, &options).expect("the module is emitted");
-    assert!(bytes == plain(&module));
-    assert!(cache.save().is_err());
 }
 
 /// Tags have other numbers where a module has more of them; what a handler receives stands in the code.

@@ -6,7 +6,8 @@
 //! contents
 //! ```
 //! Numbers are little-endian, offsets count from the start of the file. A checksum is the beginning of the SHA-256 of key and
-//! contents, so an index that is damaged leads to misses as well.
+//! contents, so an index that is damaged leads to misses as well. The first contents begin where the index ends, and that says
+//! whether the count is the one that was written.
 
 use crate::Key;
 use sha2::{Digest, Sha256};
@@ -92,7 +93,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
 }
 
 impl Pack {
-    /// Opens a pack of the version that the header names; `None` if it is another's.
+    /// Opens a pack of the version that the header names; `None` if it is another's, or its count is damaged.
     fn open(path: PathBuf, header: &[u8]) -> io::Result<Option<Pack>> {
         let mut file = File::open(&path)?;
         let len = file.metadata()?.len();
@@ -108,17 +109,23 @@ impl Pack {
         if found != header {
             return Ok(None);
         }
-        // No more than the file holds, whatever it says.
-        let most = (len - HEADER as u64) / INDEX as u64;
-        let count = u64::from(u32::from_le_bytes(count)).min(most);
-        let mut index = Vec::new();
-        (&file).take(count * INDEX as u64).read_to_end(&mut index)?;
-        Ok(Some(Pack {
+        let end = HEADER as u64 + u64::from(u32::from_le_bytes(count)) * INDEX as u64;
+        if end > len {
+            return Ok(None);
+        }
+        let mut index = vec![0; (end - HEADER as u64) as usize];
+        file.read_exact(&mut index)?;
+        let pack = Pack {
             path,
             file,
             len,
             index,
-        }))
+        };
+        let whole = pack
+            .entries()
+            .next()
+            .is_none_or(|(_, first)| first.offset == end);
+        Ok(whole.then_some(pack))
     }
 
     /// Bytes on disk.

@@ -10,7 +10,7 @@ mod seeds;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args_os().nth(1).ok_or("usage: seeds FOLDER")?;
     let folder = Path::new(&folder);
-    let (_, binaries) = seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
+    let (texts, binaries) = seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
     seeds::write(&folder.join("wasm"), &binaries)?;
     seeds::write(&folder.join("wir"), &texts)
 }
