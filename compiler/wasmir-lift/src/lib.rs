@@ -50,7 +50,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use wasmir::{Func, FuncBody, Module};
 
-pub use archive::{ARCHIVE_MAGIC, ArchiveError, Member, archive_members};
+pub use archive::{Member, archive_members};
 pub use body::lift_body;
 pub use error::LiftError;
 pub use module::lift_shared;

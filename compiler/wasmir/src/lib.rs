@@ -29,6 +29,7 @@
 //! ```
 
 pub mod analysis;
+pub mod archive;
 mod binary;
 mod body;
 mod builder;

@@ -26,7 +26,7 @@ pub(crate) enum Linked {
 /// Reads a module, object or archive to be linked.
 pub(crate) fn linked(path: &Path) -> Result<Linked> {
     let bytes = bytes(path)?;
-    if !bytes.starts_with(wasmir_lift::ARCHIVE_MAGIC) {
+    if !bytes.starts_with(wasmir::archive::MAGIC) {
         return Ok(Linked::Module(Box::new(valid(
             path,
             of_bytes(path, bytes)?,
@@ -97,7 +97,7 @@ fn of_bytes(path: &Path, bytes: Arc<[u8]>) -> Result<Input> {
         let module = module.map_err(|e| stage("read", e.to_string()))?;
         return Ok(Input::Module(Box::new(module), "WasmIR in binary form"));
     }
-    if bytes.starts_with(wasmir_lift::ARCHIVE_MAGIC) {
+    if bytes.starts_with(wasmir::archive::MAGIC) {
         return Err(Error::Archive { path: path.into() });
     }
     let text = String::from_utf8(bytes.to_vec())
