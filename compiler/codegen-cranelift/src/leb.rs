@@ -1,30 +1,6 @@
-//! LEB128 writers, plain and padded to the five (or ten) bytes that relocations need.
+//! LEB128 writers: plain, padded to the five (or ten) bytes that relocations need, and how long they would be.
 
-/// Appends `value` in as few bytes as possible.
-pub fn unsigned(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let byte = (value & 0x7f) as u8;
-        value >>= 7;
-        if value == 0 {
-            out.push(byte);
-            return;
-        }
-        out.push(byte | 0x80);
-    }
-}
-
-/// Appends the signed `value` in as few bytes as possible.
-pub fn signed(out: &mut Vec<u8>, mut value: i64) {
-    loop {
-        let byte = (value & 0x7f) as u8;
-        value >>= 7;
-        if (value == 0 && byte & 0x40 == 0) || (value == -1 && byte & 0x40 != 0) {
-            out.push(byte);
-            return;
-        }
-        out.push(byte | 0x80);
-    }
-}
+pub use wasmir::leb::{write_s64 as signed, write_u64 as unsigned};
 
 /// Appends `value` in exactly `width` bytes, which must be enough.
 pub fn unsigned_padded(out: &mut Vec<u8>, mut value: u64, width: usize) {

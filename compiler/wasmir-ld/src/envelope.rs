@@ -7,8 +7,8 @@
 //! The checksum is there because damage is not always nonsense: one bit of a constant makes another valid program. It is meant
 //! against bad disks and half-written files, not against forgers.
 
-use crate::cursor::Cursor;
 use std::ops::Range;
+use wasmir::leb::Reader;
 
 /// The custom section that holds the module.
 pub const SECTION: &str = ".wasmir";
@@ -113,14 +113,14 @@ pub(crate) fn for_each_section<'a>(
     bytes: &'a [u8],
     mut f: impl FnMut(u8, &'a [u8], Range<usize>),
 ) -> Option<()> {
-    let mut cursor = Cursor::new(bytes.strip_prefix(&HEADER)?);
-    while !cursor.at_end() {
-        let id = cursor.byte()?;
-        let len = cursor.u32()? as usize;
-        let start = HEADER.len() + cursor.position();
-        let mut contents = Cursor::new(cursor.take(len)?);
-        let name = if id == 0 { contents.name()? } else { &[] };
-        f(id, name, start + contents.position()..start + len);
+    let mut reader = Reader::new(bytes.strip_prefix(&HEADER)?);
+    while !reader.at_end() {
+        let id = reader.u8().ok()?;
+        let len = reader.u32().ok()? as usize;
+        let start = HEADER.len() + reader.pos();
+        let mut contents = Reader::new(reader.take(len).ok()?);
+        let name = if id == 0 { contents.name().ok()? } else { &[] };
+        f(id, name, start + contents.pos()..start + len);
     }
     Some(())
 }

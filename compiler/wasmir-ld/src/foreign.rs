@@ -4,8 +4,8 @@
 //! tool conventions, `Linking.md`: a symbol table in the section `linking`, in which an imported entity has its import's name
 //! unless it says otherwise.
 
-use crate::cursor::Cursor;
 use crate::envelope::for_each_section;
+use wasmir::leb::{self, Reader};
 
 /// What an object says of names.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,18 +36,18 @@ fn read(object: &[u8]) -> Option<Symbols> {
         _ => {}
     })?;
     let imports = match imports {
-        Some(range) => read_imports(&object[range])?,
+        Some(range) => read_imports(&object[range]).ok()?,
         None => Imports::default(),
     };
     let mut out = Symbols::default();
-    let mut linking = Cursor::new(&object[linking?]);
-    let _version = linking.u32()?;
+    let mut linking = Reader::new(&object[linking?]);
+    let _version = linking.u32().ok()?;
     while !linking.at_end() {
-        let kind = linking.byte()?;
-        let len = linking.u32()?;
-        let contents = linking.take(len as usize)?;
+        let kind = linking.u8().ok()?;
+        let len = linking.u32().ok()?;
+        let contents = linking.take(len as usize).ok()?;
         if kind == 8 {
-            table(&mut Cursor::new(contents), &imports, &mut out)?;
+            table(&mut Reader::new(contents), &imports, &mut out).ok()?;
         }
     }
     Some(out)
@@ -56,64 +56,64 @@ fn read(object: &[u8]) -> Option<Symbols> {
 /// The names of imports by kind: function, table, memory, global, tag.
 type Imports<'a> = [Vec<&'a [u8]>; 5];
 
-fn read_imports(section: &[u8]) -> Option<Imports<'_>> {
+fn read_imports(section: &[u8]) -> leb::Result<Imports<'_>> {
     let mut imports = Imports::default();
-    let mut cursor = Cursor::new(section);
-    for _ in 0..cursor.u32()? {
-        let (_module, name) = (cursor.name()?, cursor.name()?);
-        let kind = cursor.byte()?;
+    let mut reader = Reader::new(section);
+    for _ in 0..reader.u32()? {
+        let (_module, name) = (reader.name()?, reader.name()?);
+        let kind = reader.u8()?;
         match kind {
-            0 => drop(cursor.u32()?),
+            0 => drop(reader.u32()?),
             1 => {
-                value_type(&mut cursor)?;
-                limits(&mut cursor)?;
+                value_type(&mut reader)?;
+                limits(&mut reader)?;
             }
-            2 => limits(&mut cursor)?,
+            2 => limits(&mut reader)?,
             3 => {
-                value_type(&mut cursor)?;
-                cursor.byte()?;
+                value_type(&mut reader)?;
+                reader.u8()?;
             }
             4 => {
-                cursor.byte()?;
-                cursor.u32()?;
+                reader.u8()?;
+                reader.u32()?;
             }
-            _ => return None,
+            _ => return Err(reader.error("a kind of import")),
         }
         imports[usize::from(kind)].push(name);
     }
-    Some(imports)
+    Ok(imports)
 }
 
-fn value_type(cursor: &mut Cursor<'_>) -> Option<()> {
+fn value_type(reader: &mut Reader<'_>) -> leb::Result<()> {
     // `ref` and `ref null` have a heap type after them.
-    if matches!(cursor.byte()?, 0x63 | 0x64) {
-        cursor.u64()?;
+    if matches!(reader.u8()?, 0x63 | 0x64) {
+        reader.s33()?;
     }
-    Some(())
+    Ok(())
 }
 
-fn limits(cursor: &mut Cursor<'_>) -> Option<()> {
-    let flags = cursor.u32()?;
-    cursor.u64()?;
+fn limits(reader: &mut Reader<'_>) -> leb::Result<()> {
+    let flags = reader.u32()?;
+    reader.u64()?;
     if flags & 1 != 0 {
-        cursor.u64()?;
+        reader.u64()?;
     }
     if flags & 8 != 0 {
-        cursor.u32()?;
+        reader.u32()?;
     }
-    Some(())
+    Ok(())
 }
 
-fn table(cursor: &mut Cursor<'_>, imports: &Imports<'_>, out: &mut Symbols) -> Option<()> {
-    for _ in 0..cursor.u32()? {
-        let kind = cursor.byte()?;
-        let flags = cursor.u32()?;
+fn table(reader: &mut Reader<'_>, imports: &Imports<'_>, out: &mut Symbols) -> leb::Result<()> {
+    for _ in 0..reader.u32()? {
+        let kind = reader.u8()?;
+        let flags = reader.u32()?;
         let undefined = flags & UNDEFINED != 0;
         let name: &[u8] = match kind {
             0 | 2 | 4 | 5 => {
-                let index = cursor.u32()? as usize;
+                let index = reader.u32()? as usize;
                 if !undefined || flags & EXPLICIT_NAME != 0 {
-                    cursor.name()?
+                    reader.name()?
                 } else {
                     let space = match kind {
                         0 => 0,
@@ -121,23 +121,24 @@ fn table(cursor: &mut Cursor<'_>, imports: &Imports<'_>, out: &mut Symbols) -> O
                         4 => 4,
                         _ => 1,
                     };
-                    imports[space].get(index)?
+                    let named = imports[space].get(index);
+                    named.ok_or(reader.error("the number of an import"))?
                 }
             }
             1 => {
-                let name = cursor.name()?;
+                let name = reader.name()?;
                 if !undefined {
-                    cursor.u32()?;
-                    cursor.u64()?;
-                    cursor.u64()?;
+                    reader.u32()?;
+                    reader.u64()?;
+                    reader.u64()?;
                 }
                 name
             }
             3 => {
-                cursor.u32()?;
+                reader.u32()?;
                 continue;
             }
-            _ => return None,
+            _ => return Err(reader.error("a kind of symbol")),
         };
         if flags & LOCAL != 0 {
             continue;
@@ -149,7 +150,7 @@ fn table(cursor: &mut Cursor<'_>, imports: &Imports<'_>, out: &mut Symbols) -> O
         };
         list.push(String::from_utf8_lossy(name).into_owned());
     }
-    Some(())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@
 
 pub mod archive;
 mod args;
-mod cursor;
 pub mod envelope;
 mod foreign;
 mod mark;

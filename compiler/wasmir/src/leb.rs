@@ -1,5 +1,7 @@
-//! Bounds-checked reading and writing of LEB128 numbers, shared by the scanner of raw bodies and
-//! the binary form.
+//! LEB128 numbers: written, and read within bounds from bytes that are not trusted.
+//!
+//! Everything of the compiler that reads WebAssembly piece by piece, or a format like it, does so by [`Reader`]; whole modules are
+//! `wasmparser`'s.
 
 /// A malformed or truncated encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,50 +25,72 @@ impl std::fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// The result of reading.
-pub(crate) type Result<T> = std::result::Result<T, Malformed>;
+pub type Result<T> = std::result::Result<T, Malformed>;
 
-/// A cursor over bytes that are not trusted.
+/// A cursor over bytes that are not trusted. After an error its place is somewhere in what could not be read.
+///
+/// ```
+/// let mut reader = wasmir::leb::Reader::new(&[0xe5, 0x8e, 0x26, 2, b'h', b'i', 0x80]);
+/// assert_eq!(reader.u32()?, 624_485);
+/// assert_eq!(reader.name()?, b"hi");
+/// assert!(reader.u32().is_err());
+/// # Ok::<(), wasmir::Malformed>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     pos: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
+    /// Starts at the first byte.
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, pos: 0 }
     }
 
-    pub(crate) fn pos(&self) -> usize {
+    /// The place, in bytes from the start.
+    pub fn pos(&self) -> usize {
         self.pos
     }
 
-    pub(crate) fn at_end(&self) -> bool {
+    /// Whether everything was read.
+    pub fn at_end(&self) -> bool {
         self.pos == self.bytes.len()
     }
 
-    pub(crate) fn remaining(&self) -> usize {
+    /// How many bytes are left.
+    pub fn remaining(&self) -> usize {
         self.bytes.len() - self.pos
     }
 
-    pub(crate) fn error(&self, expected: &'static str) -> Malformed {
+    /// The error that says what was expected at this place.
+    pub fn error(&self, expected: &'static str) -> Malformed {
         Malformed {
             offset: self.pos,
             expected,
         }
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8> {
+    /// A byte.
+    ///
+    /// # Errors
+    /// If the bytes end before.
+    pub fn u8(&mut self) -> Result<u8> {
         let byte = *self.bytes.get(self.pos).ok_or(self.error("a byte"))?;
         self.pos += 1;
         Ok(byte)
     }
 
-    pub(crate) fn peek(&self) -> Option<u8> {
+    /// The next byte, which stays.
+    pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.pos).copied()
     }
 
-    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+    /// The next `len` bytes.
+    ///
+    /// # Errors
+    /// If the bytes end before.
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let end = self
             .pos
             .checked_add(len)
@@ -129,25 +153,51 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32> {
+    /// An unsigned number of at most 32 bits.
+    ///
+    /// # Errors
+    /// If the bytes end before, or the number has more bits.
+    pub fn u32(&mut self) -> Result<u32> {
         Ok(self.unsigned(32)? as u32)
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64> {
+    /// An unsigned number of at most 64 bits.
+    ///
+    /// # Errors
+    /// If the bytes end before, or the number has more bits.
+    pub fn u64(&mut self) -> Result<u64> {
         self.unsigned(64)
     }
 
-    pub(crate) fn s33(&mut self) -> Result<i64> {
+    /// A signed number of at most 33 bits, as block types and heap types are.
+    ///
+    /// # Errors
+    /// If the bytes end before, or the number has more bits.
+    pub fn s33(&mut self) -> Result<i64> {
         self.signed(33)
     }
 
-    pub(crate) fn s64(&mut self) -> Result<i64> {
+    /// A signed number of at most 64 bits.
+    ///
+    /// # Errors
+    /// If the bytes end before, or the number has more bits.
+    pub fn s64(&mut self) -> Result<i64> {
         self.signed(64)
+    }
+
+    /// Bytes behind their number.
+    ///
+    /// # Errors
+    /// If the bytes end before.
+    pub fn name(&mut self) -> Result<&'a [u8]> {
+        let len = self.u32()?;
+        self.take(len as usize)
     }
 }
 
-/// Writes an unsigned number.
-pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+/// Writes an unsigned number in as few bytes as possible.
+#[inline]
+pub fn write_u64(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let byte = (value & 0x7f) as u8;
         value >>= 7;
@@ -159,8 +209,9 @@ pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-/// Writes a signed number.
-pub(crate) fn write_s64(out: &mut Vec<u8>, mut value: i64) {
+/// Writes a signed number in as few bytes as possible.
+#[inline]
+pub fn write_s64(out: &mut Vec<u8>, mut value: i64) {
     loop {
         let byte = (value & 0x7f) as u8;
         value >>= 7;

@@ -37,7 +37,7 @@ mod debug;
 mod entities;
 mod inst;
 pub mod layout;
-mod leb;
+pub mod leb;
 mod library;
 mod link;
 mod module;
