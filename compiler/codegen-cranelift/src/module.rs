@@ -7,12 +7,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Code;
 use crate::number::Numbers;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 use wasm_encoder as enc;
 use wasmir::{
-    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Func, FuncBody, Imm, Item, Module,
-    SectionPlace,
+    CompositeType, ConstOp, DataKind, ElemItems, ElemKind, Func, FuncBody, FuncNames, Imm, Item,
+    Module, SectionPlace,
 };
 
 /// How a module is emitted.
@@ -555,6 +555,36 @@ impl<'a> Writer<'a> {
             };
         }
         names!(funcs, func, functions);
+        let inner: BTreeMap<u32, (Func, &FuncNames)> = m
+            .names
+            .funcs
+            .iter()
+            .map(|(func, names)| (self.numbers.func(*func), (*func, names)))
+            .collect();
+        let locals = inner.iter().map(|(number, (func, names))| {
+            let known = self.numbered_locals(*func);
+            (*number, names.locals.range(..known))
+        });
+        if let Some(locals) = indirect_names(locals) {
+            section.locals(&locals);
+            any = true;
+        }
+        let labels = inner.iter().filter(|(_, (func, _))| self.is_raw(*func));
+        let labels = labels.map(|(number, (_, names))| (*number, names.labels.range(..)));
+        if let Some(labels) = indirect_names(labels) {
+            section.labels(&labels);
+            any = true;
+        }
+        let mut types = enc::NameMap::new();
+        for (ty, names) in &m.names.types {
+            if let Some(name) = &names.name {
+                types.append(ty.as_u32(), name);
+            }
+        }
+        if !types.is_empty() {
+            section.types(&types);
+            any = true;
+        }
         names!(tables, table, tables);
         names!(memories, memory, memories);
         names!(globals, global, globals);
@@ -569,11 +599,48 @@ impl<'a> Writer<'a> {
             any = true;
         }
         names!(datas, data, data);
+        let fields = m.names.types.iter();
+        let fields = fields.map(|(ty, names)| (ty.as_u32(), names.fields.range(..)));
+        if let Some(fields) = indirect_names(fields) {
+            section.fields(&fields);
+            any = true;
+        }
         names!(tags, tag, tag);
         if any {
             self.out.section(&section);
         }
     }
+
+    fn is_raw(&self, func: Func) -> bool {
+        matches!(self.module.funcs[func].body, FuncBody::Raw(_))
+    }
+
+    /// How many locals of a function have the numbers that its names were given for: all of a raw body's, else the parameters, unless
+    /// some become two.
+    fn numbered_locals(&self, func: Func) -> u32 {
+        match self.module.func_type(func) {
+            _ if self.is_raw(func) => u32::MAX,
+            Some(ty) if !ty.params.contains(&wasmir::Type::I128) => ty.params.len() as u32,
+            _ => 0,
+        }
+    }
+}
+
+/// Names of things that are numbered within others, ascending; `None` if there are none.
+fn indirect_names<'a>(
+    of: impl Iterator<Item = (u32, btree_map::Range<'a, u32, String>)>,
+) -> Option<enc::IndirectNameMap> {
+    let mut all = enc::IndirectNameMap::new();
+    let mut any = false;
+    for (number, names) in of {
+        let mut map = enc::NameMap::new();
+        names.for_each(|(i, name)| map.append(*i, name));
+        if !map.is_empty() {
+            all.append(number, &map);
+            any = true;
+        }
+    }
+    any.then_some(all)
 }
 
 fn tag_type(t: &wasmir::TagData) -> enc::TagType {

@@ -1,10 +1,12 @@
 //! The `name` section: names of the module and of its entities.
 //!
-//! Names of variables, labels, types and fields have no place in WasmIR and are left out. A section that is malformed is
-//! no error, as the specification says of custom sections: the names read before the fault are kept.
+//! A section that is malformed is no error, as the specification says of custom sections: the names read before the fault are
+//! kept. Names of what the module has not are dropped, and so
+//! are those of the parameters of types, of which functions have their own.
 
-use wasmir::{Data, Elem, Func, Global, Memory, Module, Table, Tag};
-use wasmparser::{KnownCustom, Name, NameMap, NameSectionReader};
+use std::collections::BTreeMap;
+use wasmir::{Data, Elem, Func, FuncNames, Global, Memory, Module, Table, Tag, TypeId, TypeNames};
+use wasmparser::{IndirectNameMap, KnownCustom, Name, NameMap, NameSectionReader};
 
 pub(crate) fn read(module: &mut Module, section: &wasmparser::CustomSectionReader<'_>) {
     let KnownCustom::Name(names) = section.as_known() else {
@@ -53,13 +55,15 @@ fn read_sections(module: &mut Module, names: NameSectionReader<'_>) {
                     tag.symbol.name = Some(name);
                 }
             }),
-            Name::Local(_)
-            | Name::Label(_)
-            | Name::Type(_)
-            | Name::Field(_)
-            | Name::Parameter(_)
-            | Name::TagParameter(_)
-            | Name::Unknown { .. } => {}
+            Name::Local(map) => inside(map, module, |m, i| Some(&mut func_names(m, i)?.locals)),
+            Name::Label(map) => inside(map, module, |m, i| Some(&mut func_names(m, i)?.labels)),
+            Name::Type(map) => each(map, |i, name| {
+                if let Some(names) = type_names(module, i) {
+                    names.name = Some(name);
+                }
+            }),
+            Name::Field(map) => inside(map, module, |m, i| Some(&mut type_names(m, i)?.fields)),
+            Name::Parameter(_) | Name::TagParameter(_) | Name::Unknown { .. } => {}
         }
     }
 }
@@ -69,4 +73,32 @@ fn each(map: NameMap<'_>, mut f: impl FnMut(u32, String)) {
         let Ok(naming) = naming else { return };
         f(naming.index, naming.name.to_owned());
     }
+}
+
+/// Keeps the names of things that are numbered within others, in what `of` gives for each of these.
+fn inside(
+    map: IndirectNameMap<'_>,
+    module: &mut Module,
+    of: impl Fn(&mut Module, u32) -> Option<&mut BTreeMap<u32, String>>,
+) {
+    for naming in map {
+        let Ok(naming) = naming else { return };
+        if let Some(names) = of(module, naming.index) {
+            each(naming.names, |i, name| {
+                names.insert(i, name);
+            });
+        }
+    }
+}
+
+fn func_names(module: &mut Module, index: u32) -> Option<&mut FuncNames> {
+    let func = Func::from_u32(index);
+    let exists = module.funcs.is_valid(func);
+    exists.then(|| module.names.funcs.entry(func).or_default())
+}
+
+fn type_names(module: &mut Module, index: u32) -> Option<&mut TypeNames> {
+    let ty = TypeId::from_u32(index);
+    module.types.get(ty)?;
+    Some(module.names.types.entry(ty).or_default())
 }

@@ -219,6 +219,8 @@ fn names_and_custom_sections() {
         module.datas.values().next().unwrap().symbol.name.as_deref(),
         Some("d")
     );
+    let locals = module.names.funcs.values().flat_map(|f| f.locals.values());
+    assert_eq!(locals.collect::<Vec<_>>(), ["p"]);
     let customs: Vec<_> = module
         .customs
         .iter()

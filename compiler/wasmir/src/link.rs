@@ -516,6 +516,12 @@ impl Linker {
             for (func, contract) in module.contracts {
                 self.out.contracts.entry(func).or_insert(contract);
             }
+            for (ty, names) in module.names.types {
+                self.out.names.types.entry(ty).or_insert(names);
+            }
+            for (func, names) in module.names.funcs {
+                self.out.names.funcs.entry(func).or_insert(names);
+            }
             self.out.relocatable |= module.relocatable;
         }
         self.out.init_funcs.sort_by_key(|(priority, _)| *priority);

@@ -416,6 +416,33 @@ pub struct FuncContract {
     pub hints: Vec<String>,
 }
 
+/// Names of what has no symbol, for people who read the code. They mean nothing, and are kept as long as what they name is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Of types and their fields.
+    pub types: BTreeMap<TypeId, TypeNames>,
+    /// Of what is inside of functions.
+    pub funcs: BTreeMap<Func, FuncNames>,
+}
+
+/// The names of a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeNames {
+    /// Its own.
+    pub name: Option<String>,
+    /// Its fields', by number.
+    pub fields: BTreeMap<u32, String>,
+}
+
+/// The names inside of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FuncNames {
+    /// Of its locals, by number, parameters first. Of a body of instructions only those of parameters mean something.
+    pub locals: BTreeMap<u32, String>,
+    /// Of the labels of a raw body, in their order.
+    pub labels: BTreeMap<u32, String>,
+}
+
 /// A module or relocatable object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Module {
@@ -452,6 +479,8 @@ pub struct Module {
     pub customs: Vec<CustomSection>,
     /// Contracts of functions.
     pub contracts: BTreeMap<Func, FuncContract>,
+    /// Names of what has no symbol.
+    pub names: Names,
     /// Source positions.
     pub debug: DebugInfo,
     /// The numberings of the files that raw bodies come from.

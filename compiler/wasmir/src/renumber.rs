@@ -46,9 +46,7 @@ impl EntityVisitor for &Renumber {
         tag tags Tag, data datas Data, elem elems Elem);
 
     fn ty(&mut self, ty: &mut TypeId) {
-        if let Some(new) = self.types.get(ty.index()) {
-            *ty = *new;
-        }
+        *ty = self.new_type(*ty);
     }
 }
 
@@ -62,6 +60,10 @@ fn remap<K: EntityRef + ReservedValue>(
 }
 
 impl Renumber {
+    fn new_type(&self, ty: TypeId) -> TypeId {
+        self.types.get(ty.index()).copied().unwrap_or(ty)
+    }
+
     fn is_live(&self, target: RelocTarget) -> bool {
         match target {
             RelocTarget::Item(Item::Func(x)) => self.funcs[x].is_some(),
@@ -149,11 +151,20 @@ impl Renumber {
             .into_iter()
             .filter_map(|(f, c)| Some((self.funcs[f].expand()?, c)))
             .collect();
+        let names = mem::take(&mut module.names);
+        module.names.types = names
+            .types
+            .into_iter()
+            .map(|(ty, names)| (self.new_type(ty), names))
+            .collect();
+        module.names.funcs = names
+            .funcs
+            .into_iter()
+            .filter_map(|(f, names)| Some((self.funcs[f].expand()?, names)))
+            .collect();
         for unit in module.units.values_mut() {
             for ty in &mut unit.types {
-                if let Some(new) = self.types.get(ty.index()) {
-                    *ty = *new;
-                }
+                *ty = self.new_type(*ty);
             }
             remap(&mut unit.funcs, &self.funcs);
             remap(&mut unit.tables, &self.tables);

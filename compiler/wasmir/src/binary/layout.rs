@@ -13,7 +13,6 @@ use crate::module::*;
 use crate::op::Opcode;
 use crate::symbol::*;
 use crate::types::*;
-use std::collections::BTreeMap;
 
 wire_entities!(
     Func, Table, Memory, Global, Tag, Data, Elem, TypeId, Comdat, Unit, Local, Block, StackSlot,
@@ -103,18 +102,6 @@ impl Wire for Types {
             types.push_group(group);
         }
         Ok(types)
-    }
-}
-
-impl Wire for BTreeMap<Func, FuncContract> {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.iter()
-            .map(|(f, c)| (*f, c.clone()))
-            .collect::<Vec<_>>()
-            .put(out);
-    }
-    fn get(s: &mut Source<'_>) -> Result<Self> {
-        Ok(Vec::get(s)?.into_iter().collect())
     }
 }
 
@@ -261,8 +248,12 @@ wire_struct! {
     CustomSection { name, bytes, place, relocs }
     UnitData { types, funcs, tables, memories, globals, tags, datas, elems }
     FuncContract { effects, consumes, hints }
+    Names { types, funcs }
+    TypeNames { name, fields }
+    FuncNames { locals, labels }
     Module {
         name, types, funcs, tables, memories, globals, tags, datas, elems, exports, start,
-        import_order, init_funcs, comdats, customs, contracts, debug, units, relocatable
+        import_order, init_funcs, comdats, customs, contracts, names, debug, units,
+        relocatable
     }
 }

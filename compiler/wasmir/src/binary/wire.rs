@@ -4,6 +4,7 @@ use crate::leb::{Reader, Result, write_s64, write_u64};
 use crate::module::Bytes;
 use cranelift_entity::packed_option::{PackedOption, ReservedValue};
 use cranelift_entity::{EntityRef, PrimaryMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -190,6 +191,19 @@ impl<T: Wire> Wire for Box<T> {
     }
     fn get(s: &mut Source<'_>) -> Result<Box<T>> {
         Ok(Box::new(T::get(s)?))
+    }
+}
+
+impl<K: Wire + Ord, V: Wire> Wire for BTreeMap<K, V> {
+    fn put(&self, out: &mut Vec<u8>) {
+        write_u64(out, self.len() as u64);
+        for (key, value) in self {
+            key.put(out);
+            value.put(out);
+        }
+    }
+    fn get(s: &mut Source<'_>) -> Result<Self> {
+        Ok(Vec::get(s)?.into_iter().collect())
     }
 }
 

@@ -197,6 +197,29 @@ impl Parser {
                 }
                 m.contracts.insert(func, contract);
             }
+            "names" => {
+                if self.eat_word("type") {
+                    let ty = self.type_id()?;
+                    let mut names = TypeNames::default();
+                    if matches!(self.tok(), Tok::Str(_)) {
+                        names.name = Some(self.string()?);
+                    }
+                    if self.eat_word("fields") {
+                        names.fields = self.numbered_names()?;
+                    }
+                    m.names.types.insert(ty, names);
+                } else {
+                    let func = self.func()?;
+                    let mut names = FuncNames::default();
+                    if self.eat_word("locals") {
+                        names.locals = self.numbered_names()?;
+                    }
+                    if self.eat_word("labels") {
+                        names.labels = self.numbered_names()?;
+                    }
+                    m.names.funcs.insert(func, names);
+                }
+            }
             "file" => m.debug.files.push(self.string()?),
             "line" => {
                 self.punct('@')?;

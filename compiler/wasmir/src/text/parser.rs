@@ -15,6 +15,7 @@ use crate::symbol::*;
 use crate::types::*;
 use cranelift_entity::EntityRef;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// What is wrong with a text and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,6 +261,12 @@ impl Parser {
             return self.error("this string must be UTF-8");
         }
         Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
+    }
+
+    /// A list of names by number.
+    pub(super) fn numbered_names(&mut self) -> Result<BTreeMap<u32, String>> {
+        let names = self.parens(|p| Ok((p.u32()?, p.string()?)))?;
+        Ok(names.into_iter().collect())
     }
 
     /// A list in parentheses.

@@ -10,6 +10,7 @@ use crate::symbol::*;
 use crate::types::*;
 use cranelift_entity::{EntityRef, PrimaryMap, SecondaryMap};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write};
 
 /// A module as text, through `Display`; see [`print_module`].
@@ -283,6 +284,20 @@ impl Printer<'_> {
             }
             writeln!(f)?;
         }
+        for (ty, names) in &m.names.types {
+            write!(f, "names type {ty}")?;
+            if let Some(name) = &names.name {
+                write!(f, " {}", Quoted(name.as_bytes()))?;
+            }
+            numbered(f, "fields", &names.fields)?;
+            writeln!(f)?;
+        }
+        for (func, names) in &m.names.funcs {
+            write!(f, "names {}", self.names.func(*func))?;
+            numbered(f, "locals", &names.locals)?;
+            numbered(f, "labels", &names.labels)?;
+            writeln!(f)?;
+        }
         for file in &m.debug.files {
             writeln!(f, "file {}", Quoted(file.as_bytes()))?;
         }
@@ -532,4 +547,15 @@ impl Printer<'_> {
         }
         writeln!(f)
     }
+}
+
+/// A list of names by number, with its word before it, unless it is empty.
+fn numbered(f: &mut Formatter<'_>, word: &str, names: &BTreeMap<u32, String>) -> fmt::Result {
+    if names.is_empty() {
+        return Ok(());
+    }
+    write!(f, " {word}(")?;
+    let name = |(number, name): (&u32, &String)| format!("{number} {}", Quoted(name.as_bytes()));
+    list(f, names.iter().map(name))?;
+    f.write_str(")")
 }

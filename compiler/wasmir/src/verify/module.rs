@@ -528,6 +528,16 @@ impl Checker<'_, '_> {
                 self.error(func, "has a contract but does not exist");
             }
         }
+        for func in self.m.names.funcs.keys() {
+            if !self.m.funcs.is_valid(*func) {
+                self.error(func, "has names inside but does not exist");
+            }
+        }
+        for ty in self.m.names.types.keys() {
+            if self.m.types.get(*ty).is_none() {
+                self.error(ty, "has names but does not exist");
+            }
+        }
         for row in &self.m.debug.rows {
             if row
                 .file
