@@ -54,8 +54,8 @@ impl DebugInfo {
     }
 }
 
-/// Answers what [`DebugInfo::row`] does, without a search where a position belongs to the same row as the last one or to
-/// the row after it.
+/// Answers what [`DebugInfo::row`] does, by a search that begins at the row of the last position: its steps double until they
+/// have gone too far (Bentley and Yao, "An almost optimal algorithm for unbounded searching", 1976).
 #[derive(Clone, Debug)]
 pub struct RowReader<'a> {
     rows: &'a [LineRow],
@@ -69,18 +69,26 @@ impl<'a> RowReader<'a> {
         if !loc.is_some() {
             return None;
         }
-        let starts_after = |i: usize| self.rows.get(i).is_none_or(|row| row.start > loc);
-        let reached = |i: usize| i > 0 && self.rows[i - 1].start <= loc;
-        if !(reached(self.next) && starts_after(self.next)) {
-            let following = self.next + 1;
-            self.next =
-                if following <= self.rows.len() && reached(following) && starts_after(following) {
-                    following
-                } else {
-                    self.rows.partition_point(|row| row.start <= loc)
-                };
+        let rows = self.rows;
+        let begun = |i: usize| rows[i].start <= loc;
+        // All rows before `low` have begun, none from `high` on.
+        let (mut low, mut high) = (self.next, self.next);
+        let mut step = 1;
+        if low == 0 || begun(low - 1) {
+            while high < rows.len() && begun(high) {
+                low = high + 1;
+                high = rows.len().min(high + step);
+                step *= 2;
+            }
+        } else {
+            while low > 0 && !begun(low - 1) {
+                high = low - 1;
+                low = low.saturating_sub(step);
+                step *= 2;
+            }
         }
-        self.rows.get(self.next.checked_sub(1)?)
+        self.next = low + rows[low..high].partition_point(|row| row.start <= loc);
+        rows.get(self.next.checked_sub(1)?)
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! # Algorithm
 //! A local with one assignment that dominates all its uses is written first. Of every other local it
-//! is taken that it may be read before: the answer errs on the safe side.
+//! is taken that it may be read before: the answer errs on the safe side. One walk in reverse postorder is
+//! enough: an assignment that comes later dominates nothing that came before.
 //!
 //! # Cost
 //! O(instructions), given the dominator tree.
@@ -16,46 +17,67 @@ use crate::body::Body;
 use crate::entities::{Block, Local};
 use cranelift_entity::{EntitySet, SecondaryMap};
 
+/// What is known of a local.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The block of its only assignment so far, [`NONE`] or [`MANY`].
+    home: u32,
+    /// Whether anything reads it.
+    read: bool,
+}
+
+/// No assignment.
+const NONE: u32 = u32::MAX;
+
+/// Several assignments, or one of a terminator: that holds on some of its edges only.
+const MANY: u32 = u32::MAX - 1;
+
 /// The locals, parameters apart, of which a read is not known to come after a write.
 pub fn possibly_unassigned(body: &Body, dominators: &Dominators) -> EntitySet<Local> {
-    const NONE: u32 = u32::MAX;
-    const MANY: u32 = u32::MAX - 1;
-    let mut place: SecondaryMap<Local, (Block, u32)> =
-        SecondaryMap::with_default((Block::from_u32(0), NONE));
-    place.resize(body.locals.len());
-    let reachable = dominators.reverse_postorder();
-    for &block in reachable {
-        let data = &body.blocks[block];
-        let mut define = |local: Local, at: u32| {
-            let entry = &mut place[local];
-            *entry = (block, if entry.1 == NONE { at } else { MANY });
-        };
-        for (i, inst) in data.insts.iter().enumerate() {
-            inst.for_each_def(&body.pool, |local| define(local, i as u32));
-        }
-        // What a terminator assigns holds on some of its edges only.
-        data.term
-            .for_each_def(&body.pool, |local| define(local, MANY));
-    }
+    let unseen = Seen {
+        home: NONE,
+        read: false,
+    };
+    let mut seen: SecondaryMap<Local, Seen> = SecondaryMap::with_default(unseen);
+    seen.resize(body.locals.len());
     let mut unassigned = EntitySet::new();
-    for &block in reachable {
+    for &block in dominators.reverse_postorder() {
         let data = &body.blocks[block];
-        let mut read = |local: Local, at: u32| {
-            let (home, defined) = place[local];
-            let known = match defined {
+        let number = block.as_u32();
+        let read = |seen: &mut SecondaryMap<Local, Seen>,
+                    unassigned: &mut EntitySet<Local>,
+                    local: Local| {
+            let entry = &mut seen[local];
+            entry.read = true;
+            let known = match entry.home {
                 NONE | MANY => false,
-                defined if home == block => defined < at,
-                _ => dominators.dominates(home, block),
+                home => home == number || dominators.dominates(Block::from_u32(home), block),
             };
             if !known && local.as_u32() >= body.num_params {
                 unassigned.insert(local);
             }
         };
-        for (i, inst) in data.insts.iter().enumerate() {
-            inst.for_each_use(&body.pool, |local| read(local, i as u32));
+        let define = |seen: &mut SecondaryMap<Local, Seen>,
+                      unassigned: &mut EntitySet<Local>,
+                      local: Local,
+                      home: u32| {
+            let entry = &mut seen[local];
+            entry.home = if entry.home == NONE { home } else { MANY };
+            if entry.home == MANY && entry.read && local.as_u32() >= body.num_params {
+                unassigned.insert(local);
+            }
+        };
+        for inst in &data.insts {
+            inst.for_each_use(&body.pool, |local| read(&mut seen, &mut unassigned, local));
+            inst.for_each_def(&body.pool, |local| {
+                define(&mut seen, &mut unassigned, local, number)
+            });
         }
         data.term
-            .for_each_use(&body.pool, |local| read(local, MANY));
+            .for_each_use(&body.pool, |local| read(&mut seen, &mut unassigned, local));
+        data.term.for_each_def(&body.pool, |local| {
+            define(&mut seen, &mut unassigned, local, MANY)
+        });
     }
     unassigned
 }

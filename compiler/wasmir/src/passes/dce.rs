@@ -13,7 +13,6 @@ use crate::body::Body;
 use crate::entities::{Block, Local, StackSlot};
 use crate::inst::Inst;
 use cranelift_entity::SecondaryMap;
-use rustc_hash::FxHashSet;
 
 /// What the pass removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +43,55 @@ struct Assignment {
 
 /// No assignment.
 const NONE: u32 = u32::MAX;
+
+/// The dead instructions.
+struct Dead {
+    /// A bit for each instruction.
+    bits: Vec<u64>,
+    /// The number of each block's first instruction, and whether any of the block is dead.
+    blocks: SecondaryMap<Block, (u32, bool)>,
+    /// How many there are.
+    count: usize,
+}
+
+impl Dead {
+    /// None of the instructions of `body`.
+    fn of(body: &Body) -> Dead {
+        let mut blocks = SecondaryMap::new();
+        blocks.resize(body.blocks.len());
+        let mut next = 0;
+        for &block in &body.layout {
+            blocks[block] = (next, false);
+            next += body.blocks[block].insts.len() as u32;
+        }
+        Dead {
+            bits: vec![0; next.div_ceil(64) as usize],
+            blocks,
+            count: 0,
+        }
+    }
+
+    /// Whether it was not dead before.
+    fn insert(&mut self, block: Block, place: u32) -> bool {
+        let (first, any) = &mut self.blocks[block];
+        *any = true;
+        let number = *first + place;
+        let (word, bit) = (&mut self.bits[number as usize / 64], 1 << (number % 64));
+        let new = *word & bit == 0;
+        *word |= bit;
+        self.count += usize::from(new);
+        new
+    }
+
+    fn contains(&self, block: Block, place: u32) -> bool {
+        let number = self.blocks[block].0 + place;
+        self.bits[number as usize / 64] >> (number % 64) & 1 != 0
+    }
+
+    fn has_any(&self, block: Block) -> bool {
+        self.blocks[block].1
+    }
+}
 
 /// Runs the pass.
 pub fn run(body: &mut Body) -> Stats {
@@ -77,7 +125,7 @@ pub fn run(body: &mut Body) -> Stats {
     }
     let unused = |local: &Local| last[*local] != NONE && uses[*local] == 0;
     let mut work: Vec<Local> = body.locals.keys().filter(unused).collect();
-    let mut dead: FxHashSet<(Block, u32)> = FxHashSet::default();
+    let mut dead = Dead::of(body);
     while let Some(local) = work.pop() {
         let mut next = last[local];
         while next != NONE {
@@ -90,7 +138,7 @@ pub fn run(body: &mut Body) -> Stats {
             let inst: &Inst = &body.blocks[block].insts[place as usize];
             let mut unused = true;
             inst.for_each_def(&body.pool, |local| unused &= uses[local] == 0);
-            if !unused || !dead.insert((block, place)) {
+            if !unused || !dead.insert(block, place) {
                 continue;
             }
             inst.for_each_use(&body.pool, |operand| {
@@ -101,10 +149,11 @@ pub fn run(body: &mut Body) -> Stats {
             });
         }
     }
-    stats.insts = dead.len();
-    if !dead.is_empty() {
-        for &block in &body.layout {
-            body.blocks[block].retain(|place, _| !dead.contains(&(block, place as u32)));
+    stats.insts = dead.count;
+    for i in 0..body.layout.len() {
+        let block = body.layout[i];
+        if dead.has_any(block) {
+            body.blocks[block].retain(|place, _| !dead.contains(block, place as u32));
         }
     }
     stats.slots = slots(body);

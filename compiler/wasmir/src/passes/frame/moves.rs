@@ -27,11 +27,18 @@ pub(super) const LONGEST: u32 = 64;
 /// The most slots that it is taken apart into.
 const MOST_SLOTS: u32 = 16;
 
-/// The width of a local that nothing is assigned to, where others have the width of what is loaded into them.
+/// The width of what nothing is loaded into, or nothing stored of.
 const NONE: u8 = 0;
 
-/// The width of a local that is more than a carrier.
+/// The width of what more is done with.
 const MIXED: u8 = u8::MAX;
+
+/// The width of all loads into a local, and of all stores of it.
+#[derive(Clone, Copy, Default)]
+struct Widths {
+    loaded: u8,
+    stored: u8,
+}
 
 /// A copy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,8 +52,10 @@ pub(super) struct Move {
 /// The copies of a body.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
-    /// By the local that carries the bytes from a load to stores; `None` if it does something else.
-    carried: SecondaryMap<Local, Option<Move>>,
+    /// For each local that carries the bytes from a load to stores, the place of its move in the list plus one; zero for one that
+    /// does something else.
+    carriers: SecondaryMap<Local, u32>,
+    list: Vec<Move>,
     /// Bulk copies, by where their operands begin.
     bulk: FxHashMap<u32, Move>,
     /// Grows with each change.
@@ -56,75 +65,87 @@ pub(super) struct Moves {
 impl Moves {
     /// The moves of a body that has anything to promote.
     pub(super) fn of(body: &Body, context: &Context<'_>) -> Moves {
-        let mut carried = SecondaryMap::new();
-        let insts = || {
-            let blocks = body.layout.iter().map(|&block| &body.blocks[block].insts);
-            blocks.flatten()
-        };
+        let blocks = || body.layout.iter().map(|&block| &body.blocks[block]);
         let own = |inst: &Inst| match *inst {
             Inst::StackAddr { .. } => true,
             Inst::GlobalGet { global, .. } => context.is_stack_pointer(global),
             _ => false,
         };
-        if !insts().any(own) {
+        if !blocks().flat_map(|data| &data.insts).any(own) {
             return Moves::default();
         }
-        let mut width: SecondaryMap<Local, u8> = SecondaryMap::with_default(NONE);
+        // What is loaded into each local, and what is stored of it.
+        let mut width: SecondaryMap<Local, Widths> = SecondaryMap::new();
         width.resize(body.locals.len());
         for param in body.params() {
-            width[param] = MIXED;
+            width[param].loaded = MIXED;
         }
-        for inst in insts() {
-            let moved = match *inst {
-                Inst::Load { op, access, .. } if !access.is_volatile() => moved_width(op),
-                _ => None,
-            };
-            inst.for_each_def(&body.pool, |dst| {
-                width[dst] = match (width[dst], moved) {
-                    (NONE, Some(moved)) => moved,
-                    _ => MIXED,
+        for data in blocks() {
+            for inst in &data.insts {
+                match *inst {
+                    Inst::Load {
+                        op,
+                        access,
+                        dst,
+                        addr,
+                        ..
+                    } => {
+                        width[addr].stored = MIXED;
+                        let moved = moved_width(op).filter(|_| !access.is_volatile());
+                        let known = &mut width[dst].loaded;
+                        *known = match (*known, moved) {
+                            (NONE, Some(moved)) => moved,
+                            _ => MIXED,
+                        };
+                    }
+                    Inst::Store {
+                        op,
+                        access,
+                        addr,
+                        value,
+                        ..
+                    } if !access.is_volatile() && addr != value => {
+                        width[addr].stored = MIXED;
+                        let known = &mut width[value].stored;
+                        *known = match (*known, moved_width(op)) {
+                            (NONE, Some(moved)) => moved,
+                            (known, Some(moved)) if known == moved => moved,
+                            _ => MIXED,
+                        };
+                    }
+                    _ => {
+                        inst.for_each_use(&body.pool, |local| width[local].stored = MIXED);
+                        inst.for_each_def(&body.pool, |local| width[local].loaded = MIXED);
+                    }
                 }
-            });
-        }
-        for inst in insts() {
-            if let Inst::Store {
-                op,
-                access,
-                addr,
-                value,
-                ..
-            } = *inst
-                && !access.is_volatile()
-                && addr != value
-            {
-                width[addr] = MIXED;
-                if moved_width(op) != Some(width[value]) {
-                    width[value] = MIXED;
-                }
-            } else {
-                inst.for_each_use(&body.pool, |local| width[local] = MIXED);
             }
+            let term = &data.term;
+            term.for_each_use(&body.pool, |local| width[local].stored = MIXED);
+            term.for_each_def(&body.pool, |local| width[local].loaded = MIXED);
         }
-        for &block in &body.layout {
-            let term = &body.blocks[block].term;
-            term.for_each_use(&body.pool, |local| width[local] = MIXED);
-            term.for_each_def(&body.pool, |local| width[local] = MIXED);
-        }
-        carried.resize(body.locals.len());
+        let mut moves = Moves::default();
+        moves.carriers.resize(body.locals.len());
         for local in body.locals.keys() {
-            if !matches!(width[local], NONE | MIXED) {
-                carried[local] = Some(Move::default());
+            let Widths { loaded, stored } = width[local];
+            if !matches!(loaded, NONE | MIXED) && (stored == NONE || stored == loaded) {
+                moves.list.push(Move::default());
+                moves.carriers[local] = moves.list.len() as u32;
             }
         }
-        Moves {
-            carried,
-            ..Moves::default()
-        }
+        moves
     }
 
     /// The move that a local carries.
+    #[inline]
     pub(super) fn carried(&self, local: Local) -> Option<Move> {
-        self.carried[local]
+        let place = (self.carriers[local] as usize).checked_sub(1)?;
+        Some(self.list[place])
+    }
+
+    fn set_carried(&mut self, local: Local, moved: Move) {
+        if let Some(place) = (self.carriers[local] as usize).checked_sub(1) {
+            self.list[place] = moved;
+        }
     }
 
     /// The move that a bulk operator makes, if it is taken apart.
@@ -214,7 +235,7 @@ impl Walker<'_, '_> {
 
     /// A load into a local that carries a move; `from` is where from, if that is a region.
     pub(super) fn pick_up(&mut self, dst: Local, from: Option<FrameAccess>) {
-        let Some(mut moved) = self.analysis.moves.carried[dst] else {
+        let Some(mut moved) = self.analysis.moves.carried(dst) else {
             return;
         };
         let before = (moved.starts, moved.from.is_some());
@@ -227,7 +248,7 @@ impl Walker<'_, '_> {
 
     /// A store of a local that carries a move; `to` is where to, if that is a region.
     pub(super) fn put_down(&mut self, value: Local, to: Option<FrameAccess>) {
-        let Some(mut moved) = self.analysis.moves.carried[value] else {
+        let Some(mut moved) = self.analysis.moves.carried(value) else {
             return;
         };
         let before = (moved.starts, moved.from.is_some());
@@ -250,7 +271,7 @@ impl Walker<'_, '_> {
 
     fn settle_carried(&mut self, local: Local, moved: Move, before: (u64, bool)) {
         self.analysis.moves.changes += u64::from(before != (moved.starts, moved.from.is_some()));
-        self.analysis.moves.carried[local] = Some(moved);
+        self.analysis.moves.set_carried(local, moved);
     }
 
     /// A copy or fill of known length that has a region at one end at least; says whether all was said about it.

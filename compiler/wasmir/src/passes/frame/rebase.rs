@@ -69,6 +69,9 @@ pub(super) fn rebase(body: &mut Body, context: &Context<'_>, analysis: &Analysis
     let (Some(entry), Some(stack_pointer)) = (body.entry(), context.stack_pointer) else {
         return 0;
     };
+    if !analysis.reads_stack() {
+        return 0;
+    }
     let (mut low, mut high, mut accesses) = (i32::MAX, i32::MIN, 0);
     for &block in &body.layout {
         for inst in &body.blocks[block].insts {

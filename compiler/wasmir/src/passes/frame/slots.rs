@@ -8,9 +8,9 @@
 //! Slots of one frame never overlap. What several slots make up becomes locals as a whole or not at all. Everything only grows:
 //! a slot that is not promotable once never becomes so again, and what was cut stays cut.
 
+use super::slot_map::SlotMap;
 use super::values::Value;
 use crate::types::Type;
-use rustc_hash::FxHashMap;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ pub(super) struct Slot {
 /// The slots of a function's frames.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    slots: FxHashMap<i32, Slot>,
+    slots: SlotMap,
     /// Disjoint resident ranges, by start.
     resident: BTreeMap<i32, i32>,
     /// Addresses that escaped.
@@ -168,7 +168,9 @@ impl Slots {
         let (mut at, mut changed) = (offset, false);
         // A vector is not put together; bytes that are only moved need not be.
         let mut clash = !whole && ty.is_some() && width as i32 > WIDEST_PART;
-        while let Some(slot) = self.slots.get_mut(&at).filter(|_| at < end) {
+        while at < end
+            && let Some(slot) = self.slots.get_mut(at)
+        {
             changed |= load && !slot.loaded;
             slot.loaded |= load;
             if whole && let Some(ty) = ty {
@@ -203,11 +205,11 @@ impl Slots {
         self.cut(end);
         let mut at = low;
         while at < end {
-            if let Some(slot) = self.slots.get(&at) {
+            if let Some(slot) = self.slots.get(at) {
                 at += slot.width as i32;
                 continue;
             }
-            let gap = (at + 1..end).find(|next| self.slots.contains_key(next));
+            let gap = (at + 1..end).find(|&next| self.slots.get(next).is_some());
             let gap = gap.unwrap_or(end) - at;
             let alone = at == low && gap == end - low;
             let mut width = 1 << at.trailing_zeros().min(3);
@@ -236,16 +238,16 @@ impl Slots {
 
     /// Halves what lies on both sides of `at` until nothing does.
     fn cut(&mut self, at: i32) {
-        let inside = |start: &i32| {
-            let slot = self.slots.get(start);
-            slot.is_some_and(|slot| start + slot.width as i32 > at)
-        };
-        let Some(start) = (at.saturating_sub(WIDEST - 1)..at).find(inside) else {
+        // Slots do not overlap: only the last that begins before can reach so far.
+        let found = |start| Some((start, self.slots.get(start)?));
+        let nearest = (at.saturating_sub(WIDEST - 1)..at).rev().find_map(found);
+        let Some((start, _)) = nearest.filter(|(start, slot)| start + slot.width as i32 > at)
+        else {
             return;
         };
         let mut slots = vec![start];
         while let Some(start) = slots.pop() {
-            let Some(old) = self.slots.get(&start) else {
+            let Some(old) = self.slots.get(start) else {
                 continue;
             };
             let (half, loaded) = (old.width / 2, old.loaded);
@@ -268,7 +270,10 @@ impl Slots {
     pub(super) fn parts(&self, low: i32, end: i32) -> impl Iterator<Item = (i32, &Slot)> {
         let mut at = low;
         std::iter::from_fn(move || {
-            let slot = self.slots.get(&at).filter(|_| at < end)?;
+            if at >= end {
+                return None;
+            }
+            let slot = self.slots.get(at)?;
             at += slot.width as i32;
             Some((at - slot.width as i32, slot))
         })
@@ -290,7 +295,7 @@ impl Slots {
     /// Whether an access is one slot.
     pub(super) fn is_whole(&self, offset: i32, width: u32) -> bool {
         self.slots
-            .get(&offset)
+            .get(offset)
             .is_some_and(|slot| slot.width == width)
     }
 
@@ -343,13 +348,13 @@ impl Slots {
     /// What the slot at `offset` holds.
     pub(super) fn value(&self, offset: i32) -> Value {
         self.slots
-            .get(&offset)
+            .get(offset)
             .map_or(Value::Other, |slot| slot.value)
     }
 
     /// Sets what the slot at `offset` holds.
     pub(super) fn set_value(&mut self, offset: i32, value: Value) {
-        if let Some(slot) = self.slots.get_mut(&offset)
+        if let Some(slot) = self.slots.get_mut(offset)
             && slot.value != value
         {
             slot.value = value;
@@ -359,9 +364,8 @@ impl Slots {
 
     /// The slots that can become locals, in order.
     pub(super) fn promoted(&self) -> Vec<(i32, &Slot)> {
-        let free = |&(offset, slot): &(&i32, &Slot)| self.is_free(*offset, slot);
-        let slots = self.slots.iter().filter(free);
-        let mut all: Vec<(i32, &Slot)> = slots.map(|(&offset, slot)| (offset, slot)).collect();
+        let free = |&(offset, slot): &(i32, &Slot)| self.is_free(offset, slot);
+        let mut all: Vec<(i32, &Slot)> = self.slots.iter().filter(free).collect();
         all.sort_unstable_by_key(|(offset, _)| *offset);
         all
     }
@@ -373,7 +377,7 @@ impl Slots {
             && self
                 .slots
                 .iter()
-                .all(|(&offset, slot)| self.is_free(offset, slot))
+                .all(|(offset, slot)| self.is_free(offset, slot))
     }
 }
 

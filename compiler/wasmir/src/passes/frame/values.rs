@@ -122,6 +122,8 @@ pub(super) struct Analysis {
     returns: Value,
     /// Something does not look like code of the convention.
     foreign: bool,
+    /// The stack pointer is read.
+    reads_stack: bool,
     changes: u64,
 }
 
@@ -136,6 +138,7 @@ impl Analysis {
             params: vec![ParamUse::UNUSED; body.num_params as usize],
             returns: Value::Unset,
             foreign: false,
+            reads_stack: false,
             changes: 0,
         };
         analysis.values.resize(body.locals.len());
@@ -213,6 +216,11 @@ impl Analysis {
     /// What the stack pointer is at the start of `block`.
     pub(super) fn stack_at(&self, block: Block) -> Value {
         self.stack_in[block]
+    }
+
+    /// Whether any local can hold an address in a frame.
+    pub(super) fn reads_stack(&self) -> bool {
+        self.reads_stack
     }
 
     /// Whether an access reaches beyond its region.
@@ -403,6 +411,7 @@ impl Walker<'_, '_> {
             }
             Inst::Copy { dst, src } => self.analysis.assign(dst, self.value(src)),
             Inst::GlobalGet { dst, global } if self.context.is_stack_pointer(global) => {
+                self.analysis.reads_stack = true;
                 if let Value::Ptr(Base::Stack, offset) = *stack {
                     self.analysis
                         .frames
