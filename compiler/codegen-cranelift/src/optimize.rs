@@ -48,10 +48,9 @@ pub fn optimize(ctx: &mut Context, flags: &Flags) {
     hide_divisors(ctx);
     ctx.egraph_pass(flags, &mut ControlPlane::default())
         .expect(ok);
-    // Branches that the pass decided leave blocks unreachable and parameters constant.
+    // Branches that the pass decided leave blocks unreachable and parameters constant. Taking those blocks out changes nothing
+    // in the dominator tree that the pass left.
     ctx.eliminate_unreachable_code(flags).expect(ok);
-    ctx.compute_cfg();
-    ctx.compute_domtree();
     ctx.remove_constant_phis(flags).expect(ok);
     ctx.func.dfg.resolve_all_aliases();
 }

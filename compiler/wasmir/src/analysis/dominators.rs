@@ -29,15 +29,23 @@ pub struct Dominators {
 impl Dominators {
     /// Computes the tree for `body`.
     pub fn of(body: &Body) -> Dominators {
+        Dominators::in_order(body, reverse_postorder(body))
+    }
+
+    /// Computes the tree for `body`, of which `rpo` is the [`reverse_postorder`].
+    pub fn in_order(body: &Body, rpo: Vec<Block>) -> Dominators {
+        let mut number = SecondaryMap::with_default(UNREACHED);
+        number.resize(body.blocks.len());
+        for (i, &block) in rpo.iter().enumerate() {
+            number[block] = i as u32;
+        }
         let mut result = Dominators {
-            rpo: Vec::new(),
-            number: SecondaryMap::with_default(UNREACHED),
+            rpo,
+            number,
             idom: Vec::new(),
             span: Vec::new(),
         };
-        result.number.resize(body.blocks.len());
-        if let Some(entry) = body.entry() {
-            result.order(body, entry);
+        if !result.rpo.is_empty() {
             result.compute(body);
             result.number_tree();
         }
@@ -74,35 +82,6 @@ impl Dominators {
         (first..=last).contains(&self.span[b as usize].0)
     }
 
-    fn order(&mut self, body: &Body, entry: Block) {
-        const OPEN: u32 = UNREACHED - 1;
-        // A frame is a block with its successors still to be visited, last first.
-        let mut pending: Vec<Block> = Vec::new();
-        let mut stack: Vec<(Block, usize)> = Vec::new();
-        let mut postorder = Vec::new();
-        self.number[entry] = OPEN;
-        stack.push((entry, 0));
-        body.for_each_successor(entry, |s| pending.push(s));
-        while let Some(&(block, start)) = stack.last() {
-            if pending.len() == start {
-                postorder.push(block);
-                stack.pop();
-                continue;
-            }
-            let next = pending.pop().expect("longer than `start`");
-            if self.number[next] == UNREACHED {
-                self.number[next] = OPEN;
-                stack.push((next, pending.len()));
-                body.for_each_successor(next, |s| pending.push(s));
-            }
-        }
-        postorder.reverse();
-        for (i, &block) in postorder.iter().enumerate() {
-            self.number[block] = i as u32;
-        }
-        self.rpo = postorder;
-    }
-
     fn compute(&mut self, body: &Body) {
         let mut edges = Vec::with_capacity(2 * self.rpo.len());
         for (i, &block) in self.rpo.iter().enumerate() {
@@ -132,6 +111,36 @@ impl Dominators {
             self.span[i] = (first, first + size[i] - 1);
         }
     }
+}
+
+/// The blocks of `body` that can be reached from the entry, in reverse postorder.
+pub fn reverse_postorder(body: &Body) -> Vec<Block> {
+    let Some(entry) = body.entry() else {
+        return Vec::new();
+    };
+    let mut seen: SecondaryMap<Block, bool> = SecondaryMap::new();
+    seen.resize(body.blocks.len());
+    let mut order = Vec::with_capacity(body.layout.len());
+    // What is open is a block with the place from which on its successors wait, last first.
+    let mut pending: Vec<Block> = Vec::new();
+    let mut open: Vec<(Block, usize)> = Vec::with_capacity(8);
+    seen[entry] = true;
+    open.push((entry, 0));
+    body.for_each_successor(entry, |to| pending.push(to));
+    while let Some(&(block, start)) = open.last() {
+        if pending.len() == start {
+            order.push(block);
+            open.pop();
+            continue;
+        }
+        let next = pending.pop().expect("longer than `start`");
+        if !std::mem::replace(&mut seen[next], true) {
+            open.push((next, pending.len()));
+            body.for_each_successor(next, |to| pending.push(to));
+        }
+    }
+    order.reverse();
+    order
 }
 
 #[cfg(test)]

@@ -8,5 +8,5 @@ mod idom;
 
 pub use assigned::possibly_unassigned;
 pub use callgraph::{CallGraph, for_each_direct_callee};
-pub use dominators::Dominators;
+pub use dominators::{Dominators, reverse_postorder};
 pub use idom::{Preds, immediate_dominators};

@@ -17,7 +17,7 @@
 //! Linear in the size of the program before and after; inlining bounds growth.
 
 use super::{dce, frame, inline, schedule};
-use crate::analysis::{CallGraph, Dominators, possibly_unassigned};
+use crate::analysis::{CallGraph, possibly_unassigned, reverse_postorder};
 use crate::body::Body;
 use crate::debug::DebugInfo;
 use crate::entities::{Func, Local};
@@ -181,7 +181,8 @@ impl Work<'_> {
         if weight > most || !inline::can_inline(body) {
             return None;
         }
-        Some((weight, possibly_unassigned(body, &Dominators::of(body))))
+        let unassigned = possibly_unassigned(body, &reverse_postorder(body));
+        Some((weight, unassigned))
     }
 }
 

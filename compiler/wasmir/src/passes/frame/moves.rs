@@ -202,18 +202,38 @@ impl Walker<'_, '_> {
         parts.map(|(_, slot)| slot.value).collect()
     }
 
+    /// What an access of one slot finds there; `None` if it is one of several.
+    fn held_alone(&self, end: FrameAccess) -> Option<Value> {
+        let slots = self.analysis.frames.region(end.region);
+        let whole = slots.is_whole(end.offset, end.width);
+        whole.then(|| slots.value(end.offset))
+    }
+
     /// Pointers among the bytes of an access go where they are not followed.
     pub(super) fn escape_held(&mut self, end: FrameAccess) {
-        if self.promotable(end) {
-            for value in self.held(end) {
-                self.analysis.escape(value);
-            }
+        if !self.promotable(end) {
+            return;
+        }
+        if let Some(value) = self.held_alone(end) {
+            return self.analysis.escape(value);
+        }
+        for value in self.held(end) {
+            self.analysis.escape(value);
         }
     }
 
     /// Bytes that are nowhere known, or those of `from`, come to a promotable place.
     pub(super) fn arrive(&mut self, to: FrameAccess, from: Option<FrameAccess>) {
         let from = from.filter(|&from| self.promotable(from));
+        let new = match from {
+            Some(from) => self.held_alone(from),
+            None => Some(Value::Other),
+        };
+        if let (Some(old), Some(new)) = (self.held_alone(to), new) {
+            let joined = self.analysis.join(old, new);
+            let slots = self.analysis.frames.region_mut(to.region);
+            return slots.set_value(to.offset, joined);
+        }
         let mut values = from.map(|from| self.held(from)).unwrap_or_default();
         let old = self.held(to);
         if values.len() != old.len() {

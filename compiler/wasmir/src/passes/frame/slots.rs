@@ -156,8 +156,15 @@ impl Slots {
 
     /// Records a load or store of `width` bytes at `offset`, as a value of type `ty`. One that only moves bytes has no type.
     pub(super) fn access(&mut self, offset: i32, width: u32, load: bool, ty: Option<Type>) {
+        let known = self.slots.get(offset);
+        let mut whole = known.is_some_and(|slot| slot.width == width);
+        if let Some(slot) = known.filter(|_| whole)
+            && slot.loaded >= load
+            && (ty.is_none() || slot.ty == ty)
+        {
+            return;
+        }
         let end = offset.saturating_add(width as i32);
-        let mut whole = self.is_whole(offset, width);
         if !whole {
             if self.covered(offset, end) {
                 return;

@@ -16,7 +16,7 @@ use super::Context;
 use super::moves::Moves;
 use super::slots::{Slot, Slots};
 use super::summary::{ParamUse, Summary};
-use crate::analysis::{Dominators, possibly_unassigned};
+use crate::analysis::{possibly_unassigned, reverse_postorder};
 use crate::body::{BlockData, Body, Pool};
 use crate::entities::{Block, Local, Memory, StackSlot};
 use crate::inst::{Access, Callee, Imm, Inst, Operands, Terminator};
@@ -58,25 +58,46 @@ impl Region {
 
 /// The bytes of the frames below the stack pointer and of each stack slot.
 #[derive(Debug)]
-pub(super) struct Frames(Vec<Slots>);
+pub(super) struct Frames {
+    regions: Vec<Slots>,
+    /// The region that was changed last.
+    current: usize,
+    /// How often anything changed in all others.
+    elsewhere: u64,
+}
 
 impl Frames {
     fn new(body: &Body) -> Frames {
-        Frames(vec![Slots::default(); body.slots.len() + 1])
+        Frames {
+            regions: vec![Slots::default(); body.slots.len() + 1],
+            current: 0,
+            elsewhere: 0,
+        }
+    }
+
+    /// How often anything changed.
+    fn changes(&self) -> u64 {
+        self.elsewhere + self.regions[self.current].changes()
     }
 
     /// The bytes of a region.
     pub(super) fn region(&self, region: Region) -> &Slots {
-        &self.0[region.0 as usize]
+        &self.regions[region.0 as usize]
     }
 
     pub(super) fn region_mut(&mut self, region: Region) -> &mut Slots {
-        &mut self.0[region.0 as usize]
+        let region = region.0 as usize;
+        if region != self.current {
+            let total = self.changes();
+            self.current = region;
+            self.elsewhere = total - self.regions[region].changes();
+        }
+        &mut self.regions[region]
     }
 
     /// What can become locals.
     pub(super) fn promoted(&self) -> impl Iterator<Item = (Region, i32, &Slot)> {
-        (0..).zip(&self.0).flat_map(|(region, slots)| {
+        (0..).zip(&self.regions).flat_map(|(region, slots)| {
             let promoted = slots.promoted().into_iter();
             promoted.map(move |(offset, slot)| (Region(region), offset, slot))
         })
@@ -149,8 +170,8 @@ impl Analysis {
                 _ => Value::Other,
             };
         }
-        let dominators = Dominators::of(body);
-        for local in possibly_unassigned(body, &dominators).iter() {
+        let order = reverse_postorder(body);
+        for local in possibly_unassigned(body, &order).iter() {
             analysis.values[local] = match body.locals[local] {
                 Type::I32 => Value::Const(0),
                 _ => Value::Other,
@@ -164,19 +185,24 @@ impl Analysis {
         };
         // Most instructions have said all they ever will after one round; the others, and where each block's begin.
         let mut open: Vec<u32> = Vec::new();
-        let mut starts: Vec<u32> = Vec::with_capacity(dominators.reverse_postorder().len() + 1);
-        for &block in dominators.reverse_postorder() {
+        let mut starts: Vec<u32> = Vec::with_capacity(order.len() + 1);
+        for &block in &order {
             starts.push(open.len() as u32);
             walker.first_visit(block, &mut open);
         }
         starts.push(open.len() as u32);
+        // Once every block was visited since the last change, nothing more will change.
+        let mut unchanged = 0;
+        let mut before = walker.total_changes();
         for _ in 1..MAX_ROUNDS {
-            let before = walker.total_changes();
-            for (&block, bounds) in dominators.reverse_postorder().iter().zip(starts.windows(2)) {
+            for (&block, bounds) in order.iter().zip(starts.windows(2)) {
                 walker.visit(block, &open[bounds[0] as usize..bounds[1] as usize]);
-            }
-            if walker.total_changes() == before {
-                return (!analysis.foreign).then_some(analysis);
+                let after = walker.total_changes();
+                unchanged = if after == before { unchanged + 1 } else { 0 };
+                before = after;
+                if unchanged == order.len() {
+                    return (!analysis.foreign).then_some(analysis);
+                }
             }
         }
         None
@@ -320,8 +346,7 @@ pub(super) struct Walker<'a, 'b> {
 
 impl Walker<'_, '_> {
     fn total_changes(&self) -> u64 {
-        let regions = self.analysis.frames.0.iter().map(Slots::changes);
-        self.analysis.changes + self.analysis.moves.changes + regions.sum::<u64>()
+        self.analysis.changes + self.analysis.moves.changes + self.analysis.frames.changes()
     }
 
     fn value(&self, local: Local) -> Value {
