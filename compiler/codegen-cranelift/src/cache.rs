@@ -137,6 +137,17 @@ impl Cache {
     }
 }
 
+/// Results of passes are kept in the same store: what they depend on, the sources of both, is the same.
+impl wasmir::passes::kept::Results for Cache {
+    fn get(&self, key: &pack_store::Key) -> Option<Vec<u8>> {
+        self.store.get(key)
+    }
+
+    fn insert(&self, key: pack_store::Key, contents: Vec<u8>) {
+        self.store.insert(key, contents);
+    }
+}
+
 const KINDS: [RelocKind; 11] = [
     RelocKind::Func,
     RelocKind::TableSlot,

@@ -11,7 +11,7 @@
 //! 2. `reach`: from the names that are asked for by the command line and by objects of other origin, the bodies that are
 //!    needed are read and followed ([`mark`]).
 //! 3. `merge`: what was reached becomes one module, in which every name that nobody else uses is local ([`merge`]).
-//! 4. `passes`: inlining, frames, dead code.
+//! 4. `passes`: inlining, frames, dead code; what became of a function before is taken from the cache ([`wasmir::passes::kept`]).
 //! 5. `emit`: one object, in parallel, with finished bodies from the cache.
 //! 6. `link`: `wasm-ld`.
 //!
@@ -39,9 +39,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use std::{fs, io};
 use units::Units;
+use wasmir::passes::kept::Results;
 use wasmir::passes::pipeline;
 
-/// Finished bodies are kept up to this many bytes per cache folder.
+/// Optimised and finished bodies are kept up to this many bytes per cache folder.
 const CACHE_LIMIT: u64 = 128 << 20;
 
 /// Why inputs cannot be linked.
@@ -161,9 +162,12 @@ pub fn compile_objects(
 fn compiled(units: Units, args: &Args, times: &mut Times) -> Result<Vec<u8>, Error> {
     let reached = times.time("reach", || mark::reach(&units, args))?;
     let mut merged = times.time("merge", || merge::merge(units, reached, args))?;
+    let cache = args.cache.as_ref();
+    let cache = cache.map(|folder| Arc::new(Cache::open(folder, CACHE_LIMIT)));
     if !args.unoptimised {
         times.time("passes", || {
-            pipeline::run(&mut merged.module, &pipeline::Options::default());
+            let kept = cache.as_deref().map(|cache| cache as &dyn Results);
+            pipeline::run_kept(&mut merged.module, &pipeline::Options::default(), kept);
             merged.shake()
         })?;
     }
@@ -173,8 +177,6 @@ fn compiled(units: Units, args: &Args, times: &mut Times) -> Result<Vec<u8>, Err
         fs::write(file, text).map_err(|e| Error::file("write", file, e))?;
     }
     times.time("emit", || {
-        let cache = args.cache.as_ref();
-        let cache = cache.map(|folder| Arc::new(Cache::open(folder, CACHE_LIMIT)));
         let options = Options {
             // The linker takes names from the symbol table.
             names: false,

@@ -154,7 +154,7 @@ pub fn visit_inst(inst: &mut Inst, pool: &mut Pool, v: &mut dyn EntityVisitor) {
 }
 
 /// Visits the entities in an instruction, those of an immediate in the pool excepted.
-fn visit_operator(inst: &mut Inst, v: &mut (impl EntityVisitor + ?Sized)) {
+pub(crate) fn visit_operator(inst: &mut Inst, v: &mut (impl EntityVisitor + ?Sized)) {
     match inst {
         Inst::Load { memory, .. } | Inst::Store { memory, .. } => v.memory(memory),
         Inst::SymAddr { item, .. } => v.item(item),
@@ -184,7 +184,7 @@ pub fn visit_terminator(term: &mut Terminator, pool: &mut Pool, v: &mut dyn Enti
 }
 
 /// Visits the entities in a terminator, those of handlers in the pool excepted.
-fn visit_end(term: &mut Terminator, v: &mut (impl EntityVisitor + ?Sized)) {
+pub(crate) fn visit_end(term: &mut Terminator, v: &mut (impl EntityVisitor + ?Sized)) {
     match term {
         Terminator::ReturnCall { callee, .. } | Terminator::Invoke { callee, .. } => {
             visit_callee(callee, v);

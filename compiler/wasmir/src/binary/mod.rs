@@ -19,7 +19,7 @@
 
 mod layout;
 mod lazy;
-mod wire;
+pub(crate) mod wire;
 
 pub use lazy::LazyModule;
 
@@ -91,6 +91,21 @@ pub fn encode_body(body: &crate::body::Body) -> Vec<u8> {
     let mut out = Vec::new();
     body.put(&mut out);
     out
+}
+
+/// Reads a value that is not a module and shares no bytes with the buffer.
+pub(crate) fn decode_value<T: Wire>(bytes: &[u8]) -> crate::leb::Result<T> {
+    let none = Arc::from(&[][..]);
+    let mut source = Source {
+        reader: Reader::new(bytes),
+        bytes: &none,
+        skipped: None,
+    };
+    let value = T::get(&mut source)?;
+    match source.reader.at_end() {
+        true => Ok(value),
+        false => Err(source.reader.error("the end")),
+    }
 }
 
 /// Reads a module and validates it.

@@ -9,15 +9,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// What is read from.
-pub(super) struct Source<'a> {
-    pub(super) reader: Reader<'a>,
-    pub(super) bytes: &'a Arc<[u8]>,
+pub(crate) struct Source<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) bytes: &'a Arc<[u8]>,
     /// Where the bodies lie that are passed over, if they are to be.
-    pub(super) skipped: Option<Vec<Range<usize>>>,
+    pub(crate) skipped: Option<Vec<Range<usize>>>,
 }
 
 /// A value that can be written and read.
-pub(super) trait Wire: Sized {
+pub(crate) trait Wire: Sized {
     /// Appends the value; never zero bytes long, so that counts can be checked.
     fn put(&self, out: &mut Vec<u8>);
     /// Reads a value.
@@ -55,6 +55,16 @@ impl Wire for u16 {
     fn get(s: &mut Source<'_>) -> Result<u16> {
         let bad = s.reader.error("a number of 16 bits");
         u16::try_from(s.reader.u32()?).map_err(|_| bad)
+    }
+}
+
+impl Wire for usize {
+    fn put(&self, out: &mut Vec<u8>) {
+        write_u64(out, *self as u64);
+    }
+    fn get(s: &mut Source<'_>) -> Result<usize> {
+        let bad = s.reader.error("a number of this machine");
+        usize::try_from(s.reader.u64()?).map_err(|_| bad)
     }
 }
 
@@ -102,13 +112,13 @@ impl Wire for bool {
     }
 }
 
-impl Wire for [u8; 16] {
+impl<const N: usize> Wire for [u8; N] {
     fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self);
     }
-    fn get(s: &mut Source<'_>) -> Result<[u8; 16]> {
-        let bad = s.reader.error("sixteen bytes");
-        s.reader.take(16)?.try_into().map_err(|_| bad)
+    fn get(s: &mut Source<'_>) -> Result<[u8; N]> {
+        let bad = s.reader.error("a number of bytes");
+        s.reader.take(N)?.try_into().map_err(|_| bad)
     }
 }
 
@@ -295,4 +305,4 @@ macro_rules! wire_enum {
     )*};
 }
 
-pub(super) use {wire_entities, wire_enum, wire_struct};
+pub(crate) use {wire_entities, wire_enum, wire_struct};

@@ -2,8 +2,10 @@
 
 pub mod dce;
 pub mod externref;
+mod facts;
 pub mod fold;
 pub mod frame;
 pub mod inline;
+pub mod kept;
 pub mod pipeline;
 mod schedule;

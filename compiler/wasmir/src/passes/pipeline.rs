@@ -6,7 +6,7 @@
 //!
 //! # Parallel work
 //! What becomes of a function depends on its own body and on finished callees that precede it in the call graph's order,
-//! and on nothing else; functions that do not call each other are worked on at the same time ([`super::schedule`]), and the
+//! and on nothing else ([`super::facts`]), which is also what makes it possible to keep results between runs ([`super::kept`]); functions that do not call each other are worked on at the same time ([`super::schedule`]), and the
 //! result is the same for any number of threads.
 //!
 //! # Weak definitions
@@ -16,14 +16,16 @@
 //! # Cost
 //! Linear in the size of the program before and after; inlining bounds growth.
 
+use super::facts::{Facts, Finished, Made};
+use super::kept::{Kept, Results};
 use super::{dce, frame, inline, schedule};
-use crate::analysis::{CallGraph, possibly_unassigned, reverse_postorder};
+use crate::analysis::CallGraph;
 use crate::body::Body;
 use crate::debug::DebugInfo;
-use crate::entities::{Func, Local};
+use crate::entities::Func;
 use crate::inst::SrcLoc;
 use crate::module::{FuncBody, Module};
-use cranelift_entity::{EntityRef, EntitySet};
+use cranelift_entity::EntityRef;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What is done.
@@ -85,16 +87,6 @@ fn forget_lineless(debug: &DebugInfo, body: &mut Body) {
     }
 }
 
-/// A function that is done.
-struct Finished {
-    body: Box<Body>,
-    /// Its weight and the locals that may be read before they are written, if it may be copied.
-    copied: Option<(usize, EntitySet<Local>)>,
-    /// What it does with its parameters, if callers may rely on that.
-    summary: Option<frame::Summary>,
-    stats: Stats,
-}
-
 /// What all threads see.
 struct Work<'a> {
     module: &'a Module,
@@ -102,6 +94,7 @@ struct Work<'a> {
     options: &'a Options,
     /// What all functions share for the promotion of frames.
     frames: Option<frame::Context<'a>>,
+    kept: Option<Kept<'a>>,
     /// The bodies as they were, each taken once.
     bodies: Vec<Mutex<Option<Box<Body>>>>,
     finished: Vec<OnceLock<Finished>>,
@@ -115,86 +108,57 @@ impl Work<'_> {
         let Some(mut body) = body else { return };
         forget_lineless(&self.module.debug, &mut body);
         let replaceable = self.module.is_replaceable(func);
+        let facts = Facts::of(self.graph, &self.finished, func, replaceable);
+        let (made, identity) = match &self.kept {
+            Some(kept) => kept.get_or_make(body, &facts, |body| self.optimised(body, &facts)),
+            None => (self.optimised(body, &facts), None),
+        };
+        // Each function is visited once.
+        let _ = self.finished[func.index()].set(Finished::new(made, identity, &facts));
+    }
+
+    /// What becomes of a body. The result may depend on what is read here and on nothing else: it may be kept, by a key that is made
+    /// of the same things ([`super::kept`]).
+    fn optimised(&self, mut body: Box<Body>, facts: &Facts<'_>) -> Made {
         let mut stats = Stats::default();
         if let Some(limits) = &self.options.inline {
             let stack_pointer = self.frames.and_then(|shared| shared.stack_pointer);
-            let candidate = |callee| self.candidate(callee, func);
+            let candidate = |callee| facts.candidate(callee);
             let made = inline::run(&mut body, limits, stack_pointer, candidate);
             stats.calls = made.calls;
         }
         let mut summary = None;
-        let callees = Preceding {
-            work: self,
-            caller: func,
-        };
         if let Some(shared) = self.frames {
             let context = frame::Context {
-                callees: &callees,
+                callees: facts,
                 ..shared
             };
             let (made, found) = frame::run(&mut body, &context);
             stats.frames = made;
-            summary = Some(found).filter(|_| !replaceable);
+            summary = Some(found).filter(|_| !facts.replaceable);
         }
         if self.options.dead {
             stats.dead = dce::run(&mut body);
         }
-        let copied = self.copied(func, &body).filter(|_| !replaceable);
-        let done = Finished {
+        let weight = self.copied(facts, &body);
+        Made {
             body,
-            copied,
+            weight,
             summary,
             stats,
-        };
-        // Each function is visited once.
-        let _ = self.finished[func.index()].set(done);
-    }
-
-    /// A callee that `caller` may rely on; another may be done as well, or not yet.
-    fn finished(&self, callee: Func, caller: Func) -> Option<&Finished> {
-        if !self.graph.precedes(callee, caller) {
-            return None;
         }
-        self.finished.get(callee.index())?.get()
     }
 
-    fn candidate(&self, callee: Func, caller: Func) -> Option<inline::Candidate<'_>> {
-        let found = self.finished(callee, caller)?;
-        let (weight, unassigned) = found.copied.as_ref()?;
-        Some(inline::Candidate {
-            body: &found.body,
-            weight: *weight,
-            unassigned,
-            summary: found.summary.as_ref(),
-            single: self.graph.mentions(callee) == 1,
-        })
-    }
-
-    /// What callers need to know for copying the finished `body` of `func`; nothing if none of them will.
-    fn copied(&self, func: Func, body: &Body) -> Option<(usize, EntitySet<Local>)> {
+    /// The weight of a finished body, if callers may copy it.
+    fn copied(&self, facts: &Facts<'_>, body: &Body) -> Option<usize> {
         let limits = self.options.inline.as_ref()?;
         let weight = inline::weight(body);
-        let most = match self.graph.mentions(func) {
-            1 => limits.single,
-            _ => limits.slack + 1 + (1 + limits.frame) * body.num_params as usize,
+        let most = match facts.single {
+            true => limits.single,
+            false => limits.slack + 1 + (1 + limits.frame) * body.num_params as usize,
         };
-        if weight > most || !inline::can_inline(body) {
-            return None;
-        }
-        let unassigned = possibly_unassigned(body, &reverse_postorder(body));
-        Some((weight, unassigned))
-    }
-}
-
-/// The callees whose summaries `caller` may rely on.
-struct Preceding<'a> {
-    work: &'a Work<'a>,
-    caller: Func,
-}
-
-impl frame::Callees for Preceding<'_> {
-    fn summary(&self, callee: Func) -> Option<&frame::Summary> {
-        self.work.finished(callee, self.caller)?.summary.as_ref()
+        let fits = !facts.replaceable && weight <= most && inline::can_inline(body);
+        fits.then_some(weight)
     }
 }
 
@@ -202,6 +166,11 @@ impl frame::Callees for Preceding<'_> {
 ///
 /// Functions that nothing mentions any more are left for reachability to remove.
 pub fn run(module: &mut Module, options: &Options) -> Stats {
+    run_kept(module, options, None)
+}
+
+/// The same, with the results of earlier runs, and for later ones: the module is the same with them and without.
+pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Results>) -> Stats {
     let graph = CallGraph::of(module);
     let take = |body: &mut FuncBody| match std::mem::replace(body, FuncBody::None) {
         FuncBody::Ir(body) => Some(body),
@@ -214,14 +183,16 @@ pub fn run(module: &mut Module, options: &Options) -> Stats {
     let bodies = bodies
         .map(|func| Mutex::new(take(&mut func.body)))
         .collect();
+    let frames = match options.frames {
+        true => frame::Context::of(module, &()),
+        false => None,
+    };
     let work = Work {
         module,
         graph: &graph,
         options,
-        frames: match options.frames {
-            true => frame::Context::of(module, &()),
-            false => None,
-        },
+        frames,
+        kept: results.map(|results| Kept::new(results, options, frames)),
         bodies,
         finished: module.funcs.keys().map(|_| OnceLock::new()).collect(),
     };
@@ -230,10 +201,13 @@ pub fn run(module: &mut Module, options: &Options) -> Stats {
     let mut stats = Stats::default();
     for (func, done) in module.funcs.values_mut().zip(finished) {
         if let Some(done) = done.into_inner() {
-            func.body = FuncBody::Ir(done.body);
-            stats.calls += done.stats.calls;
-            stats.frames += done.stats.frames;
-            stats.dead += done.stats.dead;
+            let Made {
+                body, stats: own, ..
+            } = done.made;
+            func.body = FuncBody::Ir(body);
+            stats.calls += own.calls;
+            stats.frames += own.frames;
+            stats.dead += own.dead;
         }
     }
     stats

@@ -1,0 +1,155 @@
+//! What the passes may know of a function's neighbours: nothing else is shown to them.
+//!
+//! # Which functions are known
+//! The callees that come before the function in the call graph's order, which are finished when work on it begins; and
+//! of what may be copied from them, the functions that they knew themselves, since a copy calls those. Whether another function is finished is
+//! a matter of threads: it is not shown, finished or not.
+//!
+//! # Invariants
+//! Of a function that is known there is a summary, or none; of one that is called directly a body to copy, or none. The key of a kept result
+//! ([`super::kept`]) is made of the same things.
+
+use super::frame::{Callees, Summary};
+use super::inline;
+use super::kept::Identity;
+use super::pipeline::Stats;
+use crate::analysis::{CallGraph, for_each_direct_callee, possibly_unassigned, reverse_postorder};
+use crate::body::Body;
+use crate::entities::{Func, Local};
+use cranelift_entity::{EntityRef, EntitySet};
+use rustc_hash::FxHashMap;
+use std::sync::OnceLock;
+
+/// What the passes make of a body.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) body: Box<Body>,
+    /// Its weight, if callers may copy it.
+    pub(super) weight: Option<usize>,
+    /// What it does with its parameters, if callers may rely on that.
+    pub(super) summary: Option<Summary>,
+    pub(super) stats: Stats,
+}
+
+/// A function that is done.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) made: Made,
+    /// What tells the body from others, where results are kept.
+    pub(super) identity: Option<Identity>,
+    /// The locals that may be read before they are written; found when somebody copies the body.
+    unassigned: OnceLock<EntitySet<Local>>,
+    /// What a copy of the body calls and was known when the body was made.
+    knew: Vec<Func>,
+}
+
+impl Finished {
+    pub(super) fn new(made: Made, identity: Option<Identity>, facts: &Facts<'_>) -> Finished {
+        let mut knew = Vec::new();
+        if made.weight.is_some() {
+            for_each_direct_callee(&made.body, |func| {
+                if facts.known.contains_key(&func) {
+                    knew.push(func);
+                }
+            });
+        }
+        Finished {
+            made,
+            identity,
+            unassigned: OnceLock::new(),
+            knew,
+        }
+    }
+}
+
+/// A function that is known.
+pub(super) struct Known<'a> {
+    pub(super) done: &'a Finished,
+    /// The body itself calls it, and no copy alone.
+    called: bool,
+    /// It is mentioned once in the program.
+    pub(super) single: bool,
+}
+
+impl<'a> Known<'a> {
+    /// The function, if it may be copied.
+    pub(super) fn copied(&self) -> Option<(&'a Finished, usize)> {
+        let weight = self.done.made.weight.filter(|_| self.called)?;
+        Some((self.done, weight))
+    }
+}
+
+/// What is known to the passes when they work on one function.
+pub(super) struct Facts<'a> {
+    known: FxHashMap<Func, Known<'a>>,
+    /// Another definition may take the place of this one.
+    pub(super) replaceable: bool,
+    /// The function is mentioned once in the program.
+    pub(super) single: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts for `func`, given what is finished.
+    pub(super) fn of(
+        graph: &CallGraph,
+        finished: &'a [OnceLock<Finished>],
+        func: Func,
+        replaceable: bool,
+    ) -> Facts<'a> {
+        let known = |callee: Func, called| {
+            let done = finished.get(callee.index())?.get()?;
+            Some(Known {
+                done,
+                called,
+                single: graph.mentions(callee) == 1,
+            })
+        };
+        let mut facts = Facts {
+            known: FxHashMap::default(),
+            replaceable,
+            single: graph.mentions(func) == 1,
+        };
+        let callees = graph.callees(func).iter().copied();
+        for callee in callees.filter(|&callee| graph.precedes(callee, func)) {
+            if let Some(found) = known(callee, true) {
+                facts.known.insert(callee, found);
+            }
+        }
+        let copied = facts.known.values().filter_map(Known::copied);
+        let behind: Vec<Func> = copied.flat_map(|(done, _)| &done.knew).copied().collect();
+        for callee in behind {
+            // What a callee knew was finished before the callee.
+            if let Some(found) = known(callee, false) {
+                facts.known.entry(callee).or_insert(found);
+            }
+        }
+        facts
+    }
+
+    /// What is known of a function.
+    pub(super) fn known(&self, func: Func) -> Option<&Known<'a>> {
+        self.known.get(&func)
+    }
+
+    /// What inlining is to know of a callee; nothing if it cannot be copied.
+    pub(super) fn candidate(&self, callee: Func) -> Option<inline::Candidate<'a>> {
+        let known = self.known.get(&callee)?;
+        let (done, weight) = known.copied()?;
+        let body = &*done.made.body;
+        Some(inline::Candidate {
+            body,
+            weight,
+            unassigned: done
+                .unassigned
+                .get_or_init(|| possibly_unassigned(body, &reverse_postorder(body))),
+            summary: done.made.summary.as_ref(),
+            single: known.single,
+        })
+    }
+}
+
+impl Callees for Facts<'_> {
+    fn summary(&self, callee: Func) -> Option<&Summary> {
+        self.known.get(&callee)?.done.made.summary.as_ref()
+    }
+}
