@@ -10,6 +10,7 @@ mod choice;
 mod damage;
 mod forms;
 mod repeat;
+mod sample;
 mod words;
 
 use crate::support::{Project, cargo_wasm, set_up, validated};

@@ -123,6 +123,9 @@ struct Conformance {
     /// Where to build and to keep answers (default: target/conformance)
     #[arg(long, value_name = "PATH")]
     work: Option<PathBuf>,
+    /// Run programs by this `cargo-wasm`, not in Node
+    #[arg(long, value_name = "PATH")]
+    runner: Option<PathBuf>,
     /// Write what LLVM's programs print as expected, and choose versions of the crates' dependencies anew
     #[arg(long)]
     bless: bool,
@@ -239,6 +242,7 @@ fn compare(options: Conformance) -> anyhow::Result<bool> {
         work: options.work,
         bless: options.bless,
         seeds: options.seeds,
+        runner: options.runner,
     })?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

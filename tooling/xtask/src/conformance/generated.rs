@@ -13,9 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    Answer, Case, Suite, Tier, Tools, Verdict, generate,
-    program::{Engine, Program},
-    tools::compile,
+    Answer, Case, Suite, Tier, Tools, Verdict, generate, program::Program, tools::compile,
 };
 
 /// Seeds without `--seeds`.
@@ -181,7 +179,7 @@ impl Group<'_> {
             return Ok(Said::new());
         }
         let program = Program {
-            engine: Engine::Node,
+            engine: self.tools.engine(),
             tools: self.tools,
             module: &module,
             folder: self.work,

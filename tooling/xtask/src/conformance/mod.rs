@@ -121,44 +121,83 @@ pub struct Options {
     pub bless: bool,
     /// `generated`: these seeds.
     pub seeds: Option<std::ops::Range<u64>>,
+    /// Run programs by this `cargo-wasm`, not in Node.
+    pub runner: Option<PathBuf>,
 }
 
 /// The reasons for exceptions: suite, case, test.
 type Exceptions = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
 
+/// What a sample came to.
+#[derive(Debug, Default)]
+pub struct Sample {
+    /// How many tests passed.
+    pub passed: usize,
+    /// Those that did not, or what the compiler said.
+    pub wrong: Vec<String>,
+}
+
+/// Runs the chosen cases with our compiler alone and compares with nothing but what is written down or what the case itself makes: for
+/// suites of our own, in which every test has to pass.
+///
+/// # Errors
+/// If a suite is not our own, or cannot run.
+pub fn sample(options: &Options) -> Result<Sample> {
+    let tools = Tools::new(options)?;
+    let mut sample = Sample::default();
+    for suite in chosen(options)? {
+        ensure!(suite.is_own(), "`{}` needs LLVM's answers", suite.name());
+        for case in chosen_cases(suite.as_ref(), &tools, options)? {
+            match store::answer(suite.as_ref(), &case, &tools, Tier::Ours, options.again)? {
+                Answer::Tests(tests) => {
+                    for (test, verdict) in tests {
+                        match verdict {
+                            Verdict::Passed => sample.passed += 1,
+                            _ => sample.wrong.push(format!("{}: {test}", case.name)),
+                        }
+                    }
+                }
+                Answer::NotCompiled(words) => {
+                    sample.wrong.push(format!("{}:\n{words}", case.name));
+                }
+            }
+        }
+    }
+    Ok(sample)
+}
+
+/// The suites that the options name.
+fn chosen(options: &Options) -> Result<Vec<Box<dyn Suite>>> {
+    let name = options.suite.as_deref();
+    let mut suites = all();
+    suites.retain(|suite| name.is_none_or(|name| name == suite.name()));
+    ensure!(
+        !suites.is_empty(),
+        "no suite of that name; `cargo xtask conformance --list` shows all"
+    );
+    Ok(suites)
+}
+
+/// The cases of a suite that the options name.
+fn chosen_cases(suite: &dyn Suite, tools: &Tools, options: &Options) -> Result<Vec<Case>> {
+    let cases = suite.cases(tools);
+    let mut cases = cases.with_context(|| format!("the suite `{}` cannot begin", suite.name()))?;
+    let only = options.only.as_deref();
+    cases.retain(|case| only.is_none_or(|only| case.name.contains(only)));
+    Ok(cases)
+}
+
 /// Runs the chosen cases with both compilers.
 pub fn run(options: &Options) -> Result<Report> {
     let exceptions: Exceptions =
         toml::from_str(include_str!("exceptions.toml")).context("exceptions.toml")?;
-    let chosen: Vec<Box<dyn Suite>> = all()
-        .into_iter()
-        .filter(|suite| {
-            options
-                .suite
-                .as_deref()
-                .is_none_or(|name| name == suite.name())
-        })
-        .collect();
-    ensure!(
-        !chosen.is_empty(),
-        "no suite of that name; `cargo xtask conformance --list` shows all"
-    );
+    let chosen = chosen(options)?;
     let tools = Tools::new(options)?;
     let mut suites = Vec::new();
     for suite in chosen {
         let none = BTreeMap::new();
         let reasons = exceptions.get(suite.name()).unwrap_or(&none);
-        let cases: Vec<Case> = suite
-            .cases(&tools)
-            .with_context(|| format!("the suite `{}` cannot begin", suite.name()))?
-            .into_iter()
-            .filter(|case| {
-                options
-                    .only
-                    .as_deref()
-                    .is_none_or(|only| case.name.contains(only))
-            })
-            .collect();
+        let cases = chosen_cases(suite.as_ref(), &tools, options)?;
         let mut reports = Vec::with_capacity(cases.len());
         for (index, case) in cases.iter().enumerate() {
             eprint!(

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     Answer, Tier, Tools, libtest,
-    program::{Engine, Program},
+    program::Program,
     tools::{TARGET, compile},
 };
 
@@ -58,7 +58,7 @@ pub(super) fn test(tools: &Tools, tier: Tier, folder: &Path, choice: &[String]) 
             false => &target.name,
         };
         let tests = libtest::run(&Program {
-            engine: Engine::Node,
+            engine: tools.engine(),
             tools,
             module: &module,
             folder,

@@ -119,7 +119,7 @@ impl Suite for Programs {
         let program = Program {
             engine: match unwinds {
                 true => Engine::unwinding(tier),
-                false => Engine::Node,
+                false => tools.engine(),
             },
             tools,
             module: &module,

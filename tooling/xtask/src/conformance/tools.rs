@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use wasm_toolchain::{Environment, Progress, Target, Toolchain, discover, rustc_wasm};
 
-use super::{Answer, Options};
+use super::{Answer, Options, program::Engine};
 
 /// The target of every case.
 pub(super) const TARGET: &str = "wasm32-wasip1";
@@ -82,7 +82,9 @@ pub struct Tools {
     seeds: Option<std::ops::Range<u64>>,
     /// Whether std for panics that unwind is made, for each compiler.
     unwinding: [OnceLock<()>; 2],
+    /// The `cargo-wasm` that is the runner.
     runner: OnceLock<PathBuf>,
+    in_runner: bool,
 }
 
 impl Tools {
@@ -108,7 +110,12 @@ impl Tools {
             bless: options.bless,
             seeds: options.seeds.clone(),
             unwinding: Default::default(),
-            runner: OnceLock::new(),
+            runner: options
+                .runner
+                .clone()
+                .map(OnceLock::from)
+                .unwrap_or_default(),
+            in_runner: options.runner.is_some(),
         })
     }
 
@@ -117,6 +124,14 @@ impl Tools {
         let rust = self.llvm.toolchain.rust();
         let found = discover::find_linker(&self.environment, Some(rust));
         Ok(found.context("no linker for wasm was found")?.path)
+    }
+
+    /// What runs programs that do nothing particular.
+    pub(super) fn engine(&self) -> Engine {
+        match self.in_runner {
+            true => Engine::Runner,
+            false => Engine::Node,
+        }
     }
 
     /// Our own runner, built when something asks for it.
