@@ -12,10 +12,8 @@ pub(crate) fn update(path: &Path, change: impl FnOnce(&str) -> Result<String>) -
     let page =
         fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let page = change(&page)?;
-    let temporary = path.with_extension("md.new");
-    fs::write(&temporary, page)
-        .with_context(|| format!("cannot write `{}`", temporary.display()))?;
-    fs::rename(&temporary, path).with_context(|| format!("cannot write `{}`", path.display()))
+    wasm_toolchain::write_whole(path, page.as_bytes())
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 /// The page with the section `name` replaced, or added at the end.

@@ -40,10 +40,7 @@ pub(super) fn answer(
         key,
         answer: suite.run(case, tools, tier)?,
     };
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
-    let temporary = file.with_extension("new");
-    fs::write(&temporary, serde_json::to_vec_pretty(&stored)?)
-        .and_then(|()| fs::rename(&temporary, &file))
+    wasm_toolchain::write_whole(&file, &serde_json::to_vec_pretty(&stored)?)
         .with_context(|| format!("cannot write `{}`", file.display()))?;
     Ok(stored.answer)
 }
