@@ -45,18 +45,18 @@ pub fn write<I: AsRef<[u8]>>(folder: &Path, inputs: &[I]) -> Result<(), Box<dyn 
 
 /// The `.wat` and `.wir` files below a folder, without what builds leave behind.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let extension = path.extension().and_then(|extension| extension.to_str());
         if path.is_dir() {
             if path.file_name().is_some_and(|name| name != "target") {
-                files.extend(files(&path)?);
+                found.extend(files(&path)?);
             }
         } else if matches!(extension, Some("wat" | "wir")) {
-            files.push(path);
+            found.push(path);
         }
     }
-    files.sort();
-    Ok(files)
+    found.sort();
+    Ok(found)
 }
