@@ -6,9 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Texts, and modules and objects in WebAssembly.
+type Seeds = (Vec<String>, Vec<Vec<u8>>);
+
 /// The valid modules of the tests of all rooms below `compiler`: those in WasmIR's text form, and as WebAssembly those written as
 /// such, and modules and objects emitted from the texts.
-pub fn read(compiler: &Path) -> Result<(Vec<String>, Vec<Vec<u8>>), Box<dyn Error>> {
+pub fn read(compiler: &Path) -> Result<Seeds, Box<dyn Error>> {
     let (mut texts, mut binaries) = (Vec::new(), Vec::new());
     for file in files(compiler)? {
         let text = fs::read_to_string(&file)?;
