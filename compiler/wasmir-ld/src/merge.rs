@@ -19,7 +19,6 @@ use crate::mark::{Part, Reached};
 use crate::units::{Contents, Units, says_defined};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeMap;
 use wasmir::{
     DataKind, DebugInfo, FuncBody, Import, Item, LazyModule, LineRow, Linkage, Module, SrcLoc,
     Symbol, reach,
@@ -173,37 +172,42 @@ fn for_each_location(module: &mut Module, mut f: impl FnMut(&mut SrcLoc)) {
 /// Keeps the rows of the line table that are used, and numbers positions by their rows.
 fn renumber_lines(module: &mut Module) {
     let debug = std::mem::take(&mut module.debug);
-    let mut used: BTreeMap<SrcLoc, LineRow> = BTreeMap::new();
+    let mut reader = debug.reader();
+    // Positions become the starts of their rows, by which rows are told apart.
+    let mut used: Vec<LineRow> = Vec::new();
+    let mut last = None;
     for_each_location(module, |loc| {
-        match debug
-            .row(*loc)
-            .filter(|row| row.file.is_some() && row.line > 0)
-        {
+        let row = reader.row(*loc);
+        *loc = match row.filter(|row| row.file.is_some() && row.line > 0) {
             Some(row) => {
-                used.insert(row.start, *row);
-                *loc = row.start;
+                if last != Some(row.start) {
+                    used.push(*row);
+                    last = Some(row.start);
+                }
+                row.start
             }
-            None => *loc = SrcLoc::NONE,
-        }
+            None => SrcLoc::NONE,
+        };
     });
-    let numbers: FxHashMap<SrcLoc, SrcLoc> = (0..)
-        .map(SrcLoc)
-        .zip(used.keys())
-        .map(|(n, old)| (*old, n))
-        .collect();
+    used.sort_unstable_by_key(|row| row.start);
+    used.dedup_by_key(|row| row.start);
+    let mut last = (SrcLoc::NONE, SrcLoc::NONE);
     for_each_location(module, |loc| {
-        if let Some(number) = numbers.get(loc) {
-            *loc = *number;
+        if !loc.is_some() {
+            return;
         }
+        if *loc != last.0 {
+            let number = used.partition_point(|row| row.start < *loc);
+            last = (*loc, SrcLoc(number as u32));
+        }
+        *loc = last.1;
     });
-    let rows = used.into_values().zip(0..);
-    let rows = rows.map(|(row, n)| LineRow {
-        start: SrcLoc(n),
-        ..row
-    });
+    for (row, number) in used.iter_mut().zip(0..) {
+        row.start = SrcLoc(number);
+    }
     module.debug = DebugInfo {
         files: debug.files,
-        rows: rows.collect(),
+        rows: used,
     };
 }
 

@@ -12,7 +12,7 @@
 //! [`Names::restore`] undoes [`Names::rewrite`], what was emptied excepted. Different entities have different names.
 //!
 //! # Cost
-//! O(size of the body), a hash per mention.
+//! O(size of the body), a search in a short list or a hash per mention.
 
 use crate::body::{BlockData, Body};
 use crate::entities::*;
@@ -23,10 +23,14 @@ use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::mem;
 
+/// A list of no more than this is searched from its begin.
+const SHORT: usize = 12;
+
 /// Things in the order of their first mention.
 #[derive(Clone, Debug)]
 pub struct Order<T> {
     list: Vec<T>,
+    /// Empty while the list is short.
     places: FxHashMap<T, u32>,
 }
 
@@ -42,16 +46,26 @@ impl<T> Default for Order<T> {
 impl<T: Copy + Eq + Hash> Order<T> {
     /// The place of a thing, the next one if it is new.
     pub fn place(&mut self, thing: T) -> u32 {
-        let next = self.list.len() as u32;
-        *self.places.entry(thing).or_insert_with(|| {
-            self.list.push(thing);
-            next
-        })
+        if let Some(place) = self.find(thing) {
+            return place;
+        }
+        let place = self.list.len();
+        self.list.push(thing);
+        if place >= SHORT {
+            if place == SHORT {
+                self.places.extend(self.list.iter().copied().zip(0..));
+            }
+            self.places.insert(thing, place as u32);
+        }
+        place as u32
     }
 
     /// The place of a thing that has been mentioned.
     pub fn find(&self, thing: T) -> Option<u32> {
-        self.places.get(&thing).copied()
+        match self.list.len() <= SHORT {
+            true => self.list.iter().position(|&x| x == thing).map(|x| x as u32),
+            false => self.places.get(&thing).copied(),
+        }
     }
 
     /// What stands at a place.
