@@ -254,6 +254,43 @@ fn the_same_inputs_give_the_same_bytes() {
 }
 
 #[test]
+fn an_edited_program_is_the_same_with_results_of_earlier_links() {
+    let small = |by: u32| {
+        format!(
+            "type type0 = func(i32) -> (i32)\nfunc %helper type0 strong {{\n  param l0: i32\n  local l1: i32\nb0:\n  \
+             l1 = i32.const {by}\n  l0 = i32.mul l0, l1\n  return l0\n}}\n"
+        )
+    };
+    // Another function, and a global in front, move the numbers of all others.
+    let more = "global %more mut i32 = (i32.const 1)\n";
+    let tail = "func %again type0 strong {\n  param l0: i32\n  local l1, l2: i32\nb0:\n  l1 = call %helper(l0)\n  \
+                l2 = global.get %more\n  l1 = i32.add l1, l2\n  return l1\n}\n";
+    let forms = [
+        (MAIN.to_owned(), small(3)),
+        (format!("{MAIN}{more}{tail}"), small(3)),
+        (format!("{MAIN}{more}{tail}"), small(4)),
+        (MAIN.to_owned(), heavy("helper", "strong", 9)),
+        (MAIN.to_owned(), small(3)),
+    ];
+    let inputs = Inputs::new(&[("unneeded.o", wir(&heavy("unneeded", "strong", 5)))]);
+    let cache = inputs.0.path().join("cache");
+    let cache = format!("--wasmir-cache={}", cache.display());
+    let mut made = Vec::new();
+    for (main, helper) in &forms {
+        for (name, text) in [("main.o", main), ("helper.o", helper)] {
+            std::fs::write(inputs.0.path().join(name), wir(text)).expect("an object");
+        }
+        let mut args = vec!["--export-all", "main.o", "helper.o", "unneeded.o"];
+        let plain = inputs.linked(&args);
+        args.push(&cache);
+        assert!(inputs.linked(&args) == plain, "form {}", made.len());
+        assert!(inputs.linked(&args) == plain, "form {} again", made.len());
+        made.push(plain);
+    }
+    assert!(made[1] != made[2] && made[0] == made[4]);
+}
+
+#[test]
 fn errors_leave_nothing_behind() {
     let twice = wir(&heavy("helper", "strong", 1));
     let inputs = Inputs::new(&[
