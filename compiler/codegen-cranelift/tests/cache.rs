@@ -104,6 +104,21 @@ fn bodies_are_found_under_other_numbers() {
 }
 
 #[test]
+fn a_position_just_before_the_first_of_a_body_is_one() {
+    let program = |second: u32| {
+        let text = format!(
+            "wasmir 1\ntype type0 = func(i32) -> (i32)\nmemory %mem 1\nfunc %f type0 {{\n  param l0: i32\nb0:\n  \
+             l0 = i32.load %mem l0+0 align 4 @5\n  l0 = i32.load %mem l0+4 align 4 @{second}\n  return l0\n}}\n\
+             export \"f\" func %f\nfile \"a.rs\"\nline @4 0 14 1\nline @5 0 15 1\nline @9 0 19 1\n"
+        );
+        parse_module(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(through(folder.path(), LIMIT, &program(9)), stats(0, 1));
+    assert_eq!(through(folder.path(), LIMIT, &program(4)), stats(1, 0));
+}
+
+#[test]
 fn changed_bodies_and_surroundings_are_compiled() {
     let folder = tempfile::tempdir().expect("a folder");
     through(folder.path(), LIMIT, &program(40));

@@ -126,6 +126,8 @@ pub fn translate(
         sig.returns.clear();
     }
     func.signature = sig;
+    // Cranelift keeps positions as distances from the first one, and takes the position before that for none.
+    func.params.ensure_base_srcloc(SourceLoc::new(0));
     let mut t = Translator {
         module,
         body,
