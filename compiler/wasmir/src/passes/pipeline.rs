@@ -312,4 +312,48 @@ mod tests {
             assert!(made(threads) == one, "{threads} threads");
         }
     }
+
+    /// A callee that is copied calls a function which stands before the caller in the order, but is nothing that the callee waited for: whether
+    /// it is finished by the time of the copy is chance, and must not show.
+    #[test]
+    fn what_a_copy_calls_is_known_if_the_callee_knew_it() {
+        let mut text = String::from(
+            "wasmir 1\ntype type0 = func(i32) -> (i32)\nmemory %memory 1\n\
+             global %__stack_pointer mut i32 = (i32.const 65536)\n",
+        );
+        const COUNT: usize = 150;
+        for i in 0..COUNT {
+            // The circle of `around` and `copied` is entered by `around`, so `copied` comes first and waits for nothing.
+            text += &format!("func %around{i} type0 {{\n  param l0: i32\n  local l1: i32\nb0:\n");
+            for _ in 0..i % 40 {
+                text +=
+                    "  l1 = i32.load %memory l0+0 align 4\n  i32.store %memory l0+0, l1 align 4\n";
+            }
+            text += &format!(
+                "  l1 = call %copied{i}(l1)\n  return l1\n}}\nfunc %copied{i} type0 {{\n  param l0: i32\n  local l1: i32\nb0:\n  \
+                 l1 = call %around{i}(l0)\n  return l1\n}}\n"
+            );
+        }
+        for i in 0..COUNT {
+            text += &format!(
+                "func %caller{i} type0 {{\n  param l0: i32\n  local l1, l2: i32\n  slot ss0: 8 align 4\nb0:\n  \
+                 l1 = stack_addr ss0 0\n  i32.store %memory l1+4, l0 align 4\n  l2 = call %copied{i}(l1)\n  \
+                 l2 = i32.load %memory l1+4 align 4\n  return l2\n}}\n"
+            );
+        }
+        let module = crate::parse_module(&text).unwrap_or_else(|error| panic!("{error}"));
+        let made = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let mut module = module.clone();
+            let stats = pool
+                .expect("threads")
+                .install(|| run(&mut module, &Options::default()));
+            assert!(stats.calls >= COUNT, "{stats:?}");
+            crate::print_module(&module).to_string()
+        };
+        let one = made(1);
+        for threads in [2, 4, 2, 8] {
+            assert!(made(threads) == one, "{threads} threads");
+        }
+    }
 }
