@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use wasmir::{FuncBody, Module, parse_module, passes, print_module, verify_module};
+use wasmir::{Body, FuncBody, Module, parse_module, passes, print_module, verify_module};
 
 /// What a file's test prints.
 fn outcome(kind: &str, text: &str) -> String {
@@ -42,7 +42,7 @@ fn outcome(kind: &str, text: &str) -> String {
             let stats = wasmir::reach::run(&mut module).expect("raw bodies can be read");
             format!("{stats:?}\n{}", print_module(&module))
         }
-        "frame" | "dce" | "fold" | "pipeline" => {
+        "frame" | "memory" | "branch" | "dce" | "fold" | "pipeline" => {
             let mut module = module;
             verify_module(&module).expect("a valid module");
             let stats = pass(kind, &mut module);
@@ -64,16 +64,22 @@ fn pass(name: &str, module: &mut Module) -> String {
         }
         "fold" => format!("{:?}", passes::fold::run(module)),
         "pipeline" => format!("{:?}", passes::pipeline::run(module, &Default::default())),
-        _ => {
-            let mut all = Vec::new();
-            for func in module.funcs.values_mut() {
-                if let FuncBody::Ir(body) = &mut func.body {
-                    all.push(passes::dce::run(body));
-                }
-            }
-            format!("{all:?}")
-        }
+        "memory" => each(module, passes::memory::run),
+        "branch" => each(module, passes::branch::run),
+        _ => each(module, passes::dce::run),
     }
+}
+
+/// Runs a pass on each body.
+fn each<S: std::fmt::Debug>(module: &mut Module, mut run: impl FnMut(&mut Body) -> S) -> String {
+    let bodies = module.funcs.values_mut();
+    let made: Vec<S> = bodies
+        .filter_map(|func| match &mut func.body {
+            FuncBody::Ir(body) => Some(run(body)),
+            _ => None,
+        })
+        .collect();
+    format!("{made:?}")
 }
 
 /// Links the modules of a file, each of which begins with its `wasmir` line, and lays out the result if so wanted.

@@ -1,6 +1,8 @@
 //! The passes by name, with times.
 
 use clap::ValueEnum;
+use std::fmt::Debug;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 use wasmir::{Body, FuncBody, Module, passes, reach};
 
@@ -11,6 +13,10 @@ pub(crate) enum Pass {
     Frame,
     /// Inline small functions, promote frames and remove dead code, callees first
     Pipeline,
+    /// Remove loads of what is known to be in memory, and stores that are overwritten
+    Memory,
+    /// Follow what is known of conditions: constants, dominating branches, jump threading
+    Branch,
     /// Remove dead code from each function
     Dce,
     /// Send calls of identical functions to one of them
@@ -28,14 +34,18 @@ pub(crate) struct Report {
     pub(crate) stats: String,
 }
 
-fn bodies(module: &mut Module) -> impl Iterator<Item = &mut Body> {
-    module
-        .funcs
-        .values_mut()
-        .filter_map(|func| match &mut func.body {
-            FuncBody::Ir(body) => Some(&mut **body),
-            _ => None,
-        })
+/// Runs a pass on each body and says what it did in all of them.
+fn each<S: Default + AddAssign + Debug>(
+    module: &mut Module,
+    run: impl Fn(&mut Body) -> S,
+) -> String {
+    let mut sum = S::default();
+    for func in module.funcs.values_mut() {
+        if let FuncBody::Ir(body) = &mut func.body {
+            sum += run(body);
+        }
+    }
+    format!("{sum:?}")
 }
 
 /// Runs a pass.
@@ -52,13 +62,9 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
                 passes::pipeline::run(module, &passes::pipeline::Options::default())
             )
         }
-        Pass::Dce => {
-            let mut sum = passes::dce::Stats::default();
-            for body in bodies(module) {
-                sum += passes::dce::run(body);
-            }
-            format!("{sum:?}")
-        }
+        Pass::Memory => each(module, passes::memory::run),
+        Pass::Branch => each(module, passes::branch::run),
+        Pass::Dce => each(module, passes::dce::run),
         Pass::Fold => format!("{:?}", passes::fold::run(module)),
         Pass::Reach => format!("{:?}", reach::run(module).map_err(|e| e.to_string())?),
     };

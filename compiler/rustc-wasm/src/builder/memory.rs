@@ -27,15 +27,15 @@ fn is_wasm(ty: W) -> bool {
     !matches!(ty, W::I8 | W::I16 | W::I128)
 }
 
-/// Splits `size` bytes into pieces of 8, 4, 2 and 1: (offset, size).
-fn pieces(size: u64) -> impl Iterator<Item = (u64, u64)> {
+/// Splits `size` bytes into pieces of 8, 4, 2 and 1, of at most `widest`: (offset, size).
+fn pieces(size: u64, widest: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let left = size - at;
         if left == 0 {
             return None;
         }
-        let piece = if left >= 8 { 8 } else { 1 << left.ilog2() };
+        let piece = if left >= widest { widest } else { 1 << left.ilog2() };
         let start = at;
         at += piece;
         Some((start, piece))
@@ -180,7 +180,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         let wir = scalar.wir();
         let at = self.address(pointer);
         let mut whole = None;
-        for (offset, size) in pieces(scalar.bytes()) {
+        for (offset, size) in pieces(scalar.bytes(), 8) {
             let op = match (size, wir) {
                 (1, W::I32) => Opcode::I32Load8U,
                 (2, W::I32) => Opcode::I32Load16U,
@@ -246,7 +246,7 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         let wir = scalar.wir();
         let local = self.use_value(value);
         let at = self.address(pointer);
-        for (offset, size) in pieces(scalar.bytes()) {
+        for (offset, size) in pieces(scalar.bytes(), 8) {
             let op = match (size, wir) {
                 (1, W::I32) => Opcode::I32Store8,
                 (2, W::I32) => Opcode::I32Store16,
@@ -389,16 +389,19 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
         volatile: bool,
     ) {
         if let Some(size) = self.cx.const_to_opt_uint(size) {
-            if pieces(size).count() <= INLINE_PIECES {
+            if pieces(size, 8).count() <= INLINE_PIECES {
+                // What is aligned to 4 bytes has been written 4 bytes at a time, most likely just now: a wider load would have to wait for
+                // both stores to leave the processor's store buffer, where it could take one piece from each.
+                let widest = if src_align.min(dst_align) == 2 { 4 } else { 8 };
                 // All loads before all stores, so that overlap does no harm.
-                let mut held = Vec::with_capacity(INLINE_PIECES);
-                for (offset, piece) in pieces(size) {
+                let mut held = Vec::with_capacity(2 * INLINE_PIECES);
+                for (offset, piece) in pieces(size, widest) {
                     let ty = Type::Scalar(Scalar::Int(piece as u8 * 8));
                     let at = self.offset(src, offset);
                     let align = src_align.min(offset.trailing_zeros().min(63) as u8);
                     held.push(self.load_value(ty, at, align, volatile));
                 }
-                for ((offset, _), value) in pieces(size).zip(held) {
+                for ((offset, _), value) in pieces(size, widest).zip(held) {
                     let at = self.offset(dst, offset);
                     let align = dst_align.min(offset.trailing_zeros().min(63) as u8);
                     self.store_value(value, at, align, volatile);

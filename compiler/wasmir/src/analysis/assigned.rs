@@ -76,9 +76,45 @@ impl Walk<'_> {
     }
 }
 
+/// How a body assigns its locals.
+#[derive(Clone, Debug)]
+pub struct Assignments {
+    /// The locals, parameters apart, of which a read is not known to come after a write. What is read and has several
+    /// assignments is among them.
+    pub unassigned: EntitySet<Local>,
+    /// The parameters that are assigned.
+    changed: EntitySet<Local>,
+}
+
+impl Assignments {
+    /// Finds them; `order` is the body's [`super::reverse_postorder`].
+    pub fn of(body: &Body, order: &[Block]) -> Assignments {
+        let walk = walk(body, order);
+        let mut changed = EntitySet::new();
+        for param in body.params() {
+            if walk.seen[param].home != NONE {
+                changed.insert(param);
+            }
+        }
+        Assignments {
+            unassigned: walk.unassigned,
+            changed,
+        }
+    }
+
+    /// Whether there is no assignment but one that comes before all reads; of a parameter, its value at entry.
+    pub fn is_stable(&self, local: Local) -> bool {
+        !self.unassigned.contains(local) && !self.changed.contains(local)
+    }
+}
+
 /// The locals, parameters apart, of which a read is not known to come after a write; `order` is the body's
 /// [`super::reverse_postorder`].
 pub fn possibly_unassigned(body: &Body, order: &[Block]) -> EntitySet<Local> {
+    walk(body, order).unassigned
+}
+
+fn walk<'a>(body: &'a Body, order: &[Block]) -> Walk<'a> {
     let unseen = Seen {
         home: NONE,
         reader: NONE,
@@ -111,5 +147,5 @@ pub fn possibly_unassigned(body: &Body, order: &[Block]) -> EntitySet<Local> {
             }
         }
     }
-    walk.unassigned
+    walk
 }

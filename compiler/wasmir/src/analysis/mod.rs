@@ -3,10 +3,11 @@
 
 mod assigned;
 mod callgraph;
+pub mod constant;
 mod dominators;
 mod idom;
 
-pub use assigned::possibly_unassigned;
+pub use assigned::{Assignments, possibly_unassigned};
 pub use callgraph::{CallGraph, for_each_direct_callee};
 pub use dominators::{Dominators, reverse_postorder};
 pub use idom::{Preds, immediate_dominators};

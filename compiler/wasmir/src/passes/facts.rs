@@ -13,10 +13,10 @@ use super::frame::{Callees, Summary};
 use super::inline;
 use super::kept::Identity;
 use super::pipeline::Stats;
-use crate::analysis::{CallGraph, for_each_direct_callee, possibly_unassigned, reverse_postorder};
+use crate::analysis::{Assignments, CallGraph, for_each_direct_callee, reverse_postorder};
 use crate::body::Body;
-use crate::entities::{Func, Local};
-use cranelift_entity::{EntityRef, EntitySet};
+use crate::entities::Func;
+use cranelift_entity::EntityRef;
 use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
 
@@ -37,8 +37,8 @@ pub(super) struct Finished {
     pub(super) made: Made,
     /// What tells the body from others, where results are kept.
     pub(super) identity: Option<Identity>,
-    /// The locals that may be read before they are written; found when somebody copies the body.
-    unassigned: OnceLock<EntitySet<Local>>,
+    /// How it assigns its locals; found when somebody wants to copy the body.
+    assignments: OnceLock<Assignments>,
     /// What a copy of the body calls and was known when the body was made.
     knew: Vec<Func>,
 }
@@ -56,7 +56,7 @@ impl Finished {
         Finished {
             made,
             identity,
-            unassigned: OnceLock::new(),
+            assignments: OnceLock::new(),
             knew,
         }
     }
@@ -139,9 +139,9 @@ impl<'a> Facts<'a> {
         Some(inline::Candidate {
             body,
             weight,
-            unassigned: done
-                .unassigned
-                .get_or_init(|| possibly_unassigned(body, &reverse_postorder(body))),
+            assignments: done
+                .assignments
+                .get_or_init(|| Assignments::of(body, &reverse_postorder(body))),
             summary: done.made.summary.as_ref(),
             single: known.single,
         })

@@ -23,10 +23,10 @@
 //! # Cost
 //! Linear in the bodies: one walk to name, one to write, a hash; of a hit, reading the finished body.
 
-use super::dce;
 use super::facts::{Facts, Made};
 use super::frame::{self, ParamUse, Summary};
 use super::pipeline::{Options, Stats};
+use super::{branch, dce, memory};
 use crate::binary::decode_value;
 use crate::binary::wire::{Source, Wire, wire_enum, wire_struct};
 use crate::body::Body;
@@ -63,6 +63,8 @@ struct Record {
 }
 
 type FrameStats = frame::Stats;
+type MemoryStats = memory::Stats;
+type BranchStats = branch::Stats;
 type DeadStats = dce::Stats;
 
 wire_enum! {
@@ -73,7 +75,9 @@ wire_struct! {
     Summary { params, returns }
     FrameStats { slots, loads, stores, copies, frames, rebased }
     DeadStats { insts, blocks, slots }
-    Stats { calls, frames, dead }
+    MemoryStats { loads, stores }
+    BranchStats { constants, branches, threads }
+    Stats { calls, frames, memory, branches, dead }
     Made { body, weight, summary, stats }
     Record { made, digest, places }
 }
@@ -95,6 +99,8 @@ impl<'a> Kept<'a> {
         let Options {
             inline,
             frames: _,
+            memory,
+            branches,
             dead,
         } = options;
         let context = frames.map(|context| {
@@ -108,7 +114,7 @@ impl<'a> Kept<'a> {
         });
         Kept {
             results,
-            salt: format!("{inline:?} {dead} {context:?}").into_bytes(),
+            salt: format!("{inline:?} {memory} {branches} {dead} {context:?}").into_bytes(),
             stack_pointer: frames.and_then(|context| context.stack_pointer),
         }
     }

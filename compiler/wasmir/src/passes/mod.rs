@@ -1,5 +1,6 @@
 //! Passes: each is a file (or folder) with a `run` that changes a body or a module and says what it did.
 
+pub mod branch;
 pub mod dce;
 pub mod externref;
 mod facts;
@@ -7,5 +8,6 @@ pub mod fold;
 pub mod frame;
 pub mod inline;
 pub mod kept;
+pub mod memory;
 pub mod pipeline;
 mod schedule;

@@ -18,7 +18,7 @@
 
 use super::facts::{Facts, Finished, Made};
 use super::kept::{Kept, Results};
-use super::{dce, frame, inline, schedule};
+use super::{branch, dce, frame, inline, memory, schedule};
 use crate::analysis::CallGraph;
 use crate::body::Body;
 use crate::debug::DebugInfo;
@@ -35,6 +35,10 @@ pub struct Options {
     pub inline: Option<inline::Limits>,
     /// Whether to promote frames.
     pub frames: bool,
+    /// Whether to follow what is known to be in memory.
+    pub memory: bool,
+    /// Whether to follow what is known of conditions.
+    pub branches: bool,
     /// Whether to remove dead code.
     pub dead: bool,
 }
@@ -44,6 +48,8 @@ impl Default for Options {
         Options {
             inline: Some(inline::Limits::default()),
             frames: true,
+            memory: true,
+            branches: true,
             dead: true,
         }
     }
@@ -54,6 +60,8 @@ impl Options {
     pub const FRAMES: Options = Options {
         inline: None,
         frames: true,
+        memory: false,
+        branches: false,
         dead: false,
     };
 }
@@ -65,6 +73,10 @@ pub struct Stats {
     pub calls: usize,
     /// Frames promoted.
     pub frames: frame::Stats,
+    /// Loads and stores that were not needed.
+    pub memory: memory::Stats,
+    /// Branches decided.
+    pub branches: branch::Stats,
     /// Dead code removed.
     pub dead: dce::Stats,
 }
@@ -137,6 +149,12 @@ impl Work<'_> {
             stats.frames = made;
             summary = Some(found).filter(|_| !facts.replaceable);
         }
+        if self.options.memory {
+            stats.memory = memory::run(&mut body);
+        }
+        if self.options.branches {
+            stats.branches = branch::run(&mut body);
+        }
         if self.options.dead {
             stats.dead = dce::run(&mut body);
         }
@@ -155,7 +173,7 @@ impl Work<'_> {
         let weight = inline::weight(body);
         let most = match facts.single {
             true => limits.single,
-            false => limits.slack + 1 + (1 + limits.frame) * body.num_params as usize,
+            false => limits.most(body.num_params as usize),
         };
         let fits = !facts.replaceable && weight <= most && inline::can_inline(body);
         fits.then_some(weight)
@@ -207,6 +225,8 @@ pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Res
             func.body = FuncBody::Ir(body);
             stats.calls += own.calls;
             stats.frames += own.frames;
+            stats.memory += own.memory;
+            stats.branches += own.branches;
             stats.dead += own.dead;
         }
     }

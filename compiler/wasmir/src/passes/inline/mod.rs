@@ -9,14 +9,14 @@
 //! The weight of a body is the number of its instructions that cost bytes when emitted: copies and
 //! constants are free (they mostly vanish in stackification), everything else is one. A call costs itself and
 //! its arguments. A callee is copied when its weight does not exceed what the call costs plus
-//! [`Limits::slack`], and [`Limits::frame`] more for each argument that is an address in the caller's frame and of which the
-//! callee keeps nothing: in one body, [`super::frame`] makes locals of what the callee would read and write through it (the
-//! idea of LLVM's bonus for arguments that SROA can take apart). It is also copied when this is the only mention of it in the program (it is then gone) and it
+//! [`Limits::slack`]. If arguments are constants, or addresses in the caller's frame of which the callee keeps nothing, what counts is
+//! what will be left of it ([`cost`]), and that may be heavier by [`Limits::known`], since the caller shrinks too. A callee is
+//! also copied when this is the only mention of it in the program (it is then gone) and it
 //! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`].
 //!
 //! A caller that an optimiser wrote has seen inlining already: what is still a call there was found not to pay. Such callers get
 //! only what is no larger than the call. They are told by their frames: unoptimised code keeps every variable there and does
-//! little but load and store them ([`Limits::spills`]).
+//! little but load and store them ([`Limits::spills`]). Front ends of ours call for none of this ([`Limits::FRONT_END`]).
 //!
 //! # Semantics
 //! * Locals of the callee that may be read before they are written are set to zero at the place of the
@@ -29,12 +29,18 @@
 //! # Cost
 //! O(size of the result).
 
+mod cost;
+
+pub use cost::weight;
+
 use super::frame::{ParamUse, Summary};
+use crate::analysis::Assignments;
 use crate::body::{BlockData, Body};
 use crate::entities::{Block, Func, Global, Local, StackSlot};
 use crate::inst::*;
 use crate::op::Opcode;
 use crate::types::Type;
+use cost::{Passed, weight_given};
 use cranelift_entity::{EntityRef, EntitySet, SecondaryMap};
 use std::mem;
 
@@ -43,25 +49,46 @@ use std::mem;
 pub struct Limits {
     /// By how much a copied body may be heavier than the call.
     pub slack: usize,
-    /// By how much more for each address in the caller's frame.
-    pub frame: usize,
+    /// By how much more what is left of it may be when arguments are constants or addresses in the caller's frame.
+    pub known: usize,
+    /// How much heavier than that a body may be for each such argument, to be looked at.
+    pub shrink: usize,
     /// The weight up to which a function with a single mention is copied.
     pub single: usize,
     /// The weight at which a caller stops growing.
     pub caller: usize,
-    /// A caller of which one in so many instructions loads from its frame or stores to it was not optimised yet.
-    pub spills: usize,
+    /// A caller of which one in so many instructions loads from its frame or stores to it was not optimised yet; `None` if none was.
+    pub spills: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             slack: 4,
-            frame: 6,
+            known: 6,
+            shrink: 12,
             single: 800,
             caller: 4000,
-            spills: 8,
+            spills: Some(8),
         }
+    }
+}
+
+impl Limits {
+    /// For a program of which no function has seen an optimiser. Much of what is copied has been written to be: `core` and `alloc`
+    /// are made of functions of a few instructions.
+    pub const FRONT_END: Limits = Limits {
+        slack: 16,
+        known: 8,
+        shrink: 12,
+        single: 800,
+        caller: 4000,
+        spills: None,
+    };
+
+    /// The weight above which no function with several mentions and this many parameters is copied.
+    pub fn most(&self, params: usize) -> usize {
+        1 + self.slack + self.known + (1 + self.shrink) * params
     }
 }
 
@@ -72,8 +99,8 @@ pub struct Candidate<'a> {
     pub body: &'a Body,
     /// Its weight.
     pub weight: usize,
-    /// The locals that may be read before they are written.
-    pub unassigned: &'a EntitySet<Local>,
+    /// How it assigns its locals.
+    pub assignments: &'a Assignments,
     /// What it does with its parameters, if that is known.
     pub summary: Option<&'a Summary>,
     /// The call is the only mention of the function in the program.
@@ -85,20 +112,6 @@ pub struct Candidate<'a> {
 pub struct Stats {
     /// Calls replaced.
     pub calls: usize,
-}
-
-/// The weight of a body in the cost model.
-pub fn weight(body: &Body) -> usize {
-    let block = |&b: &Block| {
-        let data = &body.blocks[b];
-        let costly = |i: &&Inst| !matches!(i, Inst::Const { .. } | Inst::Copy { .. });
-        let term = usize::from(!matches!(
-            data.term,
-            Terminator::Jump(_) | Terminator::Return(_)
-        ));
-        data.insts.iter().filter(costly).count() + term
-    };
-    body.layout.iter().map(block).sum()
 }
 
 /// Whether a body can be copied at all.
@@ -121,13 +134,15 @@ pub fn run<'a>(
     let mut stats = Stats::default();
     let mut size = weight(caller);
     let calls = |block: &Block| caller.blocks[*block].insts.iter().any(is_direct_call);
-    let frame = match caller.layout.iter().any(calls) {
-        true => frame_addresses(caller, stack_pointer),
+    let known = match caller.layout.iter().any(calls) {
+        true => Known::of(caller, stack_pointer),
         false => return stats,
     };
     let mut limits = *limits;
-    if frame_accesses(caller, &frame).saturating_mul(limits.spills) < size {
+    let optimised = |spills| frame_accesses(caller, &known.frame).saturating_mul(spills) < size;
+    if limits.spills.is_some_and(optimised) {
         limits.slack = 0;
+        limits.known = 0;
     }
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
@@ -149,20 +164,13 @@ pub fn run<'a>(
                 operands,
             } = inst
                 && let Some(found) = candidate(func)
-                && (worthwhile(&found, operands.num_args(), 0, size, &limits) || {
-                    let args = site.caller.pool.args(operands).iter().enumerate();
-                    let kept = |i| {
-                        found
-                            .summary
-                            .is_none_or(|s| s.param(i) == ParamUse::Escapes)
-                    };
-                    let inside = args
-                        .filter(|&(i, &arg)| frame.contains(arg) && !kept(i))
-                        .count();
-                    worthwhile(&found, operands.num_args(), inside, size, &limits)
+                && let Some(grown) = grown(size, &found, &limits, || {
+                    let args = site.caller.pool.args(operands).iter();
+                    args.enumerate()
+                        .map(|(i, &arg)| known.passed(&found, i, arg))
                 })
             {
-                size += found.weight;
+                size = grown;
                 stats.calls += 1;
                 site.splice(&found, operands, loc);
             } else {
@@ -186,20 +194,87 @@ fn is_direct_call(inst: &Inst) -> bool {
     )
 }
 
-/// Whether to copy a callee that gets this many arguments, and among them this many addresses in the caller's frame.
-fn worthwhile(
-    found: &Candidate<'_>,
-    args: usize,
-    frame: usize,
+/// The caller's weight if `callee` is copied for a call with these arguments; `None` if it should not be.
+fn grown<I: ExactSizeIterator<Item = Passed>>(
     size: usize,
+    callee: &Candidate<'_>,
     limits: &Limits,
-) -> bool {
-    let bound = if found.single {
-        limits.single
-    } else {
-        1 + args + limits.slack + frame * limits.frame
+    args: impl Fn() -> I,
+) -> Option<usize> {
+    let call = 1 + args().len();
+    let bound = match callee.single {
+        true => limits.single,
+        false => call + limits.slack,
     };
-    found.weight <= bound && size + found.weight <= limits.caller
+    let added = if callee.weight <= bound {
+        callee.weight
+    } else if callee.single || limits.known == 0 {
+        return None;
+    } else {
+        // What is not a constant nor in the frame tells nothing, and a body that is far too large will not shrink enough.
+        let told = args().filter(|&arg| arg != Passed::Any).count();
+        let bound = call + limits.slack + limits.known * usize::from(told > 0);
+        if told == 0 || callee.weight > bound + limits.shrink * told {
+            return None;
+        }
+        let left = weight_given(callee.body, callee.assignments, args(), bound);
+        Some(left).filter(|&left| left <= bound)?
+    };
+    Some(size + added).filter(|&size| size <= limits.caller)
+}
+
+/// What is known of a caller's locals.
+struct Known {
+    /// Addresses in its frame.
+    frame: EntitySet<Local>,
+    /// Locals that are set once, to a constant.
+    constants: SecondaryMap<Local, Option<u64>>,
+}
+
+impl Known {
+    fn of(body: &Body, stack_pointer: Option<Global>) -> Known {
+        let mut constants: SecondaryMap<Local, Option<u64>> = SecondaryMap::new();
+        let mut assigned = EntitySet::with_capacity(body.locals.len());
+        constants.resize(body.locals.len());
+        for &block in &body.layout {
+            for inst in &body.blocks[block].insts {
+                if let Inst::Const { dst, bits } = *inst
+                    && assigned.insert(dst)
+                {
+                    constants[dst] = Some(bits);
+                } else {
+                    inst.for_each_def(&body.pool, |local| {
+                        assigned.insert(local);
+                        constants[local] = None;
+                    });
+                }
+            }
+            body.blocks[block].term.for_each_def(&body.pool, |local| {
+                assigned.insert(local);
+                constants[local] = None;
+            });
+        }
+        body.params().for_each(|param| constants[param] = None);
+        Known {
+            frame: frame_addresses(body, stack_pointer),
+            constants,
+        }
+    }
+
+    /// What argument `index` is known to be.
+    fn passed(&self, callee: &Candidate<'_>, index: usize, arg: Local) -> Passed {
+        if let Some(bits) = self.constants[arg] {
+            return Passed::Const(bits);
+        }
+        let kept = || {
+            let used = callee.summary.map(|summary| summary.param(index));
+            used.is_none_or(|used| used == ParamUse::Escapes)
+        };
+        match self.frame.contains(arg) && !kept() {
+            true => Passed::Frame,
+            false => Passed::Any,
+        }
+    }
 }
 
 /// The locals that hold addresses in the frame, as far as assignments in order of the layout show it.
@@ -274,7 +349,7 @@ impl Site<'_> {
             let dst = locals.of(param);
             self.push(Inst::Copy { dst, src }, loc);
         }
-        for local in found.unassigned.iter() {
+        for local in found.assignments.unassigned.iter() {
             self.zero(locals.of(local), loc);
         }
         let entry = callee.layout[0];
