@@ -3,7 +3,10 @@
 use std::path::Path;
 
 #[path = "../../wasmir-lift/fuzz/seeds/mod.rs"]
-#[expect(unreachable_pub, reason = "the crates that share the file are programs")]
+#[expect(
+    unreachable_pub,
+    reason = "the crates that share the file are programs"
+)]
 mod seeds;
 
 #[test]

@@ -36,7 +36,7 @@ pub fn recompile(wasm: &[u8]) -> Result<Vec<u8>, String> {
     emit(&module)
 }
 
-/// The whole pipeline with the passes of a dev build: inlining, frames to locals, folding; imports stay.
+/// The whole pipeline with all passes of a dev build, as if a front end of ours had made the module; imports stay.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub fn recompile(wasm: &[u8]) -> Result<Vec<u8>, String> {
 pub fn passes(wasm: &[u8]) -> Result<Vec<u8>, String> {
     let mut module = wasmir_lift::lift(wasm).map_err(|error| error.to_string())?;
     lift_all(&mut module)?;
-    pipeline::run(&mut module, &pipeline::Options::default());
+    pipeline::run(&mut module, &pipeline::Options::FRONT_END);
     verify(&module)?;
     emit(&module)
 }

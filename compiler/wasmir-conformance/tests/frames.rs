@@ -411,7 +411,7 @@ fn slots_in_all_widths_answer_as_bytes_do() {
         if let Err(errors) = wasmir::verify_module(&module) {
             panic!("seed {seed}: {}\n{text}", errors[0]);
         }
-        let stats = pipeline::run(&mut module, &pipeline::Options::default());
+        let stats = pipeline::run(&mut module, &pipeline::Options::FRONT_END);
         promoted += stats.frames.slots;
         if let Err(errors) = wasmir::verify_module(&module) {
             panic!("seed {seed}: {}\n{text}", errors[0]);

@@ -40,7 +40,7 @@ use std::time::Instant;
 use std::{fs, io};
 use units::Units;
 use wasmir::passes::kept::Results;
-use wasmir::passes::{inline, pipeline};
+use wasmir::passes::pipeline;
 
 /// Optimised and finished bodies are kept up to this many bytes per cache folder.
 const CACHE_LIMIT: u64 = 128 << 20;
@@ -167,11 +167,7 @@ fn compiled(units: Units, args: &Args, times: &mut Times) -> Result<Vec<u8>, Err
     if !args.unoptimised {
         times.time("passes", || {
             let kept = cache.as_deref().map(|cache| cache as &dyn Results);
-            let options = pipeline::Options {
-                inline: Some(inline::Limits::FRONT_END),
-                ..pipeline::Options::default()
-            };
-            pipeline::run_kept(&mut merged.module, &options, kept);
+            pipeline::run_kept(&mut merged.module, &pipeline::Options::FRONT_END, kept);
             merged.shake()
         })?;
     }

@@ -42,7 +42,7 @@ fn outcome(kind: &str, text: &str) -> String {
             let stats = wasmir::reach::run(&mut module).expect("raw bodies can be read");
             format!("{stats:?}\n{}", print_module(&module))
         }
-        "frame" | "memory" | "branch" | "dce" | "fold" | "pipeline" => {
+        "frame" | "memory" | "branch" | "dce" | "fold" | "pipeline" | "front-end" => {
             let mut module = module;
             verify_module(&module).expect("a valid module");
             let stats = pass(kind, &mut module);
@@ -64,6 +64,10 @@ fn pass(name: &str, module: &mut Module) -> String {
         }
         "fold" => format!("{:?}", passes::fold::run(module)),
         "pipeline" => format!("{:?}", passes::pipeline::run(module, &Default::default())),
+        "front-end" => {
+            let options = passes::pipeline::Options::FRONT_END;
+            format!("{:?}", passes::pipeline::run(module, &options))
+        }
         "memory" => each(module, passes::memory::run),
         "branch" => each(module, passes::branch::run),
         _ => each(module, passes::dce::run),

@@ -399,7 +399,7 @@ fn optimised(program: &Program, results: Option<&dyn Results>) -> String {
     let text = program.text();
     let mut module = parse_module(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     verify_module(&module).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
-    pipeline::run_kept(&mut module, &Options::default(), results);
+    pipeline::run_kept(&mut module, &Options::FRONT_END, results);
     verify_module(&module).unwrap_or_else(|errors| panic!("{errors:?}"));
     print_module(&module).to_string()
 }

@@ -13,6 +13,8 @@ pub(crate) enum Pass {
     Frame,
     /// Inline small functions, promote frames and remove dead code, callees first
     Pipeline,
+    /// The same for a program that no optimiser has seen, as the linker of dev builds runs it
+    FrontEnd,
     /// Remove loads of what is known to be in memory, and stores that are overwritten
     Memory,
     /// Follow what is known of conditions: constants, dominating branches, jump threading
@@ -61,6 +63,10 @@ pub(crate) fn run(pass: Pass, module: &mut Module) -> Result<Report, String> {
                 "{:?}",
                 passes::pipeline::run(module, &passes::pipeline::Options::default())
             )
+        }
+        Pass::FrontEnd => {
+            let options = passes::pipeline::Options::FRONT_END;
+            format!("{:?}", passes::pipeline::run(module, &options))
         }
         Pass::Memory => each(module, passes::memory::run),
         Pass::Branch => each(module, passes::branch::run),

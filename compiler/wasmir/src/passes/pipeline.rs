@@ -1,8 +1,8 @@
 //! The order of passes for a whole program.
 //!
 //! Functions are visited callees first: calls to finished callees are inlined, then frames and stack slots are
-//! promoted (which wants the inlined code, and the summaries of what was not inlined), then what
-//! became dead is removed. What is left of a function is what its callers see.
+//! promoted (which wants the inlined code, and the summaries of what was not inlined), then loads of known memory
+//! become copies (what is left of frames is memory), which shows what branches are decided, then what became dead is removed. What is left of a function is what its callers see.
 //!
 //! # Parallel work
 //! What becomes of a function depends on its own body and on finished callees that precede it in the call graph's order,
@@ -43,26 +43,36 @@ pub struct Options {
     pub dead: bool,
 }
 
+/// For what was lifted. An optimiser that wrote it has decided the branches and knew the memory, and what none has seen is so
+/// large that these passes, a fifth more time for a hundredth more code, would not be paid back by running it once.
 impl Default for Options {
     fn default() -> Options {
         Options {
             inline: Some(inline::Limits::default()),
-            frames: true,
-            memory: true,
-            branches: true,
-            dead: true,
+            memory: false,
+            branches: false,
+            ..Options::FRONT_END
         }
     }
 }
 
 impl Options {
+    /// Everything, for the program of a front end of ours.
+    pub const FRONT_END: Options = Options {
+        inline: Some(inline::Limits::FRONT_END),
+        frames: true,
+        memory: true,
+        branches: true,
+        dead: true,
+    };
+
     /// Promotion of frames alone.
     pub const FRAMES: Options = Options {
         inline: None,
-        frames: true,
         memory: false,
         branches: false,
         dead: false,
+        ..Options::FRONT_END
     };
 }
 
@@ -323,7 +333,7 @@ mod tests {
             let mut module = tangle();
             let stats = pool
                 .expect("threads")
-                .install(|| run(&mut module, &Options::default()));
+                .install(|| run(&mut module, &Options::FRONT_END));
             assert!(stats.calls > 0 && stats.frames.slots > 0, "{stats:?}");
             (stats, crate::encode_module(&module))
         };

@@ -65,7 +65,7 @@ pub(crate) fn check(module: Module) {
     );
     let mut optimised = linked;
     passes::fold::run(&mut optimised);
-    passes::pipeline::run(&mut optimised, &passes::pipeline::Options::default());
+    passes::pipeline::run(&mut optimised, &passes::pipeline::Options::FRONT_END);
     assert_eq!(
         verify_module(&optimised),
         Ok(()),

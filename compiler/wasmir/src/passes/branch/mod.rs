@@ -10,8 +10,8 @@
 //!
 //! # Algorithm
 //! One walk over the dominator tree carries what is known ([`facts`]): a block has the facts of its dominator, and if a single edge
-//! leads into it also those that its branch shows. (Constants are found along single edges and for locals with one assignment;
-//! [`super::sccp`] finds those on which several paths agree.) At each jump or branch to a block with several predecessors the walk looks
+//! leads into it also those that its branch shows. (Constants are found along single edges and for locals with one assignment; that several
+//! paths agree on one is not seen.) At each jump or branch to a block with several predecessors the walk looks
 //! ahead ([`thread`]): if the blocks that follow are short and end in branches that are decided on this way, the way gets a
 //! copy of them and goes on where they lead. This is jump threading as in LLVM; without SSA the copy needs no repair.
 //!
