@@ -9,9 +9,10 @@
 //! that start at address zero belong to functions that the linker removed, and are dropped.
 //!
 //! # Cost
-//! Linear in the size of the sections, plus a sort of the sequences.
+//! Linear in the size of the sections, plus a sort of the sequences. Units are read in parallel.
 
 use gimli::{ColumnType, EndianSlice, LineProgramHeader, LittleEndian};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 use wasmir::{DebugInfo, LineRow, SrcLoc};
@@ -39,18 +40,33 @@ impl<'a> Sections<'a> {
 
     /// The line table, sorted by position; empty if there is none.
     pub(crate) fn lines(&self) -> DebugInfo {
-        let mut table = Table::default();
         if !self.by_name.contains_key("line") {
-            return table.info;
+            return DebugInfo::default();
         }
         let loaded = gimli::Dwarf::load(|id| Ok::<_, gimli::Error>(self.load(id)));
-        let Ok(dwarf) = loaded else { return table.info };
+        let Ok(dwarf) = loaded else {
+            return DebugInfo::default();
+        };
+        let mut headers = Vec::new();
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {
-            let Ok(unit) = dwarf.unit(header) else {
-                continue;
-            };
-            table.unit(&dwarf, &unit);
+            headers.push(header);
+        }
+        let read = |header| {
+            let mut part = Part::default();
+            if let Ok(unit) = dwarf.unit(header) {
+                part.unit(&dwarf, &unit);
+            }
+            part
+        };
+        let parts: Vec<Part> = headers.into_par_iter().map(read).collect();
+        let mut table = Table::default();
+        table
+            .info
+            .rows
+            .reserve(parts.iter().map(|part| part.rows.len()).sum());
+        for part in parts {
+            table.add(part);
         }
         table.finish()
     }
@@ -64,14 +80,16 @@ struct Sequence {
     end: u64,
 }
 
+/// The line table of one unit.
 #[derive(Default)]
-struct Table {
-    info: DebugInfo,
-    files: FxHashMap<String, u32>,
+struct Part {
+    rows: Vec<LineRow>,
+    /// The files that the rows name, in order of their first mention.
+    files: Vec<String>,
     sequences: Vec<Sequence>,
 }
 
-impl Table {
+impl Part {
     fn unit(&mut self, dwarf: &gimli::Dwarf<Slice<'_>>, unit: &gimli::Unit<Slice<'_>>) {
         let Some(program) = unit.line_program.clone() else {
             return;
@@ -79,14 +97,14 @@ impl Table {
         let mut known: FxHashMap<u64, Option<u32>> = FxHashMap::default();
         let mut rows = program.rows();
         // Where the rows of the sequence that is being read begin.
-        let mut first = self.info.rows.len();
+        let mut first = self.rows.len();
         let mut sound = true;
         while let Ok(Some((header, row))) = rows.next_row() {
             let Ok(start) = u32::try_from(row.address()) else {
                 sound = false;
                 continue;
             };
-            let all = &mut self.info.rows;
+            let all = &mut self.rows;
             if row.end_sequence() {
                 match all.get(first).map(|row| row.start.0) {
                     Some(begin) if sound && begin != 0 => {
@@ -115,9 +133,11 @@ impl Table {
             let last = all[first..].last();
             sound &= last.is_none_or(|last| last.start.0 <= start);
             let file = *known.entry(row.file_index()).or_insert_with(|| {
-                file_name(dwarf, unit, header, row.file_index()).map(|name| self.file(name))
+                let name = file_name(dwarf, unit, header, row.file_index())?;
+                self.files.push(name);
+                Some(self.files.len() as u32 - 1)
             });
-            self.info.rows.push(LineRow {
+            self.rows.push(LineRow {
                 start: SrcLoc(start),
                 file,
                 line: row
@@ -130,7 +150,32 @@ impl Table {
             });
         }
         // What no end was said of.
-        self.info.rows.truncate(first);
+        self.rows.truncate(first);
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    info: DebugInfo,
+    files: FxHashMap<String, u32>,
+    sequences: Vec<Sequence>,
+}
+
+impl Table {
+    /// Adds the table of the next unit.
+    fn add(&mut self, part: Part) {
+        let files: Vec<u32> = part.files.into_iter().map(|name| self.file(name)).collect();
+        let before = self.info.rows.len();
+        let renumbered = |row: LineRow| LineRow {
+            file: row.file.map(|file| files[file as usize]),
+            ..row
+        };
+        self.info.rows.extend(part.rows.into_iter().map(renumbered));
+        let moved = |sequence: Sequence| Sequence {
+            rows: before + sequence.rows.start..before + sequence.rows.end,
+            ..sequence
+        };
+        self.sequences.extend(part.sequences.into_iter().map(moved));
     }
 
     /// Puts the sequences in order and leaves out those that overlap one before: they belong to functions that were

@@ -81,11 +81,11 @@ pub fn lift_bodies(module: &mut Module) -> Result<(), (Func, LiftError)> {
     let shared = &*module;
     let bodies: Vec<_> = raw
         .par_iter()
-        .map(|&func| lift_body(shared, func))
+        .map(|&func| lift_body(shared, func).map(Box::new))
         .collect();
     for (func, body) in raw.into_iter().zip(bodies) {
         match body {
-            Ok(body) => module.funcs[func].body = FuncBody::Ir(Box::new(body)),
+            Ok(body) => module.funcs[func].body = FuncBody::Ir(body),
             Err(LiftError::TooLarge { .. }) => {}
             Err(error) => return Err((func, error)),
         }

@@ -426,6 +426,9 @@ pub fn shake(module: &mut Module, live: &Live) -> Stats {
     stats.others += compact(&mut module.tags, &live.tags, &mut n.tags);
     stats.others += compact(&mut module.elems, &live.elems, &mut n.elems);
 
-    n.rewrite(module);
+    // Without a gap every number stays.
+    if stats != Stats::default() {
+        n.rewrite(module);
+    }
     stats
 }

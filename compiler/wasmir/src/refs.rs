@@ -223,14 +223,17 @@ pub fn read_body(body: &Body, v: &mut impl EntityVisitor) {
 }
 
 /// Visits the entities in a body, blocks outside the layout excepted.
-pub fn visit_body(body: &mut Body, v: &mut dyn EntityVisitor) {
-    for ty in body.locals.values_mut() {
+pub fn visit_body(body: &mut Body, v: &mut impl EntityVisitor) {
+    for ty in body.locals.values_mut().filter(|ty| ty.is_ref()) {
         visit_type(ty, v);
     }
     for &block in &body.layout {
         let data = &mut body.blocks[block];
         for inst in &mut data.insts {
-            visit_inst(inst, &mut body.pool, v);
+            match inst {
+                Inst::Op { .. } => visit_inst(inst, &mut body.pool, v),
+                _ => visit_operator(inst, v),
+            }
         }
         visit_terminator(&mut data.term, &mut body.pool, v);
     }

@@ -189,13 +189,17 @@ fn linked(args: &Link) -> Result<(Vec<Module>, Vec<Error>)> {
 fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Result<()> {
     let path = &emit.input.file;
     let mut module = input::module(path)?;
-    input::lift_bodies(path, &mut module)?;
     let list = if list.is_empty() {
         &passes::BUILD[..]
     } else {
         list
     };
-    for pass in list {
+    // What is needed is known of bodies as they came, too; then only those are lifted.
+    let first_lifted = list.iter().position(|&pass| pass != passes::Pass::Reach);
+    for (place, pass) in list.iter().enumerate() {
+        if first_lifted == Some(place) {
+            input::lift_bodies(path, &mut module)?;
+        }
         let name = format!("{pass:?}").to_lowercase();
         fault::begin(format!("pass {name}"), path);
         let report = passes::run(*pass, &mut module).map_err(|message| Error::Stage {
@@ -214,6 +218,9 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
             wasmir::verify_module(&module)
                 .map_err(|errors| Error::PassBroke { pass: name, errors })?;
         }
+    }
+    if first_lifted.is_none() {
+        input::lift_bodies(path, &mut module)?;
     }
     write_last(path, module, &emit.out)
 }
