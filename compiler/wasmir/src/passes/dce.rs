@@ -3,11 +3,13 @@
 //! # Algorithm
 //! Uses of each local are counted over the reachable blocks. An instruction that may go when unused
 //! ([`Inst::removable_if_unused`]) and of which no result has a use is dead; removing it takes away the
-//! uses of its operands, which may make others dead, so the counts are worked off a worklist. A local is
+//! uses of its operands, which may make others dead. Most of those stand before it, so the body is walked backwards, and walked
+//! again only if the last use of a local went after one of its assignments was passed. A local is
 //! seen as a whole: an assignment stays as long as *any* read of the local does.
 //!
 //! # Cost
-//! O(instructions).
+//! O(instructions) for each walk. Walks are bounded ([`MAX_WALKS`]; two are usual), and what chains of dead assignments against
+//! the order of blocks are left then is left.
 
 use crate::body::Body;
 use crate::entities::{Block, Local, StackSlot};
@@ -33,16 +35,17 @@ impl std::ops::AddAssign for Stats {
     }
 }
 
-/// An assignment that may go when nobody reads the local.
-struct Assignment {
-    block: Block,
-    place: u32,
-    /// The one of the same local that was found before.
-    before: u32,
-}
+/// Walks after which nothing more is looked for.
+const MAX_WALKS: usize = 16;
 
-/// No assignment.
-const NONE: u32 = u32::MAX;
+/// What is known of a local.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// How many reads there are.
+    uses: u32,
+    /// An assignment that could go was passed while there were some.
+    kept: bool,
+}
 
 /// The dead instructions.
 struct Dead {
@@ -100,53 +103,39 @@ pub fn run(body: &mut Body) -> Stats {
         ..Stats::default()
     };
 
-    let mut uses: SecondaryMap<Local, u32> = SecondaryMap::new();
-    uses.resize(body.locals.len());
-    // The removable assignments, and for each local the last one and from each the one before.
-    let mut removable: Vec<Assignment> = Vec::new();
-    let mut last: SecondaryMap<Local, u32> = SecondaryMap::with_default(NONE);
-    last.resize(body.locals.len());
+    let mut seen: SecondaryMap<Local, Seen> = SecondaryMap::new();
+    seen.resize(body.locals.len());
     for &block in &body.layout {
         let data = &body.blocks[block];
-        for (place, inst) in (0..).zip(&data.insts) {
-            inst.for_each_use(&body.pool, |local| uses[local] += 1);
-            if inst.removable_if_unused() {
-                inst.for_each_def(&body.pool, |local| {
-                    let before = std::mem::replace(&mut last[local], removable.len() as u32);
-                    removable.push(Assignment {
-                        block,
-                        place,
-                        before,
+        for inst in &data.insts {
+            inst.for_each_use(&body.pool, |local| seen[local].uses += 1);
+        }
+        data.term
+            .for_each_use(&body.pool, |local| seen[local].uses += 1);
+    }
+    let mut dead = Dead::of(body);
+    for _ in 0..MAX_WALKS {
+        let mut again = false;
+        for &block in body.layout.iter().rev() {
+            for (place, inst) in body.blocks[block].insts.iter().enumerate().rev() {
+                let mut unused = true;
+                inst.for_each_def(&body.pool, |local| unused &= seen[local].uses == 0);
+                if !inst.removable_if_unused() {
+                    continue;
+                }
+                if !unused {
+                    inst.for_each_def(&body.pool, |local| seen[local].kept = true);
+                } else if dead.insert(block, place as u32) {
+                    inst.for_each_use(&body.pool, |operand| {
+                        let operand = &mut seen[operand];
+                        operand.uses -= 1;
+                        again |= operand.uses == 0 && operand.kept;
                     });
-                });
+                }
             }
         }
-        data.term.for_each_use(&body.pool, |local| uses[local] += 1);
-    }
-    let unused = |local: &Local| last[*local] != NONE && uses[*local] == 0;
-    let mut work: Vec<Local> = body.locals.keys().filter(unused).collect();
-    let mut dead = Dead::of(body);
-    while let Some(local) = work.pop() {
-        let mut next = last[local];
-        while next != NONE {
-            let Assignment {
-                block,
-                place,
-                before,
-            } = removable[next as usize];
-            next = before;
-            let inst: &Inst = &body.blocks[block].insts[place as usize];
-            let mut unused = true;
-            inst.for_each_def(&body.pool, |local| unused &= uses[local] == 0);
-            if !unused || !dead.insert(block, place) {
-                continue;
-            }
-            inst.for_each_use(&body.pool, |operand| {
-                uses[operand] -= 1;
-                if uses[operand] == 0 {
-                    work.push(operand);
-                }
-            });
+        if !again {
+            break;
         }
     }
     stats.insts = dead.count;

@@ -54,6 +54,21 @@ impl SlotMap {
         self.place(offset).map(|place| &self.slots[place].1)
     }
 
+    /// The last slot of those that begin in the `reach` bytes before `end`.
+    pub(super) fn last_before(&self, end: i32, reach: i32) -> Option<(i32, &Slot)> {
+        for start in (end.saturating_sub(reach)..end).rev() {
+            // Most bytes are not the first of a slot, as the array alone can tell.
+            let near = self.near.get(distance(start));
+            if near.is_none_or(|&place| place == 0) && self.far.is_empty() {
+                continue;
+            }
+            if let Some(slot) = self.get(start) {
+                return Some((start, slot));
+            }
+        }
+        None
+    }
+
     /// The slot that begins at `offset`, to be changed.
     #[inline]
     pub(super) fn get_mut(&mut self, offset: i32) -> Option<&mut Slot> {

@@ -246,8 +246,7 @@ impl Slots {
     /// Halves what lies on both sides of `at` until nothing does.
     fn cut(&mut self, at: i32) {
         // Slots do not overlap: only the last that begins before can reach so far.
-        let found = |start| Some((start, self.slots.get(start)?));
-        let nearest = (at.saturating_sub(WIDEST - 1)..at).rev().find_map(found);
+        let nearest = self.slots.last_before(at, WIDEST - 1);
         let Some((start, _)) = nearest.filter(|(start, slot)| start + slot.width as i32 > at)
         else {
             return;

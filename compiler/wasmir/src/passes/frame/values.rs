@@ -293,11 +293,14 @@ impl Analysis {
     }
 
     fn assign(&mut self, local: Local, value: Value) {
-        let joined = self.join(self.values[local], value);
-        if self.values[local] != joined {
-            self.values[local] = joined;
-            self.changes += 1;
+        match (self.values[local], value) {
+            (_, Value::Unset) => return,
+            (Value::Other, value) => return self.escape(value),
+            (Value::Unset, value) => self.values[local] = value,
+            (old, value) if old == value => return,
+            (old, value) => self.values[local] = self.join(old, value),
         }
+        self.changes += 1;
     }
 
     /// A block is entered with this stack pointer.
