@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields;
 use crate::leb;
 use crate::number::Numbers;
+use crate::optimize::MidEnd;
 use crate::translate::{self, Translation};
 use cranelift_codegen::ir::SourceLoc;
 use cranelift_frontend::FunctionBuilderContext;
@@ -31,8 +32,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) module: &'a Module,
     /// Numbers of the output, in relocatable form.
     pub(crate) numbers: &'a Numbers,
-    /// Run Cranelift's mid-end.
-    pub(crate) optimize: bool,
+    /// Which functions go through Cranelift's mid-end.
+    pub(crate) mid_end: MidEnd,
     /// Source positions of raw bodies are wanted.
     pub(crate) debug: bool,
     /// Finished bodies of earlier runs.
@@ -105,7 +106,7 @@ impl Plan<'_> {
             .map_init(
                 || {
                     let mut emitter = Emitter::new();
-                    emitter.optimize = self.optimize;
+                    emitter.mid_end = self.mid_end;
                     Worker {
                         emitter,
                         builder: FunctionBuilderContext::new(),

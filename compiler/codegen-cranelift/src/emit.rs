@@ -10,7 +10,7 @@ use crate::irreducible;
 use crate::lir::Lir;
 use crate::locals::{self, Abi};
 use crate::merge;
-use crate::optimize;
+use crate::optimize::{self, MidEnd};
 use crate::results;
 use crate::select;
 use crate::sink;
@@ -38,8 +38,8 @@ pub struct Emitter {
     code: Code,
     graph: Graph,
     flow: Flow,
-    /// Run the mid-end's optimisations (on by default).
-    pub optimize: bool,
+    /// Which functions go through the mid-end (all by default).
+    pub mid_end: MidEnd,
     /// What happened in the last function.
     pub stats: EmitStats,
 }
@@ -62,7 +62,7 @@ impl Emitter {
             code: Code::default(),
             graph: Graph::default(),
             flow: Flow::default(),
-            optimize: true,
+            mid_end: MidEnd::All,
             stats: EmitStats::default(),
         }
     }
@@ -104,11 +104,7 @@ impl Emitter {
         env: &dyn Environment,
         abi: &Abi,
     ) -> Result<FunctionBody, Error> {
-        if self.optimize {
-            optimize::optimize(&mut self.ctx, &self.flags);
-        } else {
-            optimize::prepare(&mut self.ctx, &self.flags);
-        }
+        optimize::optimize(&mut self.ctx, &self.flags, self.mid_end);
         self.lower(env, abi).map_err(|kind| self.error(kind))
     }
 

@@ -82,3 +82,4 @@ pub use encode::FunctionBody;
 pub use error::{Error, ErrorKind};
 pub use module::{Options, emit_module};
 pub use object::emit_object;
+pub use optimize::MidEnd;

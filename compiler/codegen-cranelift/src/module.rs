@@ -6,6 +6,7 @@ use crate::dwarf::{self, Debug};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Code;
 use crate::number::Numbers;
+use crate::optimize::MidEnd;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use wasmir::{
 /// How a module is emitted.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Run Cranelift's mid-end.
-    pub optimize: bool,
+    /// Which functions go through Cranelift's mid-end.
+    pub mid_end: MidEnd,
     /// Write the name section; objects have a symbol table in its place.
     pub names: bool,
     /// Write custom sections.
@@ -33,7 +34,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            optimize: true,
+            mid_end: MidEnd::All,
             names: true,
             customs: true,
             debug: true,
@@ -88,7 +89,7 @@ pub fn emit_module(module: &Module, options: &Options) -> Result<Vec<u8>, Error>
     let plan = Plan {
         module,
         numbers: &numbers,
-        optimize: options.optimize,
+        mid_end: options.mid_end,
         debug: options.debug && !module.debug.rows.is_empty(),
         cache: options.cache.as_deref(),
     };

@@ -61,7 +61,7 @@ pub fn emit_object(mut module: Module, options: &Options) -> Result<Vec<u8>, Err
     let plan = Plan {
         module: &module,
         numbers: &numbers,
-        optimize: options.optimize,
+        mid_end: options.mid_end,
         debug: options.debug && !module.debug.rows.is_empty(),
         cache: options.cache.as_deref(),
     };

@@ -5,22 +5,76 @@
 //! division by a constant multiplies for the upper half of a product, which WebAssembly lacks; engines do that
 //! rewriting themselves, where it is cheap.
 //!
+//! The egraph pass takes more time than all that comes after it, and engines do the same work again. What it saves where nothing is
+//! repeated is bytes: four in a hundred of an unoptimised program, and none of one that LLVM optimised. So
+//! [`MidEnd`] says which functions go through it.
+//!
 //! The egraph pass takes time in proportion to the depth of dominators for each level of it. Functions deeper than
 //! [`MAX_DEPTH`] go without it: their translation stays linear.
 
-use crate::env::NS_CONST;
+use crate::env::{NS_CONST, NS_FUNC};
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    Block, ExternalName, GlobalValueData, InstBuilder, InstructionData, Opcode, UserExternalName,
-    types,
+    Block, ExternalName, Function, GlobalValueData, Inst, InstBuilder, InstructionData, Opcode,
+    UserExternalName, types,
 };
+use cranelift_codegen::loop_analysis::Loop;
 use cranelift_codegen::settings::{self, Flags};
 use cranelift_entity::SecondaryMap;
 
 /// The depth of dominators from which on a function is not optimised.
 const MAX_DEPTH: u32 = 2000;
+
+/// Which functions go through the mid-end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MidEnd {
+    /// None: for code that an optimiser wrote.
+    Off,
+    /// Those with a loop that calls no function: there is its time well spent, where that of the build counts too.
+    Loops,
+    /// All.
+    #[default]
+    All,
+}
+
+/// Whether an instruction calls a function; side operators are calls in CLIF's terms alone.
+fn calls(func: &Function, inst: Inst) -> bool {
+    let data = &func.dfg.insts[inst];
+    if !data.opcode().is_call() {
+        return false;
+    }
+    let InstructionData::Call { func_ref, .. } = *data else {
+        return true;
+    };
+    match &func.dfg.ext_funcs[func_ref].name {
+        ExternalName::User(name) => func.params.user_named_funcs()[*name].namespace == NS_FUNC,
+        _ => true,
+    }
+}
+
+/// Whether the function has a loop without calls, those in loops inside of it included.
+fn has_loop_without_calls(ctx: &mut Context) -> bool {
+    ctx.compute_loop_analysis();
+    let (func, analysis) = (&ctx.func, &ctx.loop_analysis);
+    if analysis.loops().next().is_none() {
+        return false;
+    }
+    let mut calling: SecondaryMap<Loop, bool> = SecondaryMap::new();
+    for block in func.layout.blocks() {
+        let mut around = analysis.innermost_loop(block);
+        if around.is_some_and(|inner| !calling[inner])
+            && func.layout.block_insts(block).any(|inst| calls(func, inst))
+        {
+            while let Some(inner) = around.filter(|&inner| !calling[inner]) {
+                calling[inner] = true;
+                around = analysis.loop_parent(inner);
+            }
+        }
+    }
+    analysis.loops().any(|one| !calling[one])
+}
 
 /// The depth of the dominator tree.
 fn depth(ctx: &Context) -> u32 {
@@ -34,15 +88,22 @@ fn depth(ctx: &Context) -> u32 {
     deepest
 }
 
-/// Runs the mid-end on `ctx.func`. Afterwards `ctx.domtree` is up to date.
-pub fn optimize(ctx: &mut Context, flags: &Flags) {
+/// Runs the mid-end on `ctx.func` if it is one of those that `which` names. Afterwards `ctx.domtree` is up to date.
+pub fn optimize(ctx: &mut Context, flags: &Flags, which: MidEnd) {
     let ok = "without a target the passes only fail in the verifier, which is off";
     ctx.compute_cfg();
     ctx.compute_domtree();
     ctx.eliminate_unreachable_code(flags).expect(ok);
-    ctx.remove_constant_phis(flags).expect(ok);
+    if which != MidEnd::Off {
+        ctx.remove_constant_phis(flags).expect(ok);
+    }
     ctx.func.dfg.resolve_all_aliases();
-    if depth(ctx) > MAX_DEPTH {
+    let wanted = match which {
+        MidEnd::Off => false,
+        MidEnd::Loops => has_loop_without_calls(ctx),
+        MidEnd::All => true,
+    };
+    if !wanted || depth(ctx) > MAX_DEPTH {
         return;
     }
     hide_divisors(ctx);
@@ -52,15 +113,6 @@ pub fn optimize(ctx: &mut Context, flags: &Flags) {
     // in the dominator tree that the pass left.
     ctx.eliminate_unreachable_code(flags).expect(ok);
     ctx.remove_constant_phis(flags).expect(ok);
-    ctx.func.dfg.resolve_all_aliases();
-}
-
-/// Prepares a function for selection without optimising it.
-pub fn prepare(ctx: &mut Context, flags: &Flags) {
-    let ok = "without a target the passes only fail in the verifier, which is off";
-    ctx.compute_cfg();
-    ctx.compute_domtree();
-    ctx.eliminate_unreachable_code(flags).expect(ok);
     ctx.func.dfg.resolve_all_aliases();
 }
 

@@ -7,6 +7,7 @@
 use crate::emit::Emitter;
 use crate::env::Standalone;
 use crate::error::Error;
+use crate::optimize::MidEnd;
 use crate::select;
 use cranelift_codegen::ir::{AbiParam, Function};
 use wasm_encoder::{
@@ -32,11 +33,11 @@ pub fn name(func: &Function) -> String {
     func.name.to_string().trim_start_matches('%').to_owned()
 }
 
-/// Emits the functions as one module, through Cranelift's mid-end if `optimize` says so.
+/// Emits the functions as one module, through Cranelift's mid-end as `mid_end` says.
 ///
 /// # Errors
 /// The first function that cannot be emitted.
-pub fn emit_functions(funcs: &[Function], optimize: bool) -> Result<Functions, Error> {
+pub fn emit_functions(funcs: &[Function], mid_end: MidEnd) -> Result<Functions, Error> {
     let mut env = Standalone {
         stack_pointer: Some(0),
         ..Standalone::default()
@@ -67,7 +68,7 @@ pub fn emit_functions(funcs: &[Function], optimize: bool) -> Result<Functions, E
     }
     let (mut code, mut exports) = (CodeSection::new(), ExportSection::new());
     let mut emitter = Emitter::new();
-    emitter.optimize = optimize;
+    emitter.mid_end = mid_end;
     let mut clif = String::new();
     for (i, func) in funcs.iter().enumerate() {
         let body = emitter.emit(func.clone(), &env)?;

@@ -1,7 +1,7 @@
 //! The cache of finished bodies: the same bytes with and without, hits where only numbers changed, misses where anything
 //! else did, and no harm from damage. Limits, company and full disks are `pack-store`'s tests.
 
-use codegen_cranelift::{Cache, CacheStats, Options, emit_module};
+use codegen_cranelift::{Cache, CacheStats, MidEnd, Options, emit_module};
 use std::path::Path;
 use std::sync::Arc;
 use wasmir::{FuncBody, Module, SrcLoc, parse_module, verify_module};
@@ -139,7 +139,7 @@ fn changed_bodies_and_surroundings_are_compiled() {
     // Without the mid-end.
     let cache = Arc::new(Cache::open(folder.path(), LIMIT));
     let options = Options {
-        optimize: false,
+        mid_end: MidEnd::Off,
         cache: Some(Arc::clone(&cache)),
         ..Options::default()
     };

@@ -5,6 +5,7 @@
 
 mod common;
 
+use codegen_cranelift::MidEnd;
 use cranelift_reader::{RunCommand, parse_run_command, parse_test};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,9 +21,9 @@ fn check(path: &Path, bless: bool, failures: &mut String) {
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let funcs: Vec<_> = test.functions.iter().map(|(f, _)| f.clone()).collect();
     let mut runs = 0;
-    for optimize in [true, false] {
-        let bytes = common::build(&funcs, optimize);
-        if optimize {
+    for mid_end in [MidEnd::All, MidEnd::Off] {
+        let bytes = common::build(&funcs, mid_end);
+        if mid_end == MidEnd::All {
             let wat = functions_of(&wasmprinter::print_bytes(&bytes).unwrap());
             let recorded: String = text
                 .lines()
@@ -69,7 +70,7 @@ fn check(path: &Path, bless: bool, failures: &mut String) {
                         .unwrap();
                     }
                 } else if let Err(e) = command.run(|name, args| running.call(name, sig, args)) {
-                    writeln!(failures, "{} (optimize: {optimize}): {e}", path.display()).unwrap();
+                    writeln!(failures, "{} (mid-end: {mid_end:?}): {e}", path.display()).unwrap();
                 }
             }
         }

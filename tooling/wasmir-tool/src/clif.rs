@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fault;
+use codegen_cranelift::MidEnd;
 use codegen_cranelift::standalone::{Functions, emit_functions};
 use cranelift_codegen::ir::Function;
 use cranelift_reader::{ParseOptions, TestFile, parse_test};
@@ -25,7 +26,7 @@ pub(crate) fn functions(file: &TestFile<'_>) -> Vec<Function> {
 /// Generates a module.
 pub(crate) fn generate(path: &Path, funcs: &[Function]) -> Result<Functions> {
     fault::begin("codegen", path);
-    emit_functions(funcs, true).map_err(|e| Error::Stage {
+    emit_functions(funcs, MidEnd::All).map_err(|e| Error::Stage {
         path: path.into(),
         stage: "generate code for",
         message: e.to_string(),

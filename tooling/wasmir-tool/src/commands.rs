@@ -4,6 +4,7 @@ use crate::cli::{Cli, Command, Emit, Form, Link, Out};
 use crate::error::{Error, Result};
 use crate::input::{self, Input, Linked};
 use crate::{clif, fault, output, passes, run};
+use codegen_cranelift::MidEnd;
 use std::path::Path;
 use wasmir::{FuncBody, Module};
 
@@ -20,7 +21,8 @@ pub(crate) fn execute(cli: &Cli) -> Result<()> {
             if !raw {
                 input::lift_bodies(path, &mut module)?;
             }
-            write_last(path, module, &emit.out)
+            // No passes: whoever wrote the module has optimised it or did not want that.
+            write_last(path, module, &emit.out, MidEnd::Off)
         }
         Command::Opt {
             emit,
@@ -75,7 +77,7 @@ fn parse(path: &Path) -> Result<()> {
 fn print(emit: &Emit) -> Result<()> {
     let path = &emit.input.file;
     match input::read(path)? {
-        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wir),
+        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wir, MidEnd::All),
         Input::Clif(text) => {
             let file = clif::parse(path, &text)?;
             let text: String = clif::functions(&file)
@@ -145,7 +147,7 @@ fn link(args: &Link) -> Result<()> {
     } else if !args.keep && !module.relocatable {
         wasmir::reach::run(&mut module).map_err(|e| Error::Usage(e.to_string()))?;
     }
-    write_module(&args.files[0], &module, &args.out, Form::Wir)
+    write_module(&args.files[0], &module, &args.out, Form::Wir, MidEnd::All)
 }
 
 /// The modules to link: those that are named, and what they need of archives; and why objects of those cannot be read.
@@ -222,7 +224,8 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
     if first_lifted.is_none() {
         input::lift_bodies(path, &mut module)?;
     }
-    write_last(path, module, &emit.out)
+    // As in a build.
+    write_last(path, module, &emit.out, MidEnd::Loops)
 }
 
 fn codegen(emit: &Emit) -> Result<()> {
@@ -241,12 +244,12 @@ fn codegen(emit: &Emit) -> Result<()> {
                         stage: "lift the code of",
                         message: e.to_string(),
                     })?;
-                    return write_module(path, &module, &emit.out, Form::Wir);
+                    return write_module(path, &module, &emit.out, Form::Wir, MidEnd::All);
                 }
             };
             output::write(emit.out.output.as_deref(), &bytes)
         }
-        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wat),
+        Input::Module(module, _) => write_module(path, &module, &emit.out, Form::Wat, MidEnd::All),
     }
 }
 
@@ -257,7 +260,7 @@ fn run_file(path: &Path, invoke: &str, args: &[String]) -> Result<()> {
             output::write(None, format!("{runs} runs passed\n").as_bytes())
         }
         Input::Module(module, _) => {
-            let wasm = wasm(path, &module)?;
+            let wasm = wasm(path, &module, MidEnd::All)?;
             let text = run::invoke(path, &wasm, invoke, args)?;
             output::write(None, text.as_bytes())
         }
@@ -265,17 +268,23 @@ fn run_file(path: &Path, invoke: &str, args: &[String]) -> Result<()> {
 }
 
 /// Writes the module that a command ends with. Its memory is left to the system: taking apart a great one takes time.
-fn write_last(path: &Path, module: Module, out: &Out) -> Result<()> {
+fn write_last(path: &Path, module: Module, out: &Out, mid_end: MidEnd) -> Result<()> {
     let module = std::mem::ManuallyDrop::new(module);
-    write_module(path, &module, out, Form::Wir)
+    write_module(path, &module, out, Form::Wir, mid_end)
 }
 
-fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Result<()> {
+fn write_module(
+    path: &Path,
+    module: &Module,
+    out: &Out,
+    default: Form,
+    mid_end: MidEnd,
+) -> Result<()> {
     let bytes = match out.emit.unwrap_or(default) {
         Form::Wir => wasmir::print_module(module).to_string().into_bytes(),
         Form::Wirb => wasmir::encode_module(module),
-        Form::Wasm => wasm(path, module)?,
-        Form::Wat => output::wat(path, &wasm(path, module)?)?.into_bytes(),
+        Form::Wasm => wasm(path, module, mid_end)?,
+        Form::Wat => output::wat(path, &wasm(path, module, mid_end)?)?.into_bytes(),
         Form::Clif => {
             return Err(Error::Kind {
                 path: path.into(),
@@ -288,9 +297,12 @@ fn write_module(path: &Path, module: &Module, out: &Out, default: Form) -> Resul
 }
 
 /// The module as WebAssembly: an object if it is relocatable.
-fn wasm(path: &Path, module: &Module) -> Result<Vec<u8>> {
+fn wasm(path: &Path, module: &Module, mid_end: MidEnd) -> Result<Vec<u8>> {
     fault::begin("codegen", path);
-    let options = codegen_cranelift::Options::default();
+    let options = codegen_cranelift::Options {
+        mid_end,
+        ..codegen_cranelift::Options::default()
+    };
     let made = if module.relocatable {
         codegen_cranelift::emit_object(module.clone(), &options)
     } else {

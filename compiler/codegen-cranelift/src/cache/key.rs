@@ -121,7 +121,7 @@ fn type_text(ty: &FuncType) -> Option<String> {
 pub(super) fn salt(plan: &Plan<'_>) -> Vec<u8> {
     // Where lines matter, traps are kept apart from the branches to them.
     let lines = !plan.module.debug.rows.is_empty();
-    let mut text = format!("{}{lines};", plan.optimize);
+    let mut text = format!("{:?}{lines};", plan.mid_end);
     for (id, memory) in plan.module.memories.iter() {
         text += &format!(
             "{}={}{}{:?};",

@@ -1,5 +1,6 @@
 //! Builds modules from CLIF text and runs them in wasmtime.
 
+use codegen_cranelift::MidEnd;
 use codegen_cranelift::standalone::emit_functions;
 use codegen_cranelift::values::{Value, flatten, unflatten};
 use cranelift_codegen::data_value::DataValue;
@@ -7,8 +8,8 @@ use cranelift_codegen::ir::{Function, Signature};
 use wasmtime::Val;
 
 /// Emits the functions as one module, which must be valid.
-pub(crate) fn build(funcs: &[Function], optimize: bool) -> Vec<u8> {
-    let bytes = emit_functions(funcs, optimize)
+pub(crate) fn build(funcs: &[Function], mid_end: MidEnd) -> Vec<u8> {
+    let bytes = emit_functions(funcs, mid_end)
         .unwrap_or_else(|e| {
             let clif: Vec<String> = funcs.iter().map(|f| f.display().to_string()).collect();
             panic!("{e}\n{}", clif.join("\n"))

@@ -24,7 +24,7 @@ use crate::error::{Error, Failure, Result};
 use crate::finish;
 use crate::report;
 use crate::stages::Stages;
-use codegen_cranelift::{Cache, emit_module};
+use codegen_cranelift::{Cache, MidEnd, emit_module};
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,9 @@ use wasmparser::{Parser, Payload};
 
 /// Finished bodies are kept up to this many bytes per target folder.
 const CACHE_LIMIT: u64 = 64 << 20;
+
+/// Which functions of a dev build go through Cranelift's mid-end.
+const MID_END: MidEnd = MidEnd::Loops;
 
 /// What to do with a module.
 #[derive(Debug, Clone, Default)]
@@ -261,6 +264,7 @@ fn emitted(
         .optimise
         .then(|| Arc::new(Cache::open(&run.places.cache, CACHE_LIMIT)));
     let how = codegen_cranelift::Options {
+        mid_end: MID_END,
         cache: cache.clone(),
         ..codegen_cranelift::Options::default()
     };
