@@ -3,7 +3,8 @@
 //! # Algorithm
 //! The dominator tree gives the nesting. A block with two or more forward edges into it, or reached from a switch,
 //! is placed after a wasm `block` that its immediate dominator opens; a block with a back edge into it opens a `loop`;
-//! any other is placed where the only branch to it stands. Then, on the flat list: branches to where control
+//! any other is placed where the only branch to it stands; but what control leaves a loop for is placed behind that loop
+//! ([`crate::loop_exits`]), again after a `block`, which its header opens. Then, on the flat list: branches to where control
 //! goes anyway are dropped, each branch takes the innermost label that continues at its target, and labels nobody
 //! uses are removed.
 //! # Invariants
@@ -12,6 +13,7 @@
 //! O(blocks + edges) after the dominators ([`immediate_dominators`]), plus sorting each block's successors; an explicit stack.
 
 use crate::lir::{Blk, Edge, Lir, Term};
+use crate::loop_exits;
 use crate::ops::Op;
 use crate::stackify::Code;
 use cranelift_entity::{EntityRef, SecondaryMap};
@@ -144,6 +146,11 @@ impl Graph {
         self.number[b] as usize - 1
     }
 
+    /// Place of the immediate dominator of the block at a place.
+    pub(crate) fn idom(&self, place: usize) -> u32 {
+        self.idom[place]
+    }
+
     /// Places of the predecessors of the block at a place, once per edge.
     pub fn preds(&self, place: usize) -> &[u32] {
         self.preds.of(place)
@@ -220,11 +227,15 @@ pub fn structure(lir: &Lir, graph: &Graph, code: &Code, flow: &mut Flow) {
             });
         }
     }
-    // Children of each node that are merges, in ascending order.
-    let mut children: Vec<Vec<u32>> = vec![Vec::new(); n];
+    // Children of each node that are merges, and what goes behind the loop of each, in ascending order.
+    let mut children: Vec<Children> = vec![Children::default(); n];
+    let behind = loop_exits::find(lir, graph, &header);
     for i in 1..n {
-        if merge[i] {
-            children[graph.idom[i] as usize].push(i as u32);
+        if let Some(header) = behind[i] {
+            merge[i] = true;
+            children[header as usize].behind.push(i as u32);
+        } else if merge[i] {
+            children[graph.idom[i] as usize].merges.push(i as u32);
         }
     }
     let mut s = Structurer {
@@ -245,6 +256,13 @@ pub fn structure(lir: &Lir, graph: &Graph, code: &Code, flow: &mut Flow) {
             Work::Tree(i) => s.tree(i as usize, &children[i as usize]),
         }
     }
+}
+
+/// What a block opens a `block` for.
+#[derive(Clone, Default)]
+struct Children {
+    merges: Vec<u32>,
+    behind: Vec<u32>,
 }
 
 struct Structurer<'a> {
@@ -268,24 +286,30 @@ impl Structurer<'_> {
         self.flow.labels.len() as u32 - 1
     }
 
-    fn tree(&mut self, i: usize, merges: &[u32]) {
-        let block = self.graph.rpo[i];
-        if self.code.entry(block).is_some() {
-            self.flow.steps.push(Step::Enter(block));
-        }
-        if self.header[i] {
-            let l = self.label(true);
-            self.back[i] = l;
-            self.flow.steps.push(Step::Loop(l));
-            self.work.push(Work::Step(Step::End(l)));
-        }
-        for &m in merges.iter().rev() {
+    /// Opens a `block` for each of the places; they come after what is opened next, in ascending order.
+    fn open(&mut self, places: &[u32]) {
+        for &m in places.iter().rev() {
             let l = self.label(false);
             self.forward[m as usize] = l;
             self.flow.steps.push(Step::Block(l));
             self.work.push(Work::Tree(m));
             self.work.push(Work::Step(Step::End(l)));
         }
+    }
+
+    fn tree(&mut self, i: usize, children: &Children) {
+        let block = self.graph.rpo[i];
+        if self.code.entry(block).is_some() {
+            self.flow.steps.push(Step::Enter(block));
+        }
+        self.open(&children.behind);
+        if self.header[i] {
+            let l = self.label(true);
+            self.back[i] = l;
+            self.flow.steps.push(Step::Loop(l));
+            self.work.push(Work::Step(Step::End(l)));
+        }
+        self.open(&children.merges);
         self.flow.steps.push(Step::Body(block));
         match self.lir.blocks[block].term {
             Term::Jump(e) => match self.target(i, e) {

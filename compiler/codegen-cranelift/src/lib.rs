@@ -58,6 +58,7 @@ pub mod leb;
 pub mod lir;
 mod live_sets;
 pub mod locals;
+mod loop_exits;
 mod loop_forest;
 pub mod merge;
 pub mod module;

@@ -32,7 +32,8 @@ const MAX_DEPTH: u32 = 2000;
 pub enum MidEnd {
     /// None: for code that an optimiser wrote.
     Off,
-    /// Those with a loop that calls no function: there is its time well spent, where that of the build counts too.
+    /// Those with a loop that calls no function, and small ones with any loop: there is its time well spent, where that of the
+    /// build counts too.
     Loops,
     /// All.
     #[default]
@@ -54,12 +55,18 @@ fn calls(func: &Function, inst: Inst) -> bool {
     }
 }
 
-/// Whether the function has a loop without calls, those in loops inside of it included.
-fn has_loop_without_calls(ctx: &mut Context) -> bool {
+/// The instructions up to which any loop is enough.
+const SMALL: usize = 1000;
+
+/// Whether the function has a loop without calls, those in loops inside of it included; or any loop, if it is small.
+fn has_wanted_loop(ctx: &mut Context) -> bool {
     ctx.compute_loop_analysis();
     let (func, analysis) = (&ctx.func, &ctx.loop_analysis);
     if analysis.loops().next().is_none() {
         return false;
+    }
+    if func.dfg.num_insts() <= SMALL {
+        return true;
     }
     let mut calling: SecondaryMap<Loop, bool> = SecondaryMap::new();
     for block in func.layout.blocks() {
@@ -100,7 +107,7 @@ pub fn optimize(ctx: &mut Context, flags: &Flags, which: MidEnd) {
     ctx.func.dfg.resolve_all_aliases();
     let wanted = match which {
         MidEnd::Off => false,
-        MidEnd::Loops => has_loop_without_calls(ctx),
+        MidEnd::Loops => has_wanted_loop(ctx),
         MidEnd::All => true,
     };
     if !wanted || depth(ctx) > MAX_DEPTH {

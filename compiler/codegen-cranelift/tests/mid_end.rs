@@ -5,12 +5,13 @@ use codegen_cranelift::{Emitter, MidEnd};
 use cranelift_reader::parse_functions;
 
 /// In each function `v2` is nothing that the mid-end leaves. `inner` has a loop without calls inside of one with calls, and
-/// `outer` the other way round.
+/// `outer` the other way round. `MORE` stands for instructions.
 const FUNCTIONS: &str = "
 function %straight(i32) -> i32 tail {
 block0(v0: i32):
     v1 = iconst.i32 0
     v2 = iadd v0, v1
+MORE
     return v2
 }
 
@@ -18,6 +19,7 @@ function %counting(i32) -> i32 tail {
 block0(v0: i32):
     v1 = iconst.i32 0
     v2 = iadd v0, v1
+MORE
     jump block1(v2)
 block1(v3: i32):
     v4 = iconst.i32 -1
@@ -32,6 +34,7 @@ function %calling(i32) -> i32 tail {
 block0(v0: i32):
     v1 = iconst.i32 0
     v2 = iadd v0, v1
+MORE
     jump block1(v2)
 block1(v3: i32):
     call fn0()
@@ -47,6 +50,7 @@ function %inner(i32) -> i32 tail {
 block0(v0: i32):
     v1 = iconst.i32 0
     v2 = iadd v0, v1
+MORE
     jump block1(v2)
 block1(v3: i32):
     call fn0()
@@ -67,6 +71,7 @@ function %outer(i32) -> i32 tail {
 block0(v0: i32):
     v1 = iconst.i32 0
     v2 = iadd v0, v1
+MORE
     jump block1(v2)
 block1(v3: i32):
     jump block2(v3)
@@ -84,9 +89,13 @@ block4:
 ";
 
 #[test]
-fn loops_without_calls_are_worth_it() {
-    let functions = parse_functions(FUNCTIONS).expect("the text is CLIF");
-    let through = |mid_end| -> Vec<String> {
+fn loops_are_worth_it_if_they_call_nothing_or_are_in_small_functions() {
+    let through = |mid_end, more: u32| -> Vec<String> {
+        let more: String = (0..more)
+            .map(|i| format!("    v{} = imul v0, v0\n", i + 100))
+            .collect();
+        let text = FUNCTIONS.replace("MORE", &more);
+        let functions = parse_functions(&text).expect("the text is CLIF");
         let mut emitter = Emitter::new();
         emitter.mid_end = mid_end;
         let env = Standalone {
@@ -100,8 +109,11 @@ fn loops_without_calls_are_worth_it() {
         });
         optimised.map(|func| func.name.to_string()).collect()
     };
-    assert_eq!(through(MidEnd::Off), [""; 0]);
-    assert_eq!(through(MidEnd::Loops), ["%counting", "%inner"]);
     let all = ["%straight", "%counting", "%calling", "%inner", "%outer"];
-    assert_eq!(through(MidEnd::All), all);
+    for more in [0, 1000] {
+        assert_eq!(through(MidEnd::Off, more), [""; 0]);
+        assert_eq!(through(MidEnd::All, more), all);
+    }
+    assert_eq!(through(MidEnd::Loops, 0), all[1..]);
+    assert_eq!(through(MidEnd::Loops, 1000), ["%counting", "%inner"]);
 }

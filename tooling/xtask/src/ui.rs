@@ -165,7 +165,7 @@ pub fn run(options: &Options) -> Result<Report> {
     }
     let cargo_wasm = match &options.cargo_wasm {
         Some(program) => program.clone(),
-        None => crate::bench::tool("cargo-wasm", "cargo-wasm")?,
+        None => crate::bench::tool("cargo-wasm")?,
     };
     let (count, wrong) = commands::run(&cargo_wasm, options.only.as_deref())?;
     report.cases += count;

@@ -42,7 +42,7 @@ impl Bench for Scaling {
     }
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
-        let program = session::example("wasmir-conformance", "scaling")?;
+        let program = session::example("scaling")?;
         let mut rows = Vec::new();
         for (shape, size) in SHAPES {
             let mut row = Row {

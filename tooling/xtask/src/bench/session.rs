@@ -39,7 +39,7 @@ impl Session {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let cargo_wasm = match &options.cargo_wasm {
             Some(path) => std::path::absolute(path)?,
-            None => tool("cargo-wasm", "cargo-wasm")?,
+            None => tool("cargo-wasm")?,
         };
         let environment = Environment::from_process();
         let toolchain = Toolchain::ready(&environment, &Target::ALL, &Progress::new(false))
@@ -124,7 +124,7 @@ impl Session {
 
     /// The `wasmir` tool, built in the profile of this program.
     pub fn wasmir(&self) -> Result<PathBuf> {
-        tool("wasmir-tool", "wasmir")
+        tool("wasmir")
     }
 
     /// `wasm-opt` as compiled for this machine, the peer in speed and size.
@@ -308,25 +308,25 @@ pub(crate) fn profile() -> &'static str {
 }
 
 /// Builds a tool of ours beside this program, in the same profile.
-pub(crate) fn tool(package: &str, program: &str) -> Result<PathBuf> {
-    let program = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-    Ok(build(package, &[])?.join(program))
+pub(crate) fn tool(program: &str) -> Result<PathBuf> {
+    let folder = build("--bin", program)?;
+    Ok(folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Builds an example of a package of ours, in the profile of this program.
-pub(super) fn example(package: &str, example: &str) -> Result<PathBuf> {
-    let program = format!("examples/{example}{}", std::env::consts::EXE_SUFFIX);
-    Ok(build(package, &["--example", example])?.join(program))
+/// Builds an example of ours, in the profile of this program.
+pub(super) fn example(example: &str) -> Result<PathBuf> {
+    let program = format!("{example}{}", std::env::consts::EXE_SUFFIX);
+    Ok(build("--example", example)?.join("examples").join(program))
 }
 
-/// Builds a package in the profile of this program; gives the folder of programs.
-fn build(package: &str, options: &[&str]) -> Result<PathBuf> {
+/// Builds a program in the profile of this one; gives the folder of programs. The features of dependencies are those of the
+/// whole workspace, as in any other build: chosen for one package alone, the engine would be compiled anew.
+fn build(kind: &str, name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(env!("CARGO"));
     command
         .current_dir(crate::root())
-        .args(["build", "--package", package])
-        .args(options);
+        .args(["build", "--workspace", kind, name]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -335,7 +335,7 @@ fn build(package: &str, options: &[&str]) -> Result<PathBuf> {
         command.arg("--target-dir").arg(target);
     }
     let status = command.status().context("cannot start Cargo")?;
-    ensure!(status.success(), "`{package}` does not build");
+    ensure!(status.success(), "`{name}` does not build");
     let folder = this.parent().context("a program is in a folder")?;
     Ok(folder.to_owned())
 }

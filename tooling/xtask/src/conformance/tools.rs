@@ -139,7 +139,7 @@ impl Tools {
         if let Some(path) = self.runner.get() {
             return Ok(path);
         }
-        let path = crate::bench::tool("cargo-wasm", "cargo-wasm")?;
+        let path = crate::bench::tool("cargo-wasm")?;
         Ok(self.runner.get_or_init(|| path))
     }
 

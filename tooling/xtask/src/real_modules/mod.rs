@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let originals = list.fetch(&environment)?;
     let wasmir = match &options.wasmir {
         Some(path) => std::path::absolute(path)?,
-        None => tool("wasmir-tool", "wasmir")?,
+        None => tool("wasmir")?,
     };
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut rows = Vec::new();
