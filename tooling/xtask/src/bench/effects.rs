@@ -1,14 +1,10 @@
 //! Effect inference over a whole application, against only reading it.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use super::{Bench, Limit, Measure, Profile, Row, Session};
+use super::{Bench, Limit, Measure, Profile, Row, Session, session};
 
 pub(super) struct Effects;
 
@@ -29,7 +25,7 @@ impl Bench for Effects {
     }
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
-        let program = example(session)?;
+        let program = session::example("effects")?;
         let row = |(fixture, functions)| {
             let input = session.fixture(fixture, Profile::Debug)?;
             let command = |only_lift: bool| {
@@ -50,30 +46,4 @@ impl Bench for Effects {
         };
         INPUTS.into_iter().map(row).collect()
     }
-}
-
-/// The example, built in the profile of this program.
-fn example(session: &Session) -> Result<PathBuf> {
-    let this = std::env::current_exe().context("cannot find this program")?;
-    let folder = this.parent().context("a program in a folder")?;
-    let target = folder.parent().context("a program in a target folder")?;
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .current_dir(crate::root())
-        .args([
-            "build",
-            "--package",
-            "wasmir-verify",
-            "--example",
-            "effects",
-        ])
-        .arg("--target-dir")
-        .arg(target);
-    if session.profile() == "release" {
-        command.arg("--release");
-    }
-    let status = command.status().context("cannot start Cargo")?;
-    ensure!(status.success(), "the example `effects` does not build");
-    let name = Path::new("examples").join(format!("effects{}", std::env::consts::EXE_SUFFIX));
-    Ok(folder.join(name))
 }
