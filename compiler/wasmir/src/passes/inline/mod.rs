@@ -12,7 +12,8 @@
 //! [`Limits::slack`]. If arguments are constants, or addresses in the caller's frame of which the callee keeps nothing, what counts is
 //! what will be left of it ([`cost`]), and that may be heavier by [`Limits::known`], since the caller shrinks too. A callee is
 //! also copied when this is the only mention of it in the program (it is then gone) and it
-//! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`].
+//! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`]. On the way to a trap, where panics are prepared,
+//! only what is no larger than the call is copied.
 //!
 //! A caller that an optimiser wrote has seen inlining already: what is still a call there was found not to pay. Such callers get
 //! only what is no larger than the call. They are told by their frames: unoptimised code keeps every variable there and does
@@ -86,6 +87,15 @@ impl Limits {
         spills: None,
     };
 
+    /// For calls on the way to a trap, which are made once at most.
+    fn cold(self) -> Limits {
+        Limits {
+            slack: 0,
+            known: 0,
+            ..self
+        }
+    }
+
     /// The weight above which no function with several mentions and this many parameters is copied.
     pub fn most(&self, params: usize) -> usize {
         1 + self.slack + self.known + (1 + self.shrink) * params
@@ -141,9 +151,9 @@ pub fn run<'a>(
     let mut limits = *limits;
     let optimised = |spills| frame_accesses(caller, &known.frame).saturating_mul(spills) < size;
     if limits.spills.is_some_and(optimised) {
-        limits.slack = 0;
-        limits.known = 0;
+        limits = limits.cold();
     }
+    let cold = cold_blocks(caller);
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
     for block in layout {
@@ -151,6 +161,10 @@ pub fn run<'a>(
         if !caller.blocks[block].insts.iter().any(is_direct_call) {
             continue;
         }
+        let limits = match cold.contains(block) {
+            true => limits.cold(),
+            false => limits,
+        };
         let old = mem::take(&mut caller.blocks[block]);
         caller.blocks[block].reserve(old.insts.len());
         let mut site = Site {
@@ -182,6 +196,27 @@ pub fn run<'a>(
     }
     caller.layout = new_layout;
     stats
+}
+
+/// The blocks behind which there is nothing but `unreachable`, as far as one walk against the order of the layout shows it: what
+/// panics, and what it prepares for that.
+fn cold_blocks(body: &Body) -> EntitySet<Block> {
+    let mut cold = EntitySet::with_capacity(body.blocks.len());
+    for &block in body.layout.iter().rev() {
+        let term = &body.blocks[block].term;
+        let mut all = matches!(
+            term,
+            Terminator::Unreachable
+                | Terminator::Jump(_)
+                | Terminator::BrIf { .. }
+                | Terminator::BrTable { .. }
+        );
+        term.for_each_target(&body.pool, |to| all &= cold.contains(to));
+        if all {
+            cold.insert(block);
+        }
+    }
+    cold
 }
 
 fn is_direct_call(inst: &Inst) -> bool {
