@@ -280,12 +280,12 @@ impl Project {
         }
     }
 
-    /// Changes one line of the source so that the compiled program changes too: the first of `main`, or else data.
+    /// Changes one line of the source so that the compiled program, and what it prints, change too: the first of `main`, or else data.
     pub fn edit(&self, value: &str) -> Result<()> {
         let opens_main = |line: &&str| line.starts_with("fn main()") && line.ends_with('{');
         let text = match self.text.lines().find(opens_main) {
             Some(line) => {
-                let edited = format!("{line}\n    std::hint::black_box({value:?});");
+                let edited = format!("{line}\n    eprintln!({value:?});");
                 self.text.replacen(line, &edited, 1)
             }
             None => format!(

@@ -54,6 +54,7 @@
 mod moves;
 mod promote;
 mod rebase;
+mod regions;
 mod slot_map;
 mod slots;
 mod summary;

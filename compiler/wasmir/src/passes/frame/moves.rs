@@ -13,7 +13,8 @@
 //! O(slots) for each visit of a copy, and a copy has no more than [`MOST_SLOTS`].
 
 use super::Context;
-use super::values::{Analysis, FrameAccess, Region, Value, Walker};
+use super::regions::Region;
+use super::values::{Analysis, FrameAccess, Value, Walker};
 use crate::body::Body;
 use crate::entities::Local;
 use crate::inst::{Imm, Inst, Operands};

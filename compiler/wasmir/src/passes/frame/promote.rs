@@ -9,7 +9,8 @@
 //! traps if any of them does.
 
 use super::moves::{self, Bulk, access_ops};
-use super::values::{Analysis, Base, FrameAccess, Region, Value};
+use super::regions::{Base, Region};
+use super::values::{Analysis, FrameAccess, Value};
 use super::{Context, Stats};
 use crate::body::{BlockData, Body};
 use crate::entities::{Local, Memory};

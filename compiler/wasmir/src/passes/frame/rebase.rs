@@ -19,7 +19,8 @@
 //! Two walks over the body.
 
 use super::Context;
-use super::values::{Analysis, Base, Value};
+use super::regions::Base;
+use super::values::{Analysis, Value};
 use crate::body::{BlockData, Body};
 use crate::entities::Local;
 use crate::inst::Inst;

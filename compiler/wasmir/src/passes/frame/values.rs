@@ -14,11 +14,11 @@
 
 use super::Context;
 use super::moves::Moves;
-use super::slots::{Slot, Slots};
+use super::regions::{Base, Frames, Region};
 use super::summary::{ParamUse, Summary};
 use crate::analysis::{possibly_unassigned, reverse_postorder};
 use crate::body::{BlockData, Body, Pool};
-use crate::entities::{Block, Local, Memory, StackSlot};
+use crate::entities::{Block, Local, Memory};
 use crate::inst::{Access, Callee, Imm, Inst, Operands, Terminator};
 use crate::op::Opcode;
 use crate::types::Type;
@@ -26,83 +26,6 @@ use cranelift_entity::SecondaryMap;
 
 /// Rounds after which a body is left alone.
 const MAX_ROUNDS: usize = 24;
-
-/// What a pointer is relative to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Base {
-    /// The stack pointer at entry.
-    Stack,
-    /// A stack slot of the body.
-    Slot(StackSlot),
-    /// A parameter.
-    Param(u32),
-}
-
-/// Bytes that are the function's own: a place in [`Frames`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Region(u32);
-
-impl Region {
-    /// The frames below the stack pointer.
-    pub(super) const STACK: Region = Region(0);
-
-    /// The region that a pointer leads into; parameters lead into none of ours.
-    pub(super) fn of(base: Base) -> Option<Region> {
-        match base {
-            Base::Stack => Some(Region::STACK),
-            Base::Slot(slot) => Some(Region(slot.as_u32() + 1)),
-            Base::Param(_) => None,
-        }
-    }
-}
-
-/// The bytes of the frames below the stack pointer and of each stack slot.
-#[derive(Debug)]
-pub(super) struct Frames {
-    regions: Vec<Slots>,
-    /// The region that was changed last.
-    current: usize,
-    /// How often anything changed in all others.
-    elsewhere: u64,
-}
-
-impl Frames {
-    fn new(body: &Body) -> Frames {
-        Frames {
-            regions: vec![Slots::default(); body.slots.len() + 1],
-            current: 0,
-            elsewhere: 0,
-        }
-    }
-
-    /// How often anything changed.
-    fn changes(&self) -> u64 {
-        self.elsewhere + self.regions[self.current].changes()
-    }
-
-    /// The bytes of a region.
-    pub(super) fn region(&self, region: Region) -> &Slots {
-        &self.regions[region.0 as usize]
-    }
-
-    pub(super) fn region_mut(&mut self, region: Region) -> &mut Slots {
-        let region = region.0 as usize;
-        if region != self.current {
-            let total = self.changes();
-            self.current = region;
-            self.elsewhere = total - self.regions[region].changes();
-        }
-        &mut self.regions[region]
-    }
-
-    /// What can become locals.
-    pub(super) fn promoted(&self) -> impl Iterator<Item = (Region, i32, &Slot)> {
-        (0..).zip(&self.regions).flat_map(|(region, slots)| {
-            let promoted = slots.promoted().into_iter();
-            promoted.map(move |(offset, slot)| (Region(region), offset, slot))
-        })
-    }
-}
 
 /// An abstract value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -252,12 +175,9 @@ impl Analysis {
     /// Whether an access reaches beyond its region.
     pub(super) fn is_outside(&self, body: &Body, access: FrameAccess) -> bool {
         let end = i64::from(access.offset) + i64::from(access.width);
-        match access.region {
-            Region::STACK => end > 0,
-            Region(slot) => {
-                let size = body.slots[StackSlot::from_u32(slot - 1)].size;
-                access.offset < 0 || end > i64::from(size)
-            }
+        match access.region.slot() {
+            None => end > 0,
+            Some(slot) => access.offset < 0 || end > i64::from(body.slots[slot].size),
         }
     }
 
