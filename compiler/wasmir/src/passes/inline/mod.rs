@@ -63,11 +63,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// For lifted modules, whose size counts: more of `known` and `shrink` makes an application larger, by a twentieth with those of
+    /// [`Limits::FRONT_END`].
     fn default() -> Limits {
         Limits {
             slack: 4,
-            known: 6,
-            shrink: 12,
+            known: 1,
+            shrink: 2,
             single: 800,
             caller: 4000,
             spills: Some(8),
