@@ -36,14 +36,16 @@ pub(super) enum Engine {
     Node,
     /// Our own runner, which is Wasmtime: where panics unwind by the standard's exceptions, which Node has from version 25 on.
     Runner,
+    /// None: a program of the machine it was compiled on.
+    Host,
 }
 
 impl Engine {
-    /// The engine for programs whose panics unwind. LLVM's use exceptions as they were before they became the standard, which no
-    /// engine but a browser's has; ours those of the standard.
+    /// The engine for programs whose panics unwind. For WebAssembly the released LLVM has exceptions as they were before they became
+    /// the standard, and a std that does not link with them: its programs are the host's.
     pub(super) fn unwinding(tier: Tier) -> Engine {
         match tier {
-            Tier::Llvm => Engine::Node,
+            Tier::Llvm => Engine::Host,
             Tier::Ours => Engine::Runner,
         }
     }
@@ -70,6 +72,7 @@ impl Program<'_> {
         let mut command = match self.engine {
             Engine::Node => self.node()?,
             Engine::Runner => self.runner()?,
+            Engine::Host => Command::new(self.module),
         };
         command
             .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
@@ -105,6 +108,10 @@ impl Program<'_> {
         {
             // In Node's words, without the backtrace.
             errors.replace_range(start.., "RuntimeError: unreachable\n");
+        }
+        if self.engine == Engine::Host && code == Some(134) {
+            // A signal says nothing.
+            errors += "RuntimeError: unreachable\n";
         }
         Ok(Ended {
             output: text(&out)?,

@@ -80,8 +80,8 @@ pub struct Tools {
     work: PathBuf,
     bless: bool,
     seeds: Option<std::ops::Range<u64>>,
-    /// Whether std for panics that unwind is made, for each compiler.
-    unwinding: [OnceLock<()>; 2],
+    /// Whether our std for panics that unwind is made.
+    unwinding: OnceLock<()>,
     /// The `cargo-wasm` that is the runner.
     runner: OnceLock<PathBuf>,
     in_runner: bool,
@@ -202,14 +202,25 @@ impl Tools {
         rustc
     }
 
-    /// The same for programs whose panics unwind.
+    /// The same for programs whose panics unwind; LLVM's are for the host ([`Engine::unwinding`]).
     pub fn unwinding_rustc(&self, tier: Tier) -> Result<Command> {
-        let made = &self.unwinding[tier as usize];
-        if made.get().is_none() {
-            let rust = self.compiler(tier).toolchain.rust().clone();
+        let rust = self.compiler(tier).toolchain.rust();
+        if tier == Tier::Llvm {
+            let mut rustc = Command::new(&rust.rustc);
+            rustc
+                .args(["--edition", "2024"])
+                .env("RUSTC_BOOTSTRAP", "1");
+            return Ok(rustc);
+        }
+        if self.unwinding.get().is_none() {
             let progress = Progress::new(false);
-            Toolchain::unwinding(&self.environment, rust, &[Target::WasiP1], &progress)?;
-            made.get_or_init(|| ());
+            Toolchain::unwinding(
+                &self.environment,
+                rust.clone(),
+                &[Target::WasiP1],
+                &progress,
+            )?;
+            self.unwinding.get_or_init(|| ());
         }
         let mut rustc = self.rustc(tier);
         rustc.arg("-Cpanic=unwind");
