@@ -81,7 +81,7 @@ impl Encoder<'_> {
             w.body.bytes.extend([0x02, 0x40]);
         }
         let kept = |l: Label| uses[l as usize] > 0;
-        // True while the last thing written leaves its values (or cannot be passed).
+        // The last thing written is the end of a construct that leaves no value.
         let mut closed_untyped = false;
         let dropped = |step: Out| match step {
             Out::Nop => true,
@@ -94,6 +94,14 @@ impl Encoder<'_> {
                 // What is open is closed in order: a label that is not the innermost was never opened.
                 Out::End(l) if !kept(l) && w.stack.last() != Some(&l) => continue,
                 _ => {}
+            }
+            // Constructs that end at one place have one type, so nothing falls from an untyped one to the end of one that leaves a value.
+            // The engine, which knows nothing of that, has to be told.
+            if closed_untyped
+                && matches!(step, Out::Else | Out::End(_))
+                && w.stack.last().is_some_and(|&l| types[l as usize].is_some())
+            {
+                w.body.bytes.push(0x00);
             }
             closed_untyped = false;
             match step {
