@@ -40,6 +40,11 @@ pub enum MidEnd {
     All,
 }
 
+impl MidEnd {
+    /// For unoptimised code in a dev build that lifts it, and for whoever shows what such a build does.
+    pub const DEV_BUILD: MidEnd = MidEnd::Loops;
+}
+
 /// Whether an instruction calls a function; side operators are calls in CLIF's terms alone.
 fn calls(func: &Function, inst: Inst) -> bool {
     let data = &func.dfg.insts[inst];

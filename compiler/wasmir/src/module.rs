@@ -418,7 +418,7 @@ pub struct FuncContract {
 
 /// Names of what has no symbol, for people who read the code. They mean nothing, and are kept as long as what they name is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct DebugNames {
     /// Of types and their fields.
     pub types: BTreeMap<TypeId, TypeNames>,
     /// Of what is inside of functions.
@@ -480,7 +480,7 @@ pub struct Module {
     /// Contracts of functions.
     pub contracts: BTreeMap<Func, FuncContract>,
     /// Names of what has no symbol.
-    pub names: Names,
+    pub names: DebugNames,
     /// Source positions.
     pub debug: DebugInfo,
     /// The numberings of the files that raw bodies come from.

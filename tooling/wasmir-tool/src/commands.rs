@@ -224,8 +224,7 @@ fn opt(emit: &Emit, list: &[passes::Pass], verify_each: bool, time: bool) -> Res
     if first_lifted.is_none() {
         input::lift_bodies(path, &mut module)?;
     }
-    // As in a build.
-    write_last(path, module, &emit.out, MidEnd::Loops)
+    write_last(path, module, &emit.out, MidEnd::DEV_BUILD)
 }
 
 fn codegen(emit: &Emit) -> Result<()> {

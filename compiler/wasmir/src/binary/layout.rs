@@ -248,7 +248,7 @@ wire_struct! {
     CustomSection { name, bytes, place, relocs }
     UnitData { types, funcs, tables, memories, globals, tags, datas, elems }
     FuncContract { effects, consumes, hints }
-    Names { types, funcs }
+    DebugNames { types, funcs }
     TypeNames { name, fields }
     FuncNames { locals, labels }
     Module {

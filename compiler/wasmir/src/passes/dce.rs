@@ -118,11 +118,11 @@ pub fn run(body: &mut Body) -> Stats {
         let mut again = false;
         for &block in body.layout.iter().rev() {
             for (place, inst) in body.blocks[block].insts.iter().enumerate().rev() {
-                let mut unused = true;
-                inst.for_each_def(&body.pool, |local| unused &= seen[local].uses == 0);
                 if !inst.removable_if_unused() {
                     continue;
                 }
+                let mut unused = true;
+                inst.for_each_def(&body.pool, |local| unused &= seen[local].uses == 0);
                 if !unused {
                     inst.for_each_def(&body.pool, |local| seen[local].kept = true);
                 } else if dead.insert(block, place as u32) {

@@ -2,11 +2,13 @@
 //!
 //! Functions are visited callees first: calls to finished callees are inlined, then frames and stack slots are
 //! promoted (which wants the inlined code, and the summaries of what was not inlined), then loads of known memory
-//! become copies (what is left of frames is memory), which shows what branches are decided, then what became dead is removed. What is left of a function is what its callers see.
+//! become copies (what is left of frames is memory), which shows what branches are decided, then what became dead is
+//! removed. What is left of a function is what its callers see.
 //!
 //! # Parallel work
 //! What becomes of a function depends on its own body and on finished callees that precede it in the call graph's order,
-//! and on nothing else ([`super::facts`]), which is also what makes it possible to keep results between runs ([`super::kept`]); functions that do not call each other are worked on at the same time ([`super::schedule`]), and the
+//! and on nothing else ([`super::facts`]), which is also what makes it possible to keep results between runs
+//! ([`super::kept`]); functions that do not call each other are worked on at the same time ([`super::schedule`]), and the
 //! result is the same for any number of threads.
 //!
 //! # Weak definitions

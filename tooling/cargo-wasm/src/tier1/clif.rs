@@ -1,6 +1,6 @@
 //! A module's functions in Cranelift's form, as its mid-end leaves them: the form that is turned into wasm.
 
-use super::MID_END;
+use codegen_cranelift::MidEnd;
 use codegen_cranelift::number::Numbers;
 use codegen_cranelift::{optimize, translate};
 use cranelift_codegen::Context;
@@ -52,7 +52,7 @@ fn function(
             codegen_cranelift::Error { function, kind }.to_string()
         },
     )?;
-    optimize::optimize(context, &optimize::flags(), MID_END);
+    optimize::optimize(context, &optimize::flags(), MidEnd::DEV_BUILD);
     let mut text = format!("; {name}\n");
     // Calls name functions by number; a comment says which function that is.
     for data in context.func.dfg.ext_funcs.values() {

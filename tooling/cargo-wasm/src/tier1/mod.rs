@@ -37,9 +37,6 @@ use wasmparser::{Parser, Payload};
 /// Finished bodies are kept up to this many bytes per target folder.
 const CACHE_LIMIT: u64 = 64 << 20;
 
-/// Which functions of a dev build go through Cranelift's mid-end.
-const MID_END: MidEnd = MidEnd::Loops;
-
 /// What to do with a module.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
@@ -264,7 +261,7 @@ fn emitted(
         .optimise
         .then(|| Arc::new(Cache::open(&run.places.cache, CACHE_LIMIT)));
     let how = codegen_cranelift::Options {
-        mid_end: MID_END,
+        mid_end: MidEnd::DEV_BUILD,
         cache: cache.clone(),
         ..codegen_cranelift::Options::default()
     };
