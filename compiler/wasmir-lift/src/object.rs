@@ -21,7 +21,7 @@ use wasmir::entity::PrimaryMap;
 use wasmir::entity::packed_option::PackedOption;
 use wasmir::{
     Bytes, Comdat, Data, DataData, DataKind, Export, Func, FuncBody, Global, Item, Linkage, Module,
-    Reloc, RelocKind, RelocTarget, Symbol, Table, Tag, TypeId, Unit,
+    Reloc, RelocKind, RelocTarget, Symbol, Table, Tag, TypeId, Unit, raw,
 };
 use wasmparser::{
     ComdatSymbolKind, CustomSectionReader, KnownCustom, Linking, RelocationEntry, SymbolFlags,
@@ -117,8 +117,9 @@ pub(crate) fn read(module: &mut Module, sections: Sections<'_>) -> Result<(), Li
     for section in &sections.relocs {
         reader.relocations(section, &sections)?;
     }
+    reader.relocations_fit()?;
     if reader.copies {
-        reader.call_copies();
+        reader.call_copies()?;
     }
     Ok(())
 }
@@ -687,8 +688,24 @@ impl Reader<'_> {
         })
     }
 
+    /// Each relocation of code stands on an index or number of its kind.
+    fn relocations_fit(&self) -> Result<(), LiftError> {
+        for data in self.module.funcs.values() {
+            let FuncBody::Raw(raw) = &data.body else {
+                continue;
+            };
+            // What is no sequence of operators was refused when the module was validated.
+            if let Ok(Some(offset)) = raw::misplaced_reloc(&raw.bytes, &raw.relocs) {
+                let offset = u64::from(raw.code_offset) + u64::from(offset);
+                return Err(invalid("a relocation on nothing of its kind", offset));
+            }
+        }
+        Ok(())
+    }
+
     /// Gives calls of a function's second symbol a number of their own, since raw bodies name functions by number.
-    fn call_copies(&mut self) {
+    fn call_copies(&mut self) -> Result<(), LiftError> {
+        let types: Vec<TypeId> = self.module.funcs.values().map(|func| func.ty).collect();
         let mut numbers: FxHashMap<(Unit, Func), u32> = FxHashMap::default();
         for data in self.module.funcs.values_mut() {
             let FuncBody::Raw(raw) = &mut data.body else {
@@ -711,8 +728,18 @@ impl Reader<'_> {
                     .rev()
                     .fold(0u64, |n, byte| n << 7 | u64::from(byte & 0x7f));
                 let named = unit.funcs.get(number as usize).copied();
-                if named.and_then(PackedOption::expand) == Some(target) {
+                let named = named.and_then(PackedOption::expand);
+                if named == Some(target) {
                     continue;
+                }
+                // The code was validated with the function that the number names.
+                let type_of = |func: Func| types[func.as_u32() as usize];
+                if named.is_none_or(|named| type_of(named) != type_of(target)) {
+                    let offset = u64::from(raw.code_offset) + u64::from(reloc.offset);
+                    return Err(invalid(
+                        "a relocation to a function of another type than the code calls",
+                        offset,
+                    ));
                 }
                 let number = *numbers.entry((raw.unit, target)).or_insert_with(|| {
                     unit.funcs.push(Some(target).into());
@@ -728,6 +755,7 @@ impl Reader<'_> {
                 raw.bytes = bytes.into();
             }
         }
+        Ok(())
     }
 }
 

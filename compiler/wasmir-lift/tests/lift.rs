@@ -236,3 +236,24 @@ fn names_and_custom_sections() {
     );
     assert!(customs.iter().any(|c| c.0 == "producers"));
 }
+
+/// Raw bodies of a module that was written by hand were not validated.
+#[test]
+fn bodies_that_leave_too_many_values_are_refused() {
+    // (i32.const 1) (i32.const 2); (if (result i32) (then twice 1) (else 2)).
+    for body in [
+        r"\00\41\01\41\02\0b",
+        r"\00\41\00\04\7f\41\01\41\01\05\41\02\0b\0b",
+    ] {
+        let text = format!(
+            "wasmir 1\ntype type0 = func() -> (i32)\nunit unit0 types(type0)\nfunc %f type0 raw unit0 0 \"{body}\"\n"
+        );
+        let mut module = wasmir::parse_module(&text).expect("it is a module");
+        wasmir::verify_module(&module).expect("the bytes are operators");
+        let (_, error) = lift_bodies(&mut module).expect_err("a value too many");
+        assert!(
+            error.to_string().contains("wrong number of values"),
+            "{error}"
+        );
+    }
+}

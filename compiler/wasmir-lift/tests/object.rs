@@ -310,6 +310,33 @@ fn addresses_become_instructions() {
     assert_eq!(addresses(&module, "two"), [("two".to_owned(), 0)]);
 }
 
+/// What a linker writes at a relocation becomes part of the code.
+#[test]
+fn relocations_stand_on_what_they_are_of() {
+    // In the padded index of the call: an address, another place in it, an index one byte too early.
+    for (kind, offset) in [(4, 2 + 2), (0, 2 + 3), (0, 2 + 1), (3, 2 + 9)] {
+        let mut object = base();
+        let symbol = if kind == 0 { 0 } else { 4 };
+        let addend = (kind != 0).then_some(0);
+        object.code = vec![(kind, offset, symbol, addend)];
+        let error = lift(&object.of(module(), 3, 4)).expect_err("the code would be another");
+        assert!(
+            error.to_string().contains("nothing of its kind"),
+            "{kind} {offset}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_call_relocated_to_a_function_of_another_type_is_refused() {
+    let mut object = base();
+    // `three` has no result, of which the code around the call disposes.
+    object.symbols.push(Sym::Func(WEAK, 3, Some("alias")));
+    object.code[0].2 = 8;
+    let error = lift(&object.of(module(), 3, 4)).expect_err("it would not be valid code");
+    assert!(error.to_string().contains("another type"), "{error}");
+}
+
 /// A second symbol of a function is a function of its own, which calls of that symbol reach.
 #[test]
 fn a_second_symbol_of_a_function_can_be_replaced() {

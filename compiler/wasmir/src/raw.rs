@@ -3,7 +3,8 @@
 //! A function that no pass touches is emitted from its original bytes. What must be known about
 //! those bytes is which entities they refer to: to find what is reachable, and to write other
 //! numbers where entities were renumbered. [`for_each_index`] walks a body once, driven by the list
-//! of operators, and reports every index; [`remap`] writes the body with new indices.
+//! of operators, and reports every index; [`remap`] writes the body with new indices. [`misplaced_reloc`] compares relocations with
+//! what they stand on.
 //!
 //! # Invariants
 //! The scanner accepts exactly the operators of the list. It checks what it reads (no panic and no
@@ -14,6 +15,7 @@
 
 use crate::leb::{Malformed, Reader, Result, write_s64, write_u64};
 use crate::op::{ImmKind, Opcode};
+use crate::symbol::{Reloc, RelocKind};
 use crate::types::AbstractHeap;
 use std::ops::Range;
 
@@ -71,7 +73,11 @@ pub struct RawIndex {
 /// # Errors
 /// If the bytes are not a sequence of known operators.
 pub fn for_each_index(body: &[u8], mut f: impl FnMut(RawIndex)) -> Result<()> {
-    scan(body, &mut f, &mut |_| {})
+    scan(body, |event| {
+        if let Event::Index(index) = event {
+            f(index);
+        }
+    })
 }
 
 /// Calls `f` for every operator in a body, in order.
@@ -79,7 +85,11 @@ pub fn for_each_index(body: &[u8], mut f: impl FnMut(RawIndex)) -> Result<()> {
 /// # Errors
 /// If the bytes are not a sequence of known operators.
 pub fn for_each_opcode(body: &[u8], mut f: impl FnMut(Opcode)) -> Result<()> {
-    scan(body, &mut |_| {}, &mut f)
+    scan(body, |event| {
+        if let Event::Op(op) = event {
+            f(op);
+        }
+    })
 }
 
 /// What a walk over a raw body meets.
@@ -89,19 +99,84 @@ pub enum Event {
     Op(Opcode),
     /// An index: of the local declarations before the first operator, of the last operator after it.
     Index(RawIndex),
+    /// A number of the last operator that may be an address, and the bytes that hold it.
+    Number(NumberForm, Range<usize>),
 }
 
-/// Calls `f` for every operator and every index in a body, in order.
+/// A number that may be an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberForm {
+    /// What `i32.const` pushes.
+    I32,
+    /// What `i64.const` pushes.
+    I64,
+    /// The offset of a memory argument.
+    Offset,
+}
+
+/// Calls `f` for every operator, index and number that may be an address in a body, in order.
 ///
 /// # Errors
 /// If the bytes are not a sequence of known operators.
 pub fn walk(body: &[u8], f: impl FnMut(Event)) -> Result<()> {
-    let f = std::cell::RefCell::new(f);
-    scan(
-        body,
-        &mut |index| f.borrow_mut()(Event::Index(index)),
-        &mut |op| f.borrow_mut()(Event::Op(op)),
-    )
+    scan(body, f)
+}
+
+/// The offset of the first of a body's relocations that does not stand on an index or number of its kind, padded to its greatest
+/// width. What a linker wrote there would make other code of the body.
+///
+/// # Errors
+/// If the bytes are not a sequence of known operators.
+pub fn misplaced_reloc(body: &[u8], relocs: &[Reloc]) -> Result<Option<u32>> {
+    if relocs.is_empty() {
+        return Ok(None);
+    }
+    // Places in ascending order.
+    let mut places: Vec<(Range<usize>, Place)> = Vec::new();
+    scan(body, |event| match event {
+        Event::Op(_) => {}
+        Event::Index(index) => places.push((index.range, Place::Index(index.space))),
+        Event::Number(form, range) => places.push((range, Place::Number(form))),
+    })?;
+    let fits = |reloc: &Reloc| {
+        let at = reloc.offset as usize;
+        let place = places.binary_search_by_key(&at, |(range, _)| range.start);
+        place.is_ok_and(|i| {
+            let (range, place) = &places[i];
+            Place::of(reloc.kind) == Some((*place, range.len()))
+        })
+    };
+    Ok(relocs.iter().find(|r| !fits(r)).map(|r| r.offset))
+}
+
+/// What stands at a place that is relocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Index(IndexSpace),
+    Number(NumberForm),
+}
+
+impl Place {
+    /// What a kind of relocation stands on, and how many bytes that has; `None` for kinds of data.
+    fn of(kind: RelocKind) -> Option<(Place, usize)> {
+        use RelocKind::*;
+        Some(match kind {
+            FunctionIndexLeb => (Place::Index(IndexSpace::Func), 5),
+            TypeIndexLeb => (Place::Index(IndexSpace::Type), 5),
+            GlobalIndexLeb => (Place::Index(IndexSpace::Global), 5),
+            TagIndexLeb => (Place::Index(IndexSpace::Tag), 5),
+            TableNumberLeb => (Place::Index(IndexSpace::Table), 5),
+            TableIndexSleb | TableIndexRelSleb | MemoryAddrSleb | MemoryAddrRelSleb
+            | MemoryAddrTlsSleb => (Place::Number(NumberForm::I32), 5),
+            TableIndexSleb64 | TableIndexRelSleb64 | MemoryAddrSleb64 | MemoryAddrRelSleb64
+            | MemoryAddrTlsSleb64 => (Place::Number(NumberForm::I64), 10),
+            MemoryAddrLeb => (Place::Number(NumberForm::Offset), 5),
+            MemoryAddrLeb64 => (Place::Number(NumberForm::Offset), 10),
+            TableIndexI32 | TableIndexI64 | MemoryAddrI32 | MemoryAddrI64 | GlobalIndexI32
+            | FunctionOffsetI32 | FunctionOffsetI64 | SectionOffsetI32 | MemoryAddrLocrelI32
+            | FunctionIndexI32 => return None,
+        })
+    }
 }
 
 /// Appends `body` to `out` with every index replaced by what `map` says.
@@ -145,10 +220,10 @@ pub fn remap(
     }
 }
 
-fn scan(body: &[u8], f: &mut dyn FnMut(RawIndex), on_op: &mut dyn FnMut(Opcode)) -> Result<()> {
+fn scan(body: &[u8], mut f: impl FnMut(Event)) -> Result<()> {
     let mut s = Scanner {
         r: Reader::new(body),
-        f,
+        f: &mut f,
     };
     for _ in 0..s.r.u32()? {
         s.r.u32()?;
@@ -165,7 +240,7 @@ fn scan(body: &[u8], f: &mut dyn FnMut(RawIndex), on_op: &mut dyn FnMut(Opcode))
             _ => Opcode::from_encoding(0, u32::from(byte)),
         };
         let op = op.ok_or(s.r.error("an operator before this point"))?;
-        on_op(op);
+        (s.f)(Event::Op(op));
         s.immediates(op.info().imm)?;
     }
     Ok(())
@@ -173,15 +248,23 @@ fn scan(body: &[u8], f: &mut dyn FnMut(RawIndex), on_op: &mut dyn FnMut(Opcode))
 
 struct Scanner<'a, 'f> {
     r: Reader<'a>,
-    f: &'f mut dyn FnMut(RawIndex),
+    f: &'f mut dyn FnMut(Event),
 }
 
 impl Scanner<'_, '_> {
+    fn found(&mut self, index: RawIndex) {
+        (self.f)(Event::Index(index));
+    }
+
+    fn number(&mut self, form: NumberForm, start: usize) {
+        (self.f)(Event::Number(form, start..self.r.pos()));
+    }
+
     fn index(&mut self, space: IndexSpace) -> Result<()> {
         let start = self.r.pos();
         let value = self.r.u32()?;
         let range = start..self.r.pos();
-        (self.f)(RawIndex {
+        self.found(RawIndex {
             range,
             space,
             form: IndexForm::Unsigned,
@@ -198,13 +281,15 @@ impl Scanner<'_, '_> {
             align_log2: flags & !0x40,
         };
         let range = start..self.r.pos();
-        (self.f)(RawIndex {
+        self.found(RawIndex {
             range,
             space: IndexSpace::Memory,
             form,
             value,
         });
+        let start = self.r.pos();
         self.r.u64()?;
+        self.number(NumberForm::Offset, start);
         Ok(())
     }
 
@@ -214,7 +299,7 @@ impl Scanner<'_, '_> {
         if let Ok(value) = u32::try_from(code) {
             let range = start..self.r.pos();
             let (space, form) = (IndexSpace::Type, IndexForm::Signed);
-            (self.f)(RawIndex {
+            self.found(RawIndex {
                 range,
                 space,
                 form,
@@ -251,7 +336,7 @@ impl Scanner<'_, '_> {
                 let value = value.map_err(|_| self.r.error("a block type before this point"))?;
                 let range = start..self.r.pos();
                 let (space, form) = (IndexSpace::Type, IndexForm::Signed);
-                (self.f)(RawIndex {
+                self.found(RawIndex {
                     range,
                     space,
                     form,
@@ -355,7 +440,13 @@ impl Scanner<'_, '_> {
                 }
             }
             ImmKind::I32 | ImmKind::I64 => {
+                let start = self.r.pos();
                 self.r.s64()?;
+                let form = match kind {
+                    ImmKind::I32 => NumberForm::I32,
+                    _ => NumberForm::I64,
+                };
+                self.number(form, start);
             }
             ImmKind::F32 => {
                 self.r.take(4)?;
@@ -371,6 +462,7 @@ impl Scanner<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::symbol::RelocTarget;
 
     #[test]
     fn indices_are_found_and_replaced() {
@@ -411,6 +503,45 @@ mod tests {
         let mut out = Vec::new();
         remap(&body, &mut out, |_, value| Some(value)).unwrap();
         assert_eq!(out, body);
+    }
+
+    #[test]
+    fn relocations_stand_on_fields_of_their_kind() {
+        // (call 0) (drop) (i32.load (i32.const 0)) (drop), padded.
+        let body = [
+            0, 0x10, 0x80, 0x80, 0x80, 0x80, 0, 0x1a, 0x41, 0x80, 0x80, 0x80, 0x80, 0, 0x28, 2,
+            0x80, 0x80, 0x80, 0x80, 0, 0x1a, 0x0b,
+        ];
+        let fields = [
+            (RelocKind::FunctionIndexLeb, 2),
+            (RelocKind::MemoryAddrSleb, 9),
+            (RelocKind::TableIndexSleb, 9),
+            (RelocKind::MemoryAddrLeb, 16),
+        ];
+        for &kind in RelocKind::ALL {
+            for offset in 0..body.len() as u32 {
+                let reloc = Reloc {
+                    offset,
+                    kind,
+                    target: RelocTarget::Section(0),
+                    addend: 0,
+                };
+                // Others are on a number of the same form.
+                let form = |kind| Place::of(kind);
+                let fits = (fields.iter()).any(|&(k, at)| at == offset && form(k) == form(kind));
+                let found = misplaced_reloc(&body, &[reloc]).unwrap();
+                assert_eq!(found, (!fits).then_some(offset), "{kind:?} {offset}");
+            }
+        }
+        // A number that is not padded has no room.
+        let short = [0, 0x41, 0, 0x1a, 0x0b];
+        let reloc = Reloc {
+            offset: 2,
+            kind: RelocKind::MemoryAddrSleb,
+            target: RelocTarget::Section(0),
+            addend: 0,
+        };
+        assert_eq!(misplaced_reloc(&short, &[reloc]).unwrap(), Some(2));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! WasmIR bodies to CLIF.
 //!
-//! Locals with one definition become values directly; the others are variables of Cranelift's `FunctionBuilder`, which
-//! builds SSA. Locals of reference types never become values: they stay locals of the emitted function ("pinned"). Every
-//! operator that CLIF cannot say, or could only say with other trapping behaviour, is a [`SideOp`] with
-//! its final bytes.
+//! Locals with one assignment that comes before all reads become values directly; the others are variables of Cranelift's
+//! `FunctionBuilder`, which builds SSA. Locals of reference types never become values: they stay locals of the emitted function
+//! ("pinned"). Every operator that CLIF cannot say, or could only say with other trapping behaviour, is a [`SideOp`] with its
+//! final bytes.
 //!
 //! Globals become loads and stores in an alias region of their own, memories one region each, so that the mid-end's
 //! alias analysis knows that they do not overlap.
@@ -30,6 +30,7 @@ use cranelift_entity::{EntityRef, SecondaryMap};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use rustc_hash::FxHashMap;
 use target_lexicon::PointerWidth;
+use wasmir::analysis::{Assignments, reverse_postorder};
 use wasmir::{Block, Body, Callee, Inst, Item, Local, Memory, Module, Operands, Terminator, Type};
 
 /// What translation produced besides the CLIF function.
@@ -68,7 +69,7 @@ fn frontend_config() -> TargetFrontendConfig {
 /// Where a local lives.
 #[derive(Clone, Copy)]
 enum Place {
-    /// Never mentioned yet, one definition.
+    /// One assignment before all reads, which was not translated yet or is this.
     Single(Option<Value>),
     Variable(Variable),
     Pinned(u32),
@@ -152,7 +153,8 @@ pub fn translate(
 
 impl Translator<'_, '_> {
     fn run(mut self) -> Result<Translation> {
-        self.place_locals();
+        let order = reverse_postorder(self.body);
+        self.place_locals(&order);
         for slot in self.body.slots.values() {
             self.b.create_sized_stack_slot(ir::StackSlotData::new(
                 ir::StackSlotKind::ExplicitSlot,
@@ -171,7 +173,6 @@ impl Translator<'_, '_> {
         self.b.append_block_params_for_function_params(entry_block);
         // Nothing leads back to the entry.
         self.b.seal_block(entry_block);
-        let order = self.reverse_postorder();
         // A block of which all predecessors are known is sealed: its reads look through to what those wrote, without a
         // parameter that turns out to be needless.
         let mut unknown: SecondaryMap<Block, u32> = sized(self.body.blocks.len());
@@ -220,36 +221,6 @@ impl Translator<'_, '_> {
         Ok(self.out)
     }
 
-    fn reverse_postorder(&self) -> Vec<Block> {
-        let mut order = Vec::new();
-        let mut seen: SecondaryMap<Block, bool> = sized(self.body.blocks.len());
-        let Some(entry) = self.body.entry() else {
-            return order;
-        };
-        let successors = |b: Block| {
-            let mut out = Vec::new();
-            self.body.for_each_successor(b, |s| out.push(s));
-            out
-        };
-        seen[entry] = true;
-        let mut stack = vec![(entry, successors(entry))];
-        while let Some((block, rest)) = stack.last_mut() {
-            match rest.pop() {
-                Some(next) => {
-                    if !std::mem::replace(&mut seen[next], true) {
-                        stack.push((next, successors(next)));
-                    }
-                }
-                None => {
-                    order.push(*block);
-                    stack.pop();
-                }
-            }
-        }
-        order.reverse();
-        order
-    }
-
     fn locate(&mut self, loc: wasmir::SrcLoc) {
         let loc = if loc.is_some() {
             SourceLoc::new(loc.0)
@@ -265,38 +236,9 @@ impl Translator<'_, '_> {
         })
     }
 
-    /// Decides for every local where it lives.
-    fn place_locals(&mut self) {
-        let mut defs: SecondaryMap<Local, u32> = sized(self.body.locals.len());
-        for l in self.body.params() {
-            defs[l] += 1;
-        }
-        // One definition is enough only if it comes before every use, which a second block cannot promise
-        // without dominators: such locals go through the builder, which costs little.
-        let mut home: SecondaryMap<Local, u32> = sized(self.body.locals.len());
-        let mut single: SecondaryMap<Local, bool> = SecondaryMap::with_default(true);
-        single.resize(self.body.locals.len());
-        for &block in &self.body.layout {
-            let stamp = block.as_u32() + 2;
-            let data = &self.body.blocks[block];
-            for inst in &data.insts {
-                inst.for_each_use(&self.body.pool, |l| {
-                    if home[l] != stamp && l.as_u32() >= self.body.num_params {
-                        single[l] = false;
-                    }
-                });
-                inst.for_each_def(&self.body.pool, |l| {
-                    defs[l] += 1;
-                    home[l] = stamp;
-                });
-            }
-            data.term.for_each_use(&self.body.pool, |l| {
-                if home[l] != stamp && l.as_u32() >= self.body.num_params {
-                    single[l] = false;
-                }
-            });
-            data.term.for_each_def(&self.body.pool, |l| defs[l] += 2);
-        }
+    /// Decides for every local where it lives. Blocks are translated in this order.
+    fn place_locals(&mut self, order: &[Block]) {
+        let assignments = Assignments::of(self.body, order);
         let mut param_index = 0;
         for (l, &ty) in self.body.locals.iter() {
             let is_param = l.as_u32() < self.body.num_params;
@@ -317,7 +259,7 @@ impl Translator<'_, '_> {
                             self.out.abi.params.push(param_index);
                         }
                     }
-                    if defs[l] == 1 && single[l] {
+                    if assignments.is_stable(l) {
                         Place::Single(None)
                     } else {
                         Place::Variable(self.b.declare_var(clif))

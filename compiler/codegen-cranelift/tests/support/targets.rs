@@ -3,7 +3,7 @@
 //! A valid module becomes valid WebAssembly, or an error says what there is no lowering for; nothing panics.
 
 use codegen_cranelift::{Error, ErrorKind, Options, emit_module, emit_object};
-use wasmir::{DataData, DataKind, Module, passes::pipeline};
+use wasmir::{DataData, DataKind, FuncBody, Module, passes::pipeline};
 use wasmparser::{Validator, WasmFeatures};
 
 /// Any bytes: what lifts is emitted anew, with and without passes.
@@ -29,6 +29,15 @@ pub(crate) fn wir(text: &str) {
     if wasmir::verify_module(&module).is_err() {
         return;
     }
+    // Raw bodies are copied; what they are is known when they are lifted.
+    let raw = (module.funcs.values()).any(|func| matches!(func.body, FuncBody::Raw(_)));
+    if raw {
+        let _ = emit(&module);
+        if wasmir_lift::lift_bodies(&mut module).is_err() || wasmir::verify_module(&module).is_err()
+        {
+            return;
+        }
+    }
     check(&module, false);
     pipeline::run(&mut module, &pipeline::Options::default());
     check(&module, false);
@@ -37,20 +46,27 @@ pub(crate) fn wir(text: &str) {
 /// Zeros that an object writes out cost memory for a few digits in a text.
 const MAX_DATA: u64 = 1 << 24;
 
-/// Emits a module. One that is `whole` leaves nothing to a linker: only what has no lowering may be refused.
-fn check(module: &Module, whole: bool) {
+/// Emits a module, unless it has too much data.
+fn emit(module: &Module) -> Option<Result<Vec<u8>, Error>> {
     let size = |data: &DataData| match data.kind {
         DataKind::Symbol { size, .. } => u64::from(size),
         _ => 0,
     };
     if module.datas.values().map(size).sum::<u64>() > MAX_DATA {
-        return;
+        return None;
     }
     let options = Options::default();
-    let emitted = if module.relocatable {
+    Some(if module.relocatable {
         emit_object(module.clone(), &options)
     } else {
         emit_module(module, &options)
+    })
+}
+
+/// Emits a module. One that is `whole` leaves nothing to a linker: only what has no lowering may be refused.
+fn check(module: &Module, whole: bool) {
+    let Some(emitted) = emit(module) else {
+        return;
     };
     match emitted {
         Ok(bytes) => {

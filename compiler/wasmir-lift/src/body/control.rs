@@ -199,6 +199,10 @@ impl<'m> Lifter<'m> {
 
     pub(super) fn else_(&mut self) -> Result<(), LiftError> {
         if self.builder.current().is_some() {
+            let left = |frame: &Frame<'_>| frame.height + frame.results.len();
+            if self.frames.last().map(left) != Some(self.stack.len()) {
+                return Err(self.error("a block that leaves the wrong number of values"));
+            }
             self.carry_and_jump(0)?;
         }
         let misplaced = self.error("an `else` without its `if`");
@@ -218,6 +222,9 @@ impl<'m> Lifter<'m> {
         let frame = self.frames.last_mut().ok_or(empty.clone())?;
         if frame.kind == Kind::Function {
             if reachable {
+                if self.stack.len() != frame.results.len() {
+                    return Err(self.error("a function that leaves the wrong number of values"));
+                }
                 self.return_()?;
             }
             self.frames.pop();

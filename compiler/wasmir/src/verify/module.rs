@@ -229,6 +229,12 @@ impl Checker<'_, '_> {
                         self.error(id, format!("there is no `{}`", raw.unit));
                     } else if let Err(e) = crate::raw::for_each_index(&raw.bytes, |_| {}) {
                         self.error(id, e.to_string());
+                    } else if let Ok(Some(offset)) =
+                        crate::raw::misplaced_reloc(&raw.bytes, &raw.relocs)
+                    {
+                        let message =
+                            format!("the relocation at {offset} stands on nothing of its kind");
+                        self.error(id, message);
                     }
                     self.relocs(id, &raw.relocs, raw.bytes.len());
                 }
