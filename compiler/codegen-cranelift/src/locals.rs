@@ -9,7 +9,7 @@
 //! # Invariants
 //! Two values share a local only if their segments are disjoint and their types equal.
 //! # Cost
-//! O(code + total length of segments), the latter bounded by [`SET_BUDGET`].
+//! O(code + total length of segments), the latter bounded by [`MEMBERS_PER_ITEM`].
 
 use crate::error::{ErrorKind, Result};
 use crate::flow::{Graph, Step};
@@ -20,8 +20,12 @@ use crate::segments::{List, Segment, Segments};
 use crate::stackify::{Code, Item};
 use cranelift_entity::{EntityRef, SecondaryMap};
 
-/// Members of all blocks' live sets together that a function may have before precision is given up.
-const SET_BUDGET: usize = 1 << 24;
+/// Members of all blocks' live sets together that a function may have for each item of its code, before precision is given up. In
+/// functions that people write, they are at most three.
+const MEMBERS_PER_ITEM: usize = 8;
+
+/// Members that every function may have.
+const MEMBERS_OF_SMALL: usize = 1 << 16;
 
 /// The most locals engines accept.
 pub const MAX_LOCALS: u32 = 50_000;
@@ -301,8 +305,9 @@ impl Allocator<'_> {
         let mut live_in: SecondaryMap<Blk, Box<[Val]>> = SecondaryMap::new();
         live_in.resize(self.lir.blocks.len());
         let mut live = LiveSet::new(self.lir.vals.len());
-        let mut budget = SET_BUDGET;
         let order = std::mem::take(&mut self.order);
+        let items: usize = order.iter().map(|&b| self.code.block(b).len() + 1).sum();
+        let mut budget = MEMBERS_OF_SMALL + MEMBERS_PER_ITEM * items;
         for &b in order.iter().rev() {
             let (start, end) = self.span[b];
             live.restart();
