@@ -21,6 +21,7 @@ pub mod bench;
 pub mod conformance;
 pub mod fuzz;
 mod page;
+mod published;
 pub mod real_modules;
 pub mod sanitize;
 pub mod tidy;

@@ -15,6 +15,7 @@ mod build;
 mod dev;
 mod effects;
 mod emit;
+mod generated;
 mod kernels;
 mod measure;
 mod one_crate;

@@ -1,51 +1,58 @@
-//! A program in one crate of at least 10,000 lines: generated programs of the conformance suite side by side, each in a module of
-//! its own. The seeds are fixed, so it is the same every time.
+//! A program that is one crate of many lines that people wrote: `sqlparser` (56,000 lines), of which `main` parses what it is given
+//! and writes it again.
+//!
+//! The package is fetched as it was published; its root module becomes that of a program, so that all of it is compiled with the
+//! line that is edited.
 
-use crate::conformance::generated_program;
-use std::fmt::Write as _;
+use std::fs;
 
-/// It has at least so many lines.
-const LINES: usize = 10_000;
+use anyhow::{Context, Result};
 
-/// The first seed: not one of those that the conformance suite begins with.
-const FIRST: u64 = 1_000_000;
+use super::session::{Project, Session, copy};
 
-/// The text of `main.rs`.
-pub(super) fn source() -> String {
-    let mut out = String::from("//! Many programs in one crate.\n#![allow(warnings)]\n");
-    let mut lines = 0;
-    let mut names = Vec::new();
-    for seed in FIRST.. {
-        if lines >= LINES {
-            break;
-        }
-        // The program's own `main` becomes a function of its module.
-        let program = generated_program(seed).replace("\nfn main() {", "\npub fn main() {");
-        lines += program.lines().count();
-        let name = format!("seed_{seed}");
-        // Writing to a string does not fail.
-        let _ = writeln!(out, "mod {name} {{\n{program}}}");
-        names.push(name);
+const PACKAGE: &str = "sqlparser";
+const VERSION: &str = "0.59.0";
+
+/// What the program needs of what the package's own manifest says.
+const MANIFEST: &str = "edition = \"2021\"\n\n[features]\ndefault = [\"std\"]\nstd = []\n\n[dependencies]\nlog = \"0.4\"\n";
+
+/// Reads SQL; `--repeat N` says how often it is parsed and written.
+const MAIN: &str = r#"
+fn main() {
+    let mut text = std::string::String::new();
+    std::io::Read::read_to_string(&mut std::io::stdin(), &mut text).expect("the input is text");
+    let times = std::env::args().nth(2).map_or(1, |n| n.parse::<u32>().expect("a number"));
+    let mut written = 0;
+    for _ in 0..times {
+        let statements = parser::Parser::parse_sql(&dialect::GenericDialect {}, &text);
+        let statements = statements.expect("the input is SQL");
+        written += statements.iter().map(|s| std::string::ToString::to_string(s).len()).sum::<usize>();
     }
-    out.push_str("fn main() {\n");
-    for name in names {
-        let _ = writeln!(out, "    {name}::main();");
-    }
-    out.push_str("}\n");
-    out
+    std::println!("{written} bytes");
 }
+"#;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What it is given.
+pub(super) const INPUT: &str = "\
+SELECT a.id, b.title, COUNT(*) AS n FROM accounts AS a JOIN books b ON a.id = b.owner
+  WHERE a.made > '2020-01-01' AND (b.price BETWEEN 1 AND 2.5 OR b.title LIKE '%wasm%')
+  GROUP BY a.id, b.title HAVING COUNT(*) > 3 ORDER BY n DESC LIMIT 10;
+INSERT INTO logs (at, level, message) VALUES (now(), 'info', 'started'), (now(), 'warn', CONCAT('x', 1 + 2 * 3));
+CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(40) NOT NULL DEFAULT '', FOREIGN KEY (id) REFERENCES u (id));
+WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 100)
+  SELECT SUM(n) OVER (PARTITION BY n % 3 ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM r;
+UPDATE t SET v = CASE WHEN v > 3 THEN v * 2 WHEN v IS NULL THEN 0 ELSE v END
+  WHERE id IN (SELECT id FROM u WHERE EXISTS (SELECT 1 FROM w WHERE w.id = u.id));
+";
 
-    #[test]
-    fn it_is_long_enough_and_always_the_same() {
-        let text = source();
-        assert!(text.lines().count() >= LINES);
-        assert_eq!(text, source());
-        let modules = text.matches("\nmod seed_").count();
-        assert_eq!(text.matches("\npub fn main() {").count(), modules);
-        assert_eq!(text.matches("::main();").count(), modules);
-    }
+/// The program, ready to be built.
+pub(super) fn project(session: &Session, name: &str) -> Result<Project> {
+    let package = session.published(PACKAGE, VERSION)?;
+    let root = fs::read_to_string(package.join("src/lib.rs"))
+        .with_context(|| format!("`{PACKAGE}` has no root module"))?;
+    let project = session.written(name, MANIFEST, &format!("{root}{MAIN}"))?;
+    let folder = project.folder().join("src");
+    copy(&package.join("src"), &folder)?;
+    fs::remove_file(folder.join("lib.rs")).context("cannot remove the root module's copy")?;
+    Ok(project)
 }

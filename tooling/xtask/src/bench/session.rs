@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use wasm_toolchain::{Environment, Progress, Target, Toolchain};
 
 use super::{Limit, Measure, Options, Row, measure};
+use crate::published;
 
 /// Tools and a folder for one run of the benchmarks.
 pub struct Session {
@@ -87,14 +88,20 @@ impl Session {
         })
     }
 
-    /// A program without dependencies.
-    pub fn written(&self, name: &str, source: &str) -> Result<Project> {
+    /// Where the source of a published package lies, which is not to be changed.
+    pub(super) fn published(&self, name: &str, version: &str) -> Result<PathBuf> {
+        let folder = self.folder.path().join("fetch").join(name);
+        let mut sources = published::sources(self.cargo(), &folder, &[(name, version)])?;
+        sources.pop().context("one package was asked for")
+    }
+
+    /// A program of one source file; its manifest goes on with `rest` after name and version.
+    pub fn written(&self, name: &str, rest: &str, source: &str) -> Result<Project> {
         let folder = self.folder.path().join(name);
         let main = folder.join("src/main.rs");
         fs::create_dir_all(folder.join("src"))?;
-        let manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n"
-        );
+        let manifest =
+            format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\n{rest}\n[workspace]\n");
         fs::write(folder.join("Cargo.toml"), manifest)?;
         fs::write(&main, source)?;
         Ok(Project {

@@ -14,38 +14,52 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Bench, Limit, Measure, Row, Session, measure, one_crate, session::Project};
+use super::{Bench, Limit, Measure, Row, Session, generated, measure, one_crate, session::Project};
 
 pub(super) struct Tier1;
 
-/// A program, and what it reads.
+/// A program.
 struct Program {
     name: &'static str,
-    /// Its package, from the repository's root; `None` for the one that is generated.
-    place: Option<&'static str>,
+    source: Source,
     /// Arguments that make it work long enough to be measured.
     work: Option<&'static [&'static str]>,
 }
 
-const PROGRAMS: [Program; 4] = [
+/// Where a program comes from.
+enum Source {
+    /// A package, from the repository's root; it reads a page of text.
+    Package(&'static str),
+    /// A published crate; it reads SQL.
+    OneCrate,
+    /// Nobody wrote it.
+    Generated,
+}
+
+const PROGRAMS: [Program; 5] = [
     Program {
         name: "hello",
-        place: Some("examples/hello"),
+        source: Source::Package("examples/hello"),
         work: None,
     },
     Program {
         name: "text-app",
-        place: Some("tests/fixtures/text-app"),
+        source: Source::Package("tests/fixtures/text-app"),
         work: Some(&["--repeat", "200"]),
     },
     Program {
         name: "many-crates",
-        place: Some("tests/fixtures/many-crates"),
+        source: Source::Package("tests/fixtures/many-crates"),
         work: None,
     },
     Program {
         name: "one-crate",
-        place: None,
+        source: Source::OneCrate,
+        work: Some(&["--repeat", "2000"]),
+    },
+    Program {
+        name: "generated",
+        source: Source::Generated,
         work: None,
     },
 ];
@@ -67,20 +81,28 @@ impl Bench for Tier1 {
     }
 
     fn run(&self, session: &Session) -> Result<Vec<Row>> {
-        let input = session.path("page.md");
-        let page = fs::read(crate::root().join("ReadMe.md")).context("cannot read the input")?;
-        fs::write(&input, page).context("cannot write the input")?;
+        let page = session.path("page.md");
+        fs::copy(crate::root().join("ReadMe.md"), &page).context("cannot copy the input")?;
+        let sql = session.path("statements.sql");
+        fs::write(&sql, one_crate::INPUT).context("cannot write the input")?;
         let mut rows = Vec::new();
         for program in &PROGRAMS {
-            let project = match program.place {
-                Some(place) => session.project(Path::new(place))?,
-                None => session.written(program.name, &one_crate::source())?,
+            let (project, input) = match program.source {
+                Source::Package(place) => (session.project(Path::new(place))?, &page),
+                Source::OneCrate => (one_crate::project(session, program.name)?, &sql),
+                Source::Generated => {
+                    let source = generated::source();
+                    (
+                        session.written(program.name, "edition = \"2024\"\n", &source)?,
+                        &page,
+                    )
+                }
             };
             let run = Runs {
                 session,
                 project: &project,
                 program,
-                input: &input,
+                input,
             };
             rows.extend(run.clean()?);
             rows.extend(run.edited()?);

@@ -8,10 +8,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +17,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{Answer, Case, Suite, Tier, Tools, package, tools::copy_folder};
+use crate::published::{self, succeed};
 
 /// The table of packages.
 const TABLE: &str = include_str!("crates.toml");
@@ -186,49 +185,13 @@ impl Workspace {
         tools: &Tools,
         table: &BTreeMap<String, Package>,
     ) -> Result<Vec<(String, PathBuf)>> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            packages: Vec<Found>,
-        }
-        #[derive(Deserialize)]
-        struct Found {
-            name: String,
-            version: String,
-            manifest_path: PathBuf,
-        }
-
+        let wanted: Vec<(&str, &str)> = table
+            .iter()
+            .map(|(name, package)| (name.as_str(), package.version.as_str()))
+            .collect();
         let folder = self.folder.join("fetch");
-        fs::create_dir_all(folder.join("src"))?;
-        fs::write(folder.join("src/lib.rs"), "")?;
-        let mut manifest =
-            "[package]\nname = \"fetch\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n"
-                .to_owned();
-        for (name, package) in table {
-            let _ = writeln!(
-                manifest,
-                "{name} = {{ version = \"={}\", default-features = false }}",
-                package.version
-            );
-        }
-        fs::write(folder.join("Cargo.toml"), manifest)?;
-        let mut cargo = tools.cargo(Tier::Llvm);
-        cargo
-            .current_dir(&folder)
-            .arg("metadata")
-            .args(["--format-version", "1"]);
-        let metadata: Metadata = serde_json::from_str(&succeed(&mut cargo)?)?;
-        let found = |(name, package): (&String, &Package)| {
-            let is = |found: &&Found| found.name == *name && found.version == package.version;
-            let found = metadata.packages.iter().find(is);
-            let found =
-                found.with_context(|| format!("no `{name}` {} was fetched", package.version))?;
-            let source = found
-                .manifest_path
-                .parent()
-                .context("a manifest has a folder")?;
-            Ok((name.clone(), source.to_owned()))
-        };
-        table.iter().map(found).collect()
+        let sources = published::sources(tools.cargo(Tier::Llvm), &folder, &wanted)?;
+        Ok(table.keys().cloned().zip(sources).collect())
     }
 }
 
@@ -256,18 +219,6 @@ fn fit(text: &str, without: &[String]) -> Result<String> {
         "has no dependencies of tests named {left:?}"
     );
     Ok(toml::to_string(&manifest)?)
-}
-
-fn succeed(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A lock file.
