@@ -167,6 +167,8 @@ fn raw_facts(
                 _ => {}
             }
         }
+        // What a number is the address of, its relocation says.
+        Event::Number(..) => {}
     })?;
     // A relocation that names a function either makes a call, which the walk has seen with the number of the object, or
     // takes the address.
