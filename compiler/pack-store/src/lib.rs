@@ -18,7 +18,8 @@
 //! - Packs of other versions are ignored, and deleted when nobody has written them for two weeks or the limit asks for it.
 //!
 //! # Cost
-//! Opening: proportional to the number of entries. A hit: one read, one hash of its contents.
+//! Opening: the indexes are read, and nothing is done for each entry. A search: a few entries of each pack. A hit: one read, one hash of its
+//! contents.
 //!
 //! ```
 //! # let folder = std::env::temp_dir().join(format!("store-example-{}", std::process::id()));
@@ -43,7 +44,6 @@ use pack::{Pack, Place};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The name of an entry: a cryptographic hash of all that its contents depend on.
@@ -57,16 +57,7 @@ pub struct Store {
     version: String,
     /// The oldest first.
     packs: Vec<Pack>,
-    entries: FxHashMap<Key, Entry>,
     added: Mutex<FxHashMap<Key, Vec<u8>>>,
-}
-
-/// Where an entry is.
-#[derive(Debug)]
-struct Entry {
-    pack: usize,
-    place: Place,
-    used: AtomicBool,
 }
 
 impl Store {
@@ -77,33 +68,22 @@ impl Store {
     pub fn open(folder: impl AsRef<Path>, limit: u64, version: &str) -> Store {
         let folder = folder.as_ref().to_owned();
         let packs = pack::open_all(&folder, limit, version);
-        let count = packs.iter().map(Pack::count).sum();
-        let mut entries = FxHashMap::with_capacity_and_hasher(count, Default::default());
-        for (number, pack) in packs.iter().enumerate() {
-            for (key, place) in pack.entries() {
-                let entry = Entry {
-                    pack: number,
-                    place,
-                    used: AtomicBool::new(false),
-                };
-                entries.insert(key, entry);
-            }
-        }
         Store {
             folder,
             limit,
             version: version.to_owned(),
             packs,
-            entries,
             added: Mutex::default(),
         }
     }
 
     /// The contents of an entry that was there when the store was opened.
     pub fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        let entry = self.entries.get(key)?;
-        let contents = self.packs[entry.pack].read(key, &entry.place)?;
-        entry.used.store(true, Ordering::Relaxed);
+        // Of several with a key the youngest counts.
+        let mut packs = self.packs.iter().rev();
+        let (pack, number) = packs.find_map(|pack| Some((pack, pack.find(key)?)))?;
+        let contents = pack.read(key, &pack.place(number)?)?;
+        pack.mark_used(number);
         Some(contents)
     }
 
@@ -165,24 +145,26 @@ impl Store {
     /// Entries of the packs from `first` on that are written again: those used in this run, then the youngest, as far as there is
     /// `room`, without those that were `added`.
     fn kept(&self, first: usize, mut room: u64, added: &[(Key, Vec<u8>)]) -> Vec<(Key, Vec<u8>)> {
-        let added: FxHashSet<&Key> = added.iter().map(|(key, _)| key).collect();
-        let mut rank: Vec<(bool, usize, &Key, &Entry)> = self
-            .entries
-            .iter()
-            .filter(|(key, entry)| entry.pack >= first && !added.contains(key))
-            .map(|(key, e)| (e.used.load(Ordering::Relaxed), e.pack, key, e))
-            .collect();
+        let mut seen: FxHashSet<Key> = added.iter().map(|(key, _)| *key).collect();
+        let mut rank: Vec<(bool, usize, Key, Place)> = Vec::new();
+        // Of several with a key the youngest counts.
+        for (age, pack) in self.packs.iter().enumerate().skip(first).rev() {
+            let entries = pack.entries().filter(|(key, ..)| seen.insert(*key));
+            rank.extend(
+                entries.map(|(key, number, place)| (pack.is_used(number), age, key, place)),
+            );
+        }
         rank.sort_unstable_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
         let mut kept = Vec::new();
-        for (_, _, key, entry) in rank {
-            let len = pack::entry_len(entry.place.len());
+        for (_, age, key, place) in rank {
+            let len = pack::entry_len(place.len());
             if len > room {
                 break;
             }
             // One that is damaged, or gone with its pack, is not worth keeping.
-            if let Some(contents) = self.packs[entry.pack].read(key, &entry.place) {
+            if let Some(contents) = self.packs[age].read(&key, &place) {
                 room -= len;
-                kept.push((*key, contents));
+                kept.push((key, contents));
             }
         }
         kept
