@@ -403,6 +403,9 @@ pub(crate) struct Setup {
     /// Also build the compiler of `--frontend rustc-wasm`, and std with it; takes long the first time
     #[arg(long)]
     pub(crate) rustc_wasm: bool,
+    /// Remove compilers and standard libraries of other versions from the cache
+    #[arg(long)]
+    pub(crate) prune: bool,
     /// Say nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,

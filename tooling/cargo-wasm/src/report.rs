@@ -98,13 +98,15 @@ pub(crate) fn relative(path: &Path) -> String {
     short.display().to_string()
 }
 
-/// `1.5 KiB`, `3.2 MiB`; the unit is at least KiB.
+/// `1.5 KiB`, `3.2 MiB`, `1.30 GiB`; the unit is at least KiB.
 pub(crate) fn human_size(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
     if kib < 1024.0 {
         format!("{kib:.1} KiB")
-    } else {
+    } else if kib < 1024.0 * 1024.0 {
         format!("{:.2} MiB", kib / 1024.0)
+    } else {
+        format!("{:.2} GiB", kib / 1024.0 / 1024.0)
     }
 }
 

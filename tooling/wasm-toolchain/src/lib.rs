@@ -13,7 +13,7 @@
 //! * [`discover`] looks for what is installed: rustc, Cargo, the library's source, a linker, wasi-libc, `wasm-opt`.
 //! * [`Toolchain::ready`] completes a rustc that lacks the WebAssembly targets, once, in `WASMRUST_HOME`.
 //! * [`rustc_wasm`] builds the MIR front end from rustc's source and finds the one built before.
-//! * [`setup`] installs packages as well, when allowed to; [`doctor`] reports.
+//! * [`setup`] installs packages as well, when allowed to; [`doctor`] reports; [`remove_unused`] frees what other versions left.
 //!
 //! Architecture invariant: only [`Environment::from_process`] reads the process's environment for discovery, and nothing here
 //! writes outside the cache folder except the package managers that [`setup`] is told to run.
@@ -32,6 +32,7 @@ mod setup;
 mod sysroot;
 mod target;
 mod toolchain;
+mod unused;
 mod version;
 mod version_cache;
 mod wasi_libc;
@@ -46,4 +47,5 @@ pub use progress::{Progress, Step};
 pub use setup::{SetupOptions, missing, setup};
 pub use target::{Panic, Target};
 pub use toolchain::Toolchain;
+pub use unused::{Unused, remove_unused, unused};
 pub use version::{RUST_RELEASE, RustcVersion};

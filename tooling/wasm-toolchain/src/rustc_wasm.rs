@@ -159,6 +159,17 @@ pub fn make(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Rust,
     Ok(plan.compiler(rust))
 }
 
+/// The finished front end's folder, and that in which it is built; they need not exist.
+pub(crate) fn folders(env: &Environment, rust: &Rust) -> Result<[PathBuf; 2], Error> {
+    let plan = Plan::of(env, rust)?;
+    Ok([plan.finished, plan.workshop])
+}
+
+/// The same toolchain with the MIR front end as its rustc; it need not exist.
+pub(crate) fn compiler(env: &Environment, rust: &Rust) -> Result<Rust, Error> {
+    Ok(Plan::of(env, rust)?.compiler(rust))
+}
+
 /// Where rustc's own source lies: the compiler's crates and the library's, of exactly this release.
 pub fn compiler_source(env: &Environment, rust: &Rust) -> Option<PathBuf> {
     let named = env.var("WASMRUST_RUSTC_SRC").map(PathBuf::from);

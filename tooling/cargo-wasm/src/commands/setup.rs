@@ -39,6 +39,23 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
             report::status("Ready", "rustc-wasm compiles dev builds from now on");
         }
     }
+    if arguments.prune {
+        let removed = wasm_toolchain::remove_unused(&env, &progress)?;
+        if !arguments.quiet {
+            for folder in &removed.folders {
+                report::status("Removed", &folder.display().to_string());
+            }
+            report::status("Freed", &report::human_size(removed.bytes));
+        }
+    } else if !arguments.quiet
+        && let Ok(unused) = wasm_toolchain::unused(&env)
+        && !unused.folders.is_empty()
+    {
+        report::note(&format!(
+            "compilers and standard libraries of other versions take {}; `cargo wasm setup --prune` removes them",
+            report::human_size(unused.bytes)
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

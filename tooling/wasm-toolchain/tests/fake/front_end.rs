@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use std::fs;
 use std::path::{Path, PathBuf};
 use wasm_toolchain::rustc_wasm::Standing;
-use wasm_toolchain::{Environment, Error, Progress, Target, discover, rustc_wasm};
+use wasm_toolchain::{Environment, Error, Progress, Target, Unused, discover, rustc_wasm};
 
 /// What the fake Cargo does when it is to build the front end; `more` runs first.
 fn cargo(machine: &Machine, more: &str) {
@@ -234,4 +234,36 @@ fn setting_up_also_builds_std_with_it() {
             Target::WasiP1.triple()
         ]
     );
+}
+
+#[test]
+fn what_other_versions_left_is_found_and_removed() {
+    let machine = machine();
+    let env = machine.env();
+    let program = make(&env).unwrap();
+    assert_eq!(wasm_toolchain::unused(&env).unwrap(), Unused::default());
+    let home = env.wasmrust_home().unwrap();
+    let old = [
+        "rustc-wasm/1.96.0-0123456789ab",
+        "sysroots/1.95.0-ba9876543210",
+    ];
+    for folder in old {
+        fs::create_dir_all(home.join(folder)).unwrap();
+        fs::write(home.join(folder).join("file"), [0; 1000]).unwrap();
+    }
+    // What has another name is nobody's business.
+    fs::create_dir_all(home.join("sysroots/mine")).unwrap();
+    let expected = Unused {
+        folders: old.map(|folder| home.join(folder)).into(),
+        bytes: 2000,
+    };
+    assert_eq!(wasm_toolchain::unused(&env).unwrap(), expected);
+    let removed = wasm_toolchain::remove_unused(&env, &Progress::new(true)).unwrap();
+    assert_eq!(removed, expected);
+    assert!(removed.folders.iter().all(|folder| !folder.exists()));
+    assert_eq!(wasm_toolchain::unused(&env).unwrap(), Unused::default());
+    assert!(home.join("sysroots/mine").is_dir());
+    // What is used is whole, and is not built again.
+    assert_eq!(make(&env).unwrap(), program);
+    assert_eq!(builds(&machine), 1);
 }
