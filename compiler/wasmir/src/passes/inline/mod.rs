@@ -9,11 +9,11 @@
 //! The weight of a body is the number of its instructions that cost bytes when emitted: copies and
 //! constants are free (they mostly vanish in stackification), everything else is one. A call costs itself and
 //! its arguments. A callee is copied when its weight does not exceed what the call costs plus
-//! [`Limits::slack`]. If arguments are constants, or addresses in the caller's frame of which the callee keeps nothing, what counts is
-//! what will be left of it ([`cost`]), and that may be heavier by [`Limits::known`], since the caller shrinks too. A callee is
-//! also copied when this is the only mention of it in the program (it is then gone) and it
-//! is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`]. On the way to a trap, where panics are prepared,
-//! only what is no larger than the call is copied.
+//! [`Limits::slack`], and in small loops [`Limits::in_loops`]. If arguments are constants, or addresses in the caller's frame of
+//! which the callee keeps nothing, what counts is what will be left of it ([`cost`]), and that may be heavier by
+//! [`Limits::known`], since the caller shrinks too. A callee is also copied when this is the only mention of it in the program (it
+//! is then gone) and it is not larger than [`Limits::single`]. The caller stops growing at [`Limits::caller`]. On the way to a
+//! trap, where panics are prepared, only what is no larger than the call is copied.
 //!
 //! A caller that an optimiser wrote has seen inlining already: what is still a call there was found not to pay. Such callers get
 //! only what is no larger than the call. They are told by their frames: unoptimised code keeps every variable there and does
@@ -45,11 +45,17 @@ use cost::{Passed, weight_given};
 use cranelift_entity::{EntityRef, EntitySet, SecondaryMap};
 use std::mem;
 
+/// A loop of more blocks than this is not a small one. Most of what is called in those is not what takes the time, and in an
+/// application there are many.
+const SMALL_LOOP: usize = 20;
+
 /// How eager inlining is.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// By how much a copied body may be heavier than the call.
     pub slack: usize,
+    /// By how much more if the call is in a small loop.
+    pub in_loops: usize,
     /// By how much more what is left of it may be when arguments are constants or addresses in the caller's frame.
     pub known: usize,
     /// How much heavier than that a body may be for each such argument, to be looked at.
@@ -67,7 +73,8 @@ impl Default for Limits {
     /// [`Limits::FRONT_END`].
     fn default() -> Limits {
         Limits {
-            slack: 4,
+            slack: 2,
+            in_loops: 16,
             known: 1,
             shrink: 2,
             single: 800,
@@ -81,7 +88,8 @@ impl Limits {
     /// For a program of which no function has seen an optimiser. Much of what is copied has been written to be: `core` and `alloc`
     /// are made of functions of a few instructions.
     pub const FRONT_END: Limits = Limits {
-        slack: 16,
+        slack: 12,
+        in_loops: 16,
         known: 8,
         shrink: 12,
         single: 800,
@@ -93,14 +101,23 @@ impl Limits {
     fn cold(self) -> Limits {
         Limits {
             slack: 0,
+            in_loops: 0,
             known: 0,
+            ..self
+        }
+    }
+
+    /// For calls in small loops.
+    fn hot(self) -> Limits {
+        Limits {
+            slack: self.slack + self.in_loops,
             ..self
         }
     }
 
     /// The weight above which no function with several mentions and this many parameters is copied.
     pub fn most(&self, params: usize) -> usize {
-        1 + self.slack + self.known + (1 + self.shrink) * params
+        1 + self.hot().slack + self.known + (1 + self.shrink) * params
     }
 }
 
@@ -124,6 +141,34 @@ pub struct Candidate<'a> {
 pub struct Stats {
     /// Calls replaced.
     pub calls: usize,
+}
+
+/// The blocks in small loops, as far as edges against the order of the layout show it: those from the target of one to its source.
+fn looping_blocks(body: &Body) -> EntitySet<Block> {
+    let mut place: SecondaryMap<Block, u32> = SecondaryMap::new();
+    place.resize(body.blocks.len());
+    for (i, &block) in body.layout.iter().enumerate() {
+        place[block] = i as u32;
+    }
+    // For each place, the furthest source of an edge back to it.
+    let mut found = EntitySet::with_capacity(body.blocks.len());
+    let mut last = vec![0u32; body.layout.len()];
+    for (i, &block) in body.layout.iter().enumerate() {
+        body.for_each_successor(block, |to| {
+            let to = place[to] as usize;
+            if to <= i && i - to < SMALL_LOOP {
+                last[to] = last[to].max(i as u32 + 1);
+            }
+        });
+    }
+    let mut end = 0;
+    for (i, &block) in body.layout.iter().enumerate() {
+        end = end.max(last[i]);
+        if (i as u32) < end {
+            found.insert(block);
+        }
+    }
+    found
 }
 
 /// Whether a body can be copied at all.
@@ -156,6 +201,7 @@ pub fn run<'a>(
         limits = limits.cold();
     }
     let cold = cold_blocks(caller);
+    let hot = looping_blocks(caller);
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
     for block in layout {
@@ -165,6 +211,7 @@ pub fn run<'a>(
         }
         let limits = match cold.contains(block) {
             true => limits.cold(),
+            false if hot.contains(block) => limits.hot(),
             false => limits,
         };
         let old = mem::take(&mut caller.blocks[block]);
