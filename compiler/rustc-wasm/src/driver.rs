@@ -6,6 +6,7 @@ use crate::times::{self, Clock};
 use rustc_driver_impl::{Callbacks, Compilation};
 use rustc_interface::interface;
 use rustc_middle::ty::TyCtxt;
+use rustc_session::config::{DebugInfo, MirStripDebugInfo, OutputType};
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -46,6 +47,12 @@ impl Callbacks for WithBackend {
         let options = &mut config.opts.unstable_opts;
         options.mir_opt_level.get_or_insert(2);
         options.inline_mir.get_or_insert(true);
+        describe_lines_alone(&mut config.opts);
+        if config.opts.incremental.is_none() {
+            // Units are for reuse, and for compiling side by side; nothing is compiled before the link. Each unit declares again what it
+            // mentions: one for the crate is a sixth smaller than sixteen.
+            config.opts.cli_forced_codegen_units.get_or_insert(1);
+        }
         // As rustc's own driver says types: `Option<T>`, not `std::option::Option<T>`.
         config.opts.trimmed_def_paths = true;
         checker::configure(config);
@@ -64,6 +71,18 @@ impl Callbacks for WithBackend {
         checker::check(tcx, &self.wit);
         tcx.dcx().abort_if_errors();
         Compilation::Continue
+    }
+}
+
+/// Leaves out what would describe variables, since WasmIR describes lines alone: for debuggers every variable would be kept in a slot on the
+/// stack, which passes would have to find superfluous, and MIR would remember the variables of what was inlined.
+fn describe_lines_alone(options: &mut rustc_session::config::Options) {
+    if options.debuginfo != DebugInfo::None {
+        options.debuginfo = DebugInfo::LineTablesOnly;
+    }
+    // Whoever reads MIR wants to know which variable a local is.
+    if !options.output_types.contains_key(&OutputType::Mir) {
+        options.unstable_opts.mir_strip_debuginfo = MirStripDebugInfo::AllLocals;
     }
 }
 
