@@ -188,7 +188,7 @@ impl<'tcx> CodegenCx<'tcx> {
     /// The id of a signature of these types, all unsigned.
     pub(crate) fn simple_sig(&self, params: &[Type], ret: Type) -> SigId {
         let params = params.iter().map(|&ty| Param::new(ty)).collect();
-        self.sig(Sig { params, ret, ret_signed: false, variadic: false })
+        self.sig(Sig { params, ret, ret_in_first: false, ret_signed: false, variadic: false })
     }
 
     /// A signature by its id.
@@ -272,8 +272,10 @@ impl<'tcx> CodegenCx<'tcx> {
         let sig = self.get_sig(sig_id);
         let ty = self.module.borrow().funcs[func].ty;
         let wasm_params = self.module.borrow().types.func(ty).map(|ty| ty.params.to_vec()).unwrap_or_default();
-        let body = Body::new(&wasm_params);
+        let mut body = Body::new(&wasm_params);
         let ret_ptr = (self.ret_lowering(sig.ret) == RetLowering::Pointer).then(|| Local::from_u32(0));
+        // MIR gives a call a place for its result that nothing else leads to (`noalias` and `sret`, where LLVM generates code).
+        body.result_param = ret_ptr.is_some() || sig.ret_in_first;
         *self.current.borrow_mut() = Some(FnState {
             func,
             body,

@@ -80,7 +80,8 @@ impl<'tcx> CodegenCx<'tcx> {
                 PassMode::Cast { cast, .. } => params.push(Param::new(self.cast_backend_type(cast))),
             }
         }
-        self.sig(Sig { params, ret, ret_signed, variadic: fn_abi.c_variadic })
+        let ret_in_first = matches!(fn_abi.ret.mode, PassMode::Indirect { .. });
+        self.sig(Sig { params, ret, ret_in_first, ret_signed, variadic: fn_abi.c_variadic })
     }
 }
 

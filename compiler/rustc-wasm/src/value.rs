@@ -134,6 +134,8 @@ pub(crate) struct Sig {
     pub(crate) params: Vec<Param>,
     /// The result.
     pub(crate) ret: Type,
+    /// Whether the first parameter is the address of memory for the result.
+    pub(crate) ret_in_first: bool,
     /// Whether the caller extends a narrow result with its sign.
     pub(crate) ret_signed: bool,
     /// Whether more arguments may follow, passed through a buffer.

@@ -135,20 +135,29 @@ impl Program {
         Program { steps }
     }
 
-    /// As WasmIR: `run(n)` does all of it twice, and answers with the sum and the bytes of memory.
-    fn text(&self) -> String {
+    /// As WasmIR: does all of it twice. `params` is how many parameters there are, of which the last is the argument. With
+    /// two, the first is the address of memory for the result: that takes the place of the first slot, and at the end holds the sum.
+    fn code(&self, params: usize) -> (String, Vec<&'static str>) {
         let mut body = String::new();
         let mut locals: Vec<&'static str> = Vec::new();
         let mut local = |ty: &'static str| {
             locals.push(ty);
-            format!("l{}", locals.len())
+            format!("l{}", params - 1 + locals.len())
         };
+        // Of two parameters, the first behind them holds this distance from the first slot, and so on.
+        let address = |local: &str, place: Place| match (params, place.area) {
+            (2, 0) => format!("{local} = i32.add l0, l{}", params + place.offset as usize),
+            _ => address(local, place),
+        };
+        for distance in (0..SIZE).filter(|_| params == 2) {
+            let _ = writeln!(body, "  {} = i32.const {distance}", local("i32"));
+        }
         let (sum, round, limit, more) = (local("i64"), local("i32"), local("i32"), local("i32"));
         let out = &mut body;
         let mut line = |text: String| {
             let _ = writeln!(out, "  {text}");
         };
-        line(format!("{sum} = i64.extend_i32_u l0"));
+        line(format!("{sum} = i64.extend_i32_u l{}", params - 1));
         line(format!("{limit} = i32.const 2"));
         let length = local("i32");
         line(format!("{length} = i32.const {SIZE}"));
@@ -256,23 +265,64 @@ impl Program {
         line(format!("{round} = copy {next}"));
         line(format!("{more} = i32.lt_u {round}, {limit}"));
         line(format!("br_if {more}, b1, b2\nb2:"));
-        line(format!("return {sum}"));
-        let mut text = String::from(
-            "wasmir 1\ntype type0 = func(i32) -> (i64)\nmemory %m 2\n\
-             global %__stack_pointer mut i32 = (i32.const 65536)\nfunc %run type0 {\n  param l0: i32\n",
+        if params == 2 {
+            line(format!("i64.store mem0 l0+{}, {sum} align 8", SIZE - 8));
+            line("return".to_owned());
+        } else {
+            line(format!("return {sum}"));
+        }
+        (body.replace("mem0", "%m"), locals)
+    }
+
+    /// `run(n)` does all of it twice, and answers with the sum and the bytes of memory.
+    fn text(&self) -> String {
+        let (body, locals) = self.code(1);
+        let mut text = format!("{HEADER}func %run type0 {{\n  param l0: i32\n");
+        declare(&mut text, 1, &locals);
+        format!("{text}b0:\n{body}}}\n{EXPORTS}")
+    }
+
+    /// The same as a function that gives back the first slot through memory, twice; `run(n)` answers with a sum of that.
+    fn struct_text(&self) -> String {
+        let (body, locals) = self.code(2);
+        let mut text = format!(
+            "{HEADER}type type1 = func(i32, i32) -> ()\n\
+             func %make type1 {{\n  param l0, l1: i32\n  result l0\n"
         );
-        for (i, ty) in locals.iter().enumerate() {
-            let _ = writeln!(text, "  local l{}: {ty}", i + 1);
+        declare(&mut text, 2, &locals);
+        let _ = write!(text, "b0:\n{body}}}\nfunc %run type0 {{\n  param l0: i32\n");
+        let _ = writeln!(text, "  local l1: i32\n  local l2, l3, l4, l5: i64");
+        let _ = writeln!(text, "  slot ss0: {SIZE} align 8\nb0:");
+        let _ = writeln!(text, "  l1 = stack_addr ss0 0\n  call %make(l1, l1)");
+        let _ = writeln!(text, "  call %make(l1, l0)\n  l3 = i64.const 31");
+        for offset in (0..SIZE).step_by(8) {
+            let _ = writeln!(text, "  l4 = i64.load %m l1+{offset} align 8");
+            let _ = writeln!(text, "  l5 = i64.mul l2, l3\n  l2 = i64.add l5, l4");
         }
-        for slot in 0..SLOTS + 2 {
-            let _ = writeln!(text, "  slot ss{slot}: {SIZE} align 8");
-        }
-        let body = body.replace("mem0", "%m");
-        format!("{text}b0:\n{body}}}\nexport \"run\" func %run\nexport \"memory\" memory %m\n")
+        format!("{text}  return l2\n}}\n{EXPORTS}")
+    }
+
+    /// What `run` of the latter answers, and the bytes of memory afterwards.
+    fn struct_model(&self, argument: u32) -> (u64, Vec<u8>) {
+        let (sum, mut areas) = self.areas(argument);
+        areas[0][SIZE as usize - 8..].copy_from_slice(&sum.to_le_bytes());
+        let words = areas[0]
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&word| u64::from_le_bytes(word));
+        let answer = words.fold(0u64, |sum, word| sum.wrapping_mul(31).wrapping_add(word));
+        (answer, areas.pop().expect("the last area"))
     }
 
     /// What `run` answers, and the bytes of memory afterwards.
     fn model(&self, argument: u32) -> (u64, Vec<u8>) {
+        let (sum, mut areas) = self.areas(argument);
+        (sum, areas.pop().expect("the last area"))
+    }
+
+    /// The sum, and what the slots and memory hold in the end.
+    fn areas(&self, argument: u32) -> (u64, Vec<Vec<u8>>) {
         let mut areas: Vec<Vec<u8>> = (0..=SLOTS)
             .map(|area| vec![17 * (area as u8 + 1); SIZE as usize])
             .collect();
@@ -333,8 +383,21 @@ impl Program {
                 }
             }
         }
-        let memory = areas.pop().expect("the last area");
-        (sum, memory)
+        (sum, areas)
+    }
+}
+
+const HEADER: &str = "wasmir 1\ntype type0 = func(i32) -> (i64)\nmemory %m 2\n\
+                      global %__stack_pointer mut i32 = (i32.const 65536)\n";
+const EXPORTS: &str = "export \"run\" func %run\nexport \"memory\" memory %m\n";
+
+/// Writes the declarations of locals behind so many parameters, and of the slots.
+fn declare(text: &mut String, params: usize, locals: &[&str]) {
+    for (i, ty) in locals.iter().enumerate() {
+        let _ = writeln!(text, "  local l{}: {ty}", params + i);
+    }
+    for slot in 0..SLOTS + 2 {
+        let _ = writeln!(text, "  slot ss{slot}: {SIZE} align 8");
     }
 }
 
@@ -400,6 +463,30 @@ fn run(engine: &Engine, wasm: &[u8], argument: u32) -> (u64, Vec<u8>) {
     )
 }
 
+/// Optimises and runs a program, which has to answer as its model does; what was done to it.
+fn check(
+    engine: &Engine,
+    seed: u64,
+    (program, text): (&Program, &str),
+    model: impl Fn(&Program, u32) -> (u64, Vec<u8>),
+) -> pipeline::Stats {
+    let mut module = wasmir::parse_module(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let verified = |module: &wasmir::Module| {
+        if let Err(errors) = wasmir::verify_module(module) {
+            panic!("seed {seed}: {}\n{text}", errors[0]);
+        }
+    };
+    verified(&module);
+    let stats = pipeline::run(&mut module, &pipeline::Options::FRONT_END);
+    verified(&module);
+    let wasm = codegen_cranelift::emit_module(&module, &Default::default())
+        .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    let argument = seed as u32 ^ 0x9e37_79b9;
+    let (answer, expected) = (run(engine, &wasm, argument), model(program, argument));
+    assert_eq!(answer, expected, "seed {seed}: {:?}\n{text}", program.steps);
+    stats
+}
+
 #[test]
 fn slots_in_all_widths_answer_as_bytes_do() {
     let engine = Engine::default();
@@ -407,20 +494,23 @@ fn slots_in_all_widths_answer_as_bytes_do() {
     for seed in 0..400 {
         let program = Program::new(seed);
         let text = program.text();
-        let mut module = wasmir::parse_module(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        if let Err(errors) = wasmir::verify_module(&module) {
-            panic!("seed {seed}: {}\n{text}", errors[0]);
-        }
-        let stats = pipeline::run(&mut module, &pipeline::Options::FRONT_END);
+        let stats = check(&engine, seed, (&program, &text), Program::model);
         promoted += stats.frames.slots;
-        if let Err(errors) = wasmir::verify_module(&module) {
-            panic!("seed {seed}: {}\n{text}", errors[0]);
-        }
-        let wasm = codegen_cranelift::emit_module(&module, &Default::default())
-            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        let argument = seed as u32 ^ 0x9e37_79b9;
-        let (answer, expected) = (run(&engine, &wasm, argument), program.model(argument));
-        assert_eq!(answer, expected, "seed {seed}: {:?}\n{text}", program.steps);
     }
     assert!(promoted > 1_000, "{promoted} slots became locals");
+}
+
+#[test]
+fn structs_that_are_given_back_answer_as_bytes_do() {
+    let engine = Engine::default();
+    let mut splits = 0;
+    for seed in 0..400 {
+        let mut program = Program::new(seed);
+        // Of a result that is cut into many parts a function would return too many values.
+        program.steps.truncate(1 + seed as usize % 9);
+        let text = program.struct_text();
+        let stats = check(&engine, seed, (&program, &text), Program::struct_model);
+        splits += stats.splits;
+    }
+    assert!(splits > 60, "{splits} functions return fields");
 }

@@ -170,6 +170,9 @@ pub struct Body {
     pub locals: PrimaryMap<Local, Type>,
     /// How many of the locals are parameters.
     pub num_params: u32,
+    /// The first parameter is the address of memory for the function's result: until it returns nobody else reads or writes
+    /// that memory, and afterwards it holds anything where the function has not written.
+    pub result_param: bool,
     /// The stack slots.
     pub slots: PrimaryMap<StackSlot, StackSlotData>,
     /// Every block ever made.
@@ -376,6 +379,25 @@ impl Terminator {
             | Terminator::Throw { operands, .. } => {
                 pool.args_mut(*operands).iter_mut().for_each(|l| *l = f(*l));
             }
+        }
+    }
+
+    /// Replaces every local the terminator writes.
+    pub fn map_defs(&mut self, pool: &mut Pool, mut f: impl FnMut(Local) -> Local) {
+        let mut results = Vec::new();
+        if let Terminator::Invoke { operands, .. } = *self {
+            results.push(operands);
+        }
+        if let Some(id) = self.handlers() {
+            for handler in &mut pool.handlers[id] {
+                results.push(handler.payload);
+                handler.exnref = handler.exnref.map(&mut f);
+            }
+        }
+        for operands in results {
+            pool.results_mut(operands)
+                .iter_mut()
+                .for_each(|l| *l = f(*l));
         }
     }
 

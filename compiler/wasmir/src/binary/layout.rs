@@ -235,7 +235,7 @@ wire_struct! {
     StackSlotData { size, align_log2 }
     BlockData { insts, locs, term, term_loc }
     Pool { locals, blocks, imms, wides, handlers }
-    Body { locals, num_params, slots, blocks, layout, pool }
+    Body { locals, num_params, result_param, slots, blocks, layout, pool }
     RawBody { bytes, unit, code_offset, relocs }
     FuncData { ty, import, symbol, body }
     TableData { ty, index64, shared, min, max, init, import, symbol }

@@ -2,7 +2,8 @@
 //!
 //! # Which functions are known
 //! The callees that come before the function in the call graph's order, which are finished when work on it begins; and
-//! of what may be copied from them, the functions that they knew themselves, since a copy calls those. Whether another function is finished is
+//! of what may be copied from them, the functions that they knew themselves, since a copy calls those (the worker behind a
+//! wrapper is one of them). Whether another function is finished is
 //! a matter of threads: it is not shown, finished or not.
 //!
 //! # Invariants
@@ -28,7 +29,30 @@ pub(super) struct Made {
     pub(super) weight: Option<usize>,
     /// What it does with its parameters, if callers may rely on that.
     pub(super) summary: Option<Summary>,
+    /// What the body calls, if it is but a wrapper now.
+    pub(super) worker: Option<Box<Worker>>,
     pub(super) stats: Stats,
+}
+
+/// What does the work of a function of which nothing but a wrapper was left ([`super::split`]).
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) body: Box<Body>,
+    /// What it does with its parameters.
+    pub(super) summary: Option<Summary>,
+}
+
+impl From<Worker> for Made {
+    /// Callers see nothing of a worker but its summary.
+    fn from(worker: Worker) -> Made {
+        Made {
+            body: worker.body,
+            weight: None,
+            summary: worker.summary,
+            worker: None,
+            stats: Stats::default(),
+        }
+    }
 }
 
 /// A function that is done.
@@ -37,6 +61,8 @@ pub(super) struct Finished {
     pub(super) made: Made,
     /// What tells the body from others, where results are kept.
     pub(super) identity: Option<Identity>,
+    /// It does nothing but call this and store the results.
+    wraps: Option<Func>,
     /// How it assigns its locals; found when somebody wants to copy the body.
     assignments: OnceLock<Assignments>,
     /// What a copy of the body calls and was known when the body was made.
@@ -44,11 +70,16 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    pub(super) fn new(made: Made, identity: Option<Identity>, facts: &Facts<'_>) -> Finished {
+    pub(super) fn new(
+        made: Made,
+        identity: Option<Identity>,
+        wraps: Option<Func>,
+        facts: &Facts<'_>,
+    ) -> Finished {
         let mut knew = Vec::new();
         if made.weight.is_some() {
             for_each_direct_callee(&made.body, |func| {
-                if facts.known.contains_key(&func) {
+                if wraps == Some(func) || facts.known.contains_key(&func) {
                     knew.push(func);
                 }
             });
@@ -56,6 +87,7 @@ impl Finished {
         Finished {
             made,
             identity,
+            wraps,
             assignments: OnceLock::new(),
             knew,
         }
@@ -86,6 +118,8 @@ pub(super) struct Facts<'a> {
     pub(super) replaceable: bool,
     /// The function is mentioned once in the program.
     pub(super) single: bool,
+    /// What a worker of the function is called by, if it may have one.
+    pub(super) worker: Option<Func>,
 }
 
 impl<'a> Facts<'a> {
@@ -95,6 +129,7 @@ impl<'a> Facts<'a> {
         finished: &'a [OnceLock<Finished>],
         func: Func,
         replaceable: bool,
+        worker: Option<Func>,
     ) -> Facts<'a> {
         let known = |callee: Func, called| {
             let done = finished.get(callee.index())?.get()?;
@@ -108,6 +143,7 @@ impl<'a> Facts<'a> {
             known: FxHashMap::default(),
             replaceable,
             single: graph.mentions(func) == 1,
+            worker,
         };
         let callees = graph.callees(func).iter().copied();
         for callee in callees.filter(|&callee| graph.precedes(callee, func)) {
@@ -144,6 +180,7 @@ impl<'a> Facts<'a> {
                 .get_or_init(|| Assignments::of(body, &reverse_postorder(body))),
             summary: done.made.summary.as_ref(),
             single: known.single,
+            wrapper: done.wraps.is_some(),
         })
     }
 }

@@ -13,6 +13,9 @@
 //! So a function is worked on again when its body changed, or when something changed of a callee that the passes could see: an edit that
 //! leaves a callee's finished body and summary as they were goes no further up.
 //!
+//! What will be the worker of a function ([`super::split`]) is among the names from the start, as if the function mentioned it; callers see
+//! it as they see what any body they copy mentions.
+//!
 //! A record holds the finished body in names of its own, and the places that these have among the names of the inputs.
 //!
 //! # Invariants
@@ -23,7 +26,7 @@
 //! # Cost
 //! Linear in the bodies: one walk to name, one to write, a hash; of a hit, reading the finished body.
 
-use super::facts::{Facts, Made};
+use super::facts::{Facts, Made, Worker};
 use super::frame::{self, ParamUse, Summary};
 use super::pipeline::{Options, Stats};
 use super::{branch, dce, memory};
@@ -60,6 +63,8 @@ struct Record {
     digest: Key,
     /// The names of the body among those of the inputs.
     places: Vec<u32>,
+    /// Those of the worker, which callers do not see.
+    worker_places: Vec<u32>,
 }
 
 type FrameStats = frame::Stats;
@@ -77,9 +82,10 @@ wire_struct! {
     DeadStats { insts, blocks, slots }
     MemoryStats { loads, stores }
     BranchStats { constants, branches, threads }
-    Stats { calls, frames, memory, branches, dead }
-    Made { body, weight, summary, stats }
-    Record { made, digest, places }
+    Stats { calls, splits, frames, memory, branches, dead }
+    Worker { body, summary }
+    Made { body, weight, summary, worker, stats }
+    Record { made, digest, places, worker_places }
 }
 
 /// Results and what all functions of a module have in common.
@@ -131,6 +137,9 @@ impl<'a> Kept<'a> {
             // Frames may use it without a mention.
             inputs.globals.place(global);
         }
+        if let Some(worker) = facts.worker {
+            inputs.funcs.place(worker);
+        }
         inputs.rewrite(&mut body);
         let key = self.key(&body, &mut inputs, facts);
         let found = key.and_then(|key| self.results.get(&key));
@@ -142,19 +151,25 @@ impl<'a> Kept<'a> {
         let mut made = make(body);
         let mut names = Names::default();
         names.rewrite(&mut made.body);
+        let mut worker_names = Names::default();
+        if let Some(worker) = &mut made.worker {
+            worker_names.rewrite(&mut worker.body);
+        }
         let digest = digest(&made);
-        if let Some((key, places)) = key.zip(names.within(&inputs)) {
+        let places = names.within(&inputs).zip(worker_names.within(&inputs));
+        if let Some((key, (places, worker_places))) = key.zip(places) {
             let record = Record {
                 made,
                 digest,
                 places,
+                worker_places,
             };
             let mut bytes = Vec::new();
             record.put(&mut bytes);
             self.results.insert(key, bytes);
             made = record.made;
         }
-        let complete = names.restore(&mut made.body);
+        let complete = restore(&mut made, &names, &worker_names);
         debug_assert!(complete, "names mean what they were given to");
         (made, Some(Identity { digest, names }))
     }
@@ -165,6 +180,7 @@ impl<'a> Kept<'a> {
         self.salt.put(&mut text);
         facts.replaceable.put(&mut text);
         facts.single.put(&mut text);
+        facts.worker.is_some().put(&mut text);
         body.put(&mut text);
         let mut place = 0;
         while let Some(func) = inputs.funcs.get(place) {
@@ -185,20 +201,29 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// What tells a body in canonical form, its weight and its summary from others.
+/// What tells a body in canonical form, its weight, its summary and whether it is a wrapper from others.
 fn digest(made: &Made) -> Key {
     let mut text = Vec::new();
+    made.worker.is_some().put(&mut text);
     made.weight.put(&mut text);
     made.summary.put(&mut text);
     made.body.put(&mut text);
     Sha256::digest(&text).into()
 }
 
+/// Puts what is named in the place of the names in what was made; whether all names mean something.
+fn restore(made: &mut Made, names: &Names, worker_names: &Names) -> bool {
+    let worker = made.worker.as_mut();
+    names.restore(&mut made.body)
+        && worker.is_none_or(|worker| worker_names.restore(&mut worker.body))
+}
+
 /// A record, in the names of these inputs.
 fn read(bytes: &[u8], inputs: &Names) -> Option<(Made, Option<Identity>)> {
     let mut record: Record = decode_value(bytes).ok()?;
     let names = Names::from_within(&record.places, inputs)?;
+    let worker_names = Names::from_within(&record.worker_places, inputs)?;
     let digest = record.digest;
-    let complete = names.restore(&mut record.made.body);
+    let complete = restore(&mut record.made, &names, &worker_names);
     complete.then_some((record.made, Some(Identity { digest, names })))
 }

@@ -11,3 +11,4 @@ pub mod kept;
 pub mod memory;
 pub mod pipeline;
 mod schedule;
+mod split;

@@ -1,7 +1,8 @@
 //! The order of passes for a whole program.
 //!
 //! Functions are visited callees first: calls to finished callees are inlined, then frames and stack slots are
-//! promoted (which wants the inlined code, and the summaries of what was not inlined), then loads of known memory
+//! promoted (which wants the inlined code, and the summaries of what was not inlined), then a function that gives back a struct and
+//! is too large to be copied becomes a worker and a wrapper ([`super::split`]), then loads of known memory
 //! become copies (what is left of frames is memory), which shows what branches are decided, then what became dead is
 //! removed. What is left of a function is what its callers see.
 //!
@@ -18,16 +19,20 @@
 //! # Cost
 //! Linear in the size of the program before and after; inlining bounds growth.
 
-use super::facts::{Facts, Finished, Made};
+use super::facts::{Facts, Finished, Made, Worker};
+use super::frame::Summary;
 use super::kept::{Kept, Results};
-use super::{branch, dce, frame, inline, memory, schedule};
+use super::{branch, dce, frame, inline, memory, schedule, split};
 use crate::analysis::CallGraph;
 use crate::body::Body;
 use crate::debug::DebugInfo;
 use crate::entities::Func;
-use crate::inst::SrcLoc;
-use crate::module::{FuncBody, Module};
-use cranelift_entity::EntityRef;
+use crate::inst::{Callee, Inst, SrcLoc};
+use crate::module::{FuncBody, FuncData, Module};
+use crate::symbol::{Linkage, Symbol};
+use crate::types::FuncType;
+use cranelift_entity::packed_option::PackedOption;
+use cranelift_entity::{EntityRef, SecondaryMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What is done.
@@ -83,6 +88,8 @@ impl Options {
 pub struct Stats {
     /// Calls inlined.
     pub calls: usize,
+    /// Functions that return the fields of their result.
+    pub splits: usize,
     /// Frames promoted.
     pub frames: frame::Stats,
     /// Loads and stores that were not needed.
@@ -121,7 +128,10 @@ struct Work<'a> {
     kept: Option<Kept<'a>>,
     /// The bodies as they were, each taken once.
     bodies: Vec<Mutex<Option<Box<Body>>>>,
+    /// Functions, and workers behind them.
     finished: Vec<OnceLock<Finished>>,
+    /// What a function's worker is called by, if it may have one: a number behind those of all functions.
+    workers: SecondaryMap<Func, PackedOption<Func>>,
 }
 
 impl Work<'_> {
@@ -132,13 +142,19 @@ impl Work<'_> {
         let Some(mut body) = body else { return };
         forget_lineless(&self.module.debug, &mut body);
         let replaceable = self.module.is_replaceable(func);
-        let facts = Facts::of(self.graph, &self.finished, func, replaceable);
-        let (made, identity) = match &self.kept {
+        let worker = self.workers[func].expand();
+        let facts = Facts::of(self.graph, &self.finished, func, replaceable, worker);
+        let (mut made, identity) = match &self.kept {
             Some(kept) => kept.get_or_make(body, &facts, |body| self.optimised(body, &facts)),
             None => (self.optimised(body, &facts), None),
         };
-        // Each function is visited once.
-        let _ = self.finished[func.index()].set(Finished::new(made, identity, &facts));
+        // Each function is visited once. Who sees the function finished sees its worker finished.
+        let wraps = worker.zip(made.worker.take()).map(|(worker, made)| {
+            let made = Finished::new((*made).into(), None, None, &facts);
+            let _ = self.finished[worker.index()].set(made);
+            worker
+        });
+        let _ = self.finished[func.index()].set(Finished::new(made, identity, wraps, &facts));
     }
 
     /// What becomes of a body. The result may depend on what is read here and on nothing else: it may be kept, by a key that is made
@@ -159,24 +175,75 @@ impl Work<'_> {
             };
             let (made, found) = frame::run(&mut body, &context);
             stats.frames = made;
+            if let Some(made) = self.split(&body, &found, &context, facts) {
+                return Made {
+                    stats: Stats {
+                        calls: stats.calls,
+                        ..made.stats
+                    },
+                    ..made
+                };
+            }
             summary = Some(found).filter(|_| !facts.replaceable);
         }
-        if self.options.memory {
-            stats.memory = memory::run(&mut body);
-        }
-        if self.options.branches {
-            stats.branches = branch::run(&mut body);
-        }
-        if self.options.dead {
-            stats.dead = dce::run(&mut body);
-        }
+        self.shrink(&mut body, &mut stats);
         let weight = self.copied(facts, &body);
         Made {
             body,
             weight,
             summary,
+            worker: None,
             stats,
         }
+    }
+
+    /// What is done when frames are promoted.
+    fn shrink(&self, body: &mut Body, stats: &mut Stats) {
+        if self.options.memory {
+            stats.memory = memory::run(body);
+        }
+        if self.options.branches {
+            stats.branches = branch::run(body);
+        }
+        if self.options.dead {
+            stats.dead = dce::run(body);
+        }
+    }
+
+    /// A wrapper and a worker in place of a body that would not be copied as a whole.
+    fn split(
+        &self,
+        body: &Body,
+        summary: &Summary,
+        context: &frame::Context<'_>,
+        facts: &Facts<'_>,
+    ) -> Option<Made> {
+        let limits = self.options.inline.as_ref()?;
+        let worker = facts.worker?;
+        let weight = inline::weight(body);
+        let alone = facts.single && weight <= limits.single;
+        if alone || weight <= limits.usual(body.num_params as usize) {
+            return None;
+        }
+        let made = split::run(body, summary, context, worker)?;
+        let mut stats = Stats {
+            splits: 1,
+            frames: made.frames,
+            ..Stats::default()
+        };
+        let mut worker = Box::new(made.worker);
+        self.shrink(&mut worker, &mut stats);
+        let body = Box::new(made.wrapper);
+        Some(Made {
+            weight: self.copied(facts, &body),
+            body,
+            summary: Some(summary.clone()),
+            worker: Some(Box::new(Worker {
+                body: worker,
+                summary: Some(made.summary),
+            })),
+            stats,
+        })
     }
 
     /// The weight of a finished body, if callers may copy it.
@@ -202,6 +269,10 @@ pub fn run(module: &mut Module, options: &Options) -> Stats {
 /// The same, with the results of earlier runs, and for later ones: the module is the same with them and without.
 pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Results>) -> Stats {
     let graph = CallGraph::of(module);
+    let workers = match &options.inline {
+        Some(_) if options.frames && options.dead => workers(module, &graph),
+        _ => SecondaryMap::new(),
+    };
     let take = |body: &mut FuncBody| match std::mem::replace(body, FuncBody::None) {
         FuncBody::Ir(body) => Some(body),
         other => {
@@ -217,6 +288,7 @@ pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Res
         true => frame::Context::of(module, &()),
         false => None,
     };
+    let count = module.funcs.len() + workers.values().filter(|worker| worker.is_some()).count();
     let work = Work {
         module,
         graph: &graph,
@@ -224,10 +296,12 @@ pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Res
         frames,
         kept: results.map(|results| Kept::new(results, options, frames)),
         bodies,
-        finished: module.funcs.keys().map(|_| OnceLock::new()).collect(),
+        finished: (0..count).map(|_| OnceLock::new()).collect(),
+        workers,
     };
     schedule::callees_first(&graph, |func| work.function(func));
-    let finished = work.finished;
+    let (mut finished, workers) = (work.finished, work.workers);
+    let made = finished.split_off(module.funcs.len());
     let mut stats = Stats::default();
     for (func, done) in module.funcs.values_mut().zip(finished) {
         if let Some(done) = done.into_inner() {
@@ -236,22 +310,110 @@ pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Res
             } = done.made;
             func.body = FuncBody::Ir(body);
             stats.calls += own.calls;
+            stats.splits += own.splits;
             stats.frames += own.frames;
             stats.memory += own.memory;
             stats.branches += own.branches;
             stats.dead += own.dead;
         }
     }
+    add_workers(module, &workers, made);
     stats
+}
+
+/// Which functions may have a worker, and what it is called by until it is one of the module: those that are only mentioned by calls
+/// without handlers. Of what the table names, and where calls are not copied into, the wrapper would stay, and cost a call.
+fn workers(module: &Module, graph: &CallGraph) -> SecondaryMap<Func, PackedOption<Func>> {
+    let mut calls: SecondaryMap<Func, u32> = SecondaryMap::new();
+    for (caller, data) in &module.funcs {
+        let FuncBody::Ir(body) = &data.body else {
+            continue;
+        };
+        for &block in &body.layout {
+            for inst in &body.blocks[block].insts {
+                if let Inst::Call {
+                    callee: Callee::Direct(callee),
+                    ..
+                } = *inst
+                {
+                    // One that calls itself would do so by way of the wrapper.
+                    calls[callee] += u32::from(callee != caller);
+                }
+            }
+        }
+    }
+    let mut workers = SecondaryMap::new();
+    let mut next = module.funcs.len();
+    for (func, data) in &module.funcs {
+        let FuncBody::Ir(body) = &data.body else {
+            continue;
+        };
+        let symbol = &data.symbol;
+        let own = symbol.linkage == Linkage::Local && !symbol.used && symbol.comdat.is_none();
+        if body.result_param && own && calls[func] > 0 && calls[func] == graph.mentions(func) {
+            workers[func] = Func::new(next).into();
+            next += 1;
+        }
+    }
+    workers
+}
+
+/// Adds the workers that were made to the functions of a module, by the names of those whose work they do.
+fn add_workers(
+    module: &mut Module,
+    workers: &SecondaryMap<Func, PackedOption<Func>>,
+    made: Vec<OnceLock<Finished>>,
+) {
+    let first = module.funcs.len();
+    let mut numbers: Vec<PackedOption<Func>> = vec![None.into(); made.len()];
+    let mut made: Vec<Option<Finished>> = made.into_iter().map(OnceLock::into_inner).collect();
+    for (func, worker) in workers.iter() {
+        let Some(place) = worker.expand().map(|worker| worker.index() - first) else {
+            continue;
+        };
+        let Some(done) = made[place].take() else {
+            continue;
+        };
+        let body = done.made.body;
+        let params = body.params().map(|param| body.locals[param]);
+        let ty = FuncType::new(params.collect::<Vec<_>>(), split::results(&body));
+        let data = FuncData {
+            ty: module.types.intern_func(ty),
+            import: None,
+            symbol: Symbol {
+                name: module.funcs[func].symbol.name.clone(),
+                ..Symbol::default()
+            },
+            body: FuncBody::Ir(body),
+        };
+        numbers[place] = module.funcs.push(data).into();
+    }
+    for data in module.funcs.values_mut() {
+        let FuncBody::Ir(body) = &mut data.body else {
+            continue;
+        };
+        for i in 0..body.layout.len() {
+            for inst in &mut body.blocks[body.layout[i]].insts {
+                if let Inst::Call {
+                    callee: Callee::Direct(func),
+                    ..
+                } = inst
+                    && let Some(place) = func.index().checked_sub(first)
+                    && let Some(number) = numbers[place].expand()
+                {
+                    *func = number;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inst::{Access, Callee, Inst, MemArg};
-    use crate::module::{FuncData, GlobalData, MemoryData};
-    use crate::symbol::Symbol;
-    use crate::types::{FuncType, Type};
+    use crate::inst::{Access, MemArg};
+    use crate::module::{GlobalData, MemoryData};
+    use crate::types::Type;
     use crate::{BodyBuilder, Opcode};
 
     /// A few hundred functions with frames that call one another at random, in circles too.

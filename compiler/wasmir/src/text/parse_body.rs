@@ -47,6 +47,13 @@ impl BodyParser<'_> {
         loop {
             if self.p.is_word("param") || self.p.is_word("local") {
                 self.locals()?;
+            } else if self.p.is_word("result") {
+                self.p.advance();
+                if self.p.numbered("l") != Some(0) {
+                    return self.p.error("expected `l0`");
+                }
+                self.p.advance();
+                self.body.result_param = true;
             } else if self.p.is_word("slot") {
                 self.p.advance();
                 let next = self.body.slots.next_key();

@@ -44,6 +44,9 @@ pub(super) fn body(f: &mut Formatter<'_>, body: &Body, names: &Names<'_>) -> Res
         }
         writeln!(f, ": {ty}")?;
     }
+    if body.result_param {
+        writeln!(f, "  result l0")?;
+    }
     for (slot, data) in body.slots.iter() {
         writeln!(
             f,

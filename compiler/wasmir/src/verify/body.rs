@@ -97,6 +97,10 @@ impl Checker<'_, '_> {
                 self.error("its parameters are not those of its type");
             }
         }
+        let first = body.locals.values().next().filter(|_| body.num_params > 0);
+        if body.result_param && !matches!(first, Some(Type::I32 | Type::I64)) {
+            self.error("there is no first parameter that could be the address of its result");
+        }
         for (slot, data) in body.slots.iter() {
             if data.align_log2 > 31 {
                 self.error(format!("the alignment of `{slot}` is too large"));

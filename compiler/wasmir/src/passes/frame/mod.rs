@@ -66,8 +66,9 @@ mod tests;
 pub use summary::{Callees, ParamUse, Summary};
 
 use crate::body::Body;
-use crate::entities::{Global, Memory};
+use crate::entities::{Global, Memory, StackSlot};
 use crate::module::Module;
+use crate::op::Opcode;
 use crate::types::Type;
 
 /// Where a module keeps its shadow stack.
@@ -171,4 +172,45 @@ pub fn run(body: &mut Body, context: &Context<'_>) -> (Stats, Summary) {
         }
         None => (Stats::default(), Summary::default()),
     }
+}
+
+/// A part of a stack slot that promotion keeps in a local.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    /// Its distance from the start of the slot.
+    pub(super) offset: u32,
+    /// The type of a local that holds it.
+    pub(super) ty: Type,
+    /// What loads it into such a local.
+    pub(super) load: Opcode,
+    /// What stores it from such a local.
+    pub(super) store: Opcode,
+    /// The binary logarithm of its width.
+    pub(super) width_log2: u8,
+}
+
+/// The parts of a stack slot, if promotion keeps all of them in locals; none if there are none.
+pub(super) fn fields(body: &Body, context: &Context<'_>, slot: StackSlot) -> Option<Vec<Field>> {
+    let region = regions::Region::of(regions::Base::Slot(slot))?;
+    let analysis = values::Analysis::of(body, context)?;
+    let slots = analysis.frames.region(region);
+    if !slots.nothing_remains() {
+        return None;
+    }
+    let field = |(offset, slot): (i32, &slots::Slot)| {
+        // A narrow one travels in the low bits of a word, as parameters and results do.
+        let ty = match slot.ty() {
+            Type::I8 | Type::I16 => Type::I32,
+            ty => ty,
+        };
+        let (load, store) = moves::access_ops(ty, slot.width)?;
+        Some(Field {
+            offset: u32::try_from(offset).ok()?,
+            ty: Some(ty).filter(|&ty| ty != Type::I128)?,
+            load,
+            store,
+            width_log2: slot.width.trailing_zeros() as u8,
+        })
+    };
+    slots.promoted().into_iter().map(field).collect()
 }

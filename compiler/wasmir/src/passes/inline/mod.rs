@@ -115,6 +115,11 @@ impl Limits {
         }
     }
 
+    /// The weight up to which a function with this many parameters is copied whatever is known of its arguments.
+    pub fn usual(&self, params: usize) -> usize {
+        1 + self.slack + params
+    }
+
     /// The weight above which no function with several mentions and this many parameters is copied.
     pub fn most(&self, params: usize) -> usize {
         1 + self.hot().slack + self.known + (1 + self.shrink) * params
@@ -134,6 +139,8 @@ pub struct Candidate<'a> {
     pub summary: Option<&'a Summary>,
     /// The call is the only mention of the function in the program.
     pub single: bool,
+    /// It is what was left of a function for its callers to copy ([`super::split`]).
+    pub wrapper: bool,
 }
 
 /// What the pass did.
@@ -285,6 +292,9 @@ fn grown<I: ExactSizeIterator<Item = Passed>>(
     limits: &Limits,
     args: impl Fn() -> I,
 ) -> Option<usize> {
+    if callee.wrapper {
+        return Some(size + callee.weight);
+    }
     let call = 1 + args().len();
     let bound = match callee.single {
         true => limits.single,
