@@ -16,12 +16,13 @@
 //! # Cost
 //! Linear in symbols and relocations, times the logarithm of the number of functions.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+mod code;
+
+use rustc_hash::FxHashSet;
 use wasmir::entity::PrimaryMap;
-use wasmir::entity::packed_option::PackedOption;
 use wasmir::{
     Bytes, Comdat, Data, DataData, DataKind, Export, Func, FuncBody, Global, Item, Linkage, Module,
-    Reloc, RelocKind, RelocTarget, Symbol, Table, Tag, TypeId, Unit, raw,
+    Reloc, RelocKind, RelocTarget, Symbol, Table, Tag, TypeId,
 };
 use wasmparser::{
     ComdatSymbolKind, CustomSectionReader, KnownCustom, Linking, RelocationEntry, SymbolFlags,
@@ -686,76 +687,6 @@ impl Reader<'_> {
             Holder::Data(data) => &mut self.module.datas[data].relocs,
             Holder::Custom(place) => &mut self.module.customs[place as usize].relocs,
         })
-    }
-
-    /// Each relocation of code stands on an index or number of its kind.
-    fn relocations_fit(&self) -> Result<(), LiftError> {
-        for data in self.module.funcs.values() {
-            let FuncBody::Raw(raw) = &data.body else {
-                continue;
-            };
-            // What is no sequence of operators was refused when the module was validated.
-            if let Ok(Some(offset)) = raw::misplaced_reloc(&raw.bytes, &raw.relocs) {
-                let offset = u64::from(raw.code_offset) + u64::from(offset);
-                return Err(invalid("a relocation on nothing of its kind", offset));
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives calls of a function's second symbol a number of their own, since raw bodies name functions by number.
-    fn call_copies(&mut self) -> Result<(), LiftError> {
-        let types: Vec<TypeId> = self.module.funcs.values().map(|func| func.ty).collect();
-        let mut numbers: FxHashMap<(Unit, Func), u32> = FxHashMap::default();
-        for data in self.module.funcs.values_mut() {
-            let FuncBody::Raw(raw) = &mut data.body else {
-                continue;
-            };
-            let unit = &mut self.module.units[raw.unit];
-            let mut patched: Option<Vec<u8>> = None;
-            for reloc in &raw.relocs {
-                let (RelocKind::FunctionIndexLeb, RelocTarget::Item(Item::Func(target))) =
-                    (reloc.kind, reloc.target)
-                else {
-                    continue;
-                };
-                let at = reloc.offset as usize;
-                let Some(field) = raw.bytes.get(at..at + 5) else {
-                    continue;
-                };
-                let number = field
-                    .iter()
-                    .rev()
-                    .fold(0u64, |n, byte| n << 7 | u64::from(byte & 0x7f));
-                let named = unit.funcs.get(number as usize).copied();
-                let named = named.and_then(PackedOption::expand);
-                if named == Some(target) {
-                    continue;
-                }
-                // The code was validated with the function that the number names.
-                let type_of = |func: Func| types[func.as_u32() as usize];
-                if named.is_none_or(|named| type_of(named) != type_of(target)) {
-                    let offset = u64::from(raw.code_offset) + u64::from(reloc.offset);
-                    return Err(invalid(
-                        "a relocation to a function of another type than the code calls",
-                        offset,
-                    ));
-                }
-                let number = *numbers.entry((raw.unit, target)).or_insert_with(|| {
-                    unit.funcs.push(Some(target).into());
-                    unit.funcs.len() as u32 - 1
-                });
-                let bytes = patched.get_or_insert_with(|| raw.bytes.to_vec());
-                for (i, byte) in bytes[at..at + 5].iter_mut().enumerate() {
-                    let more = if i < 4 { 0x80 } else { 0 };
-                    *byte = (number >> (7 * i)) as u8 & 0x7f | more;
-                }
-            }
-            if let Some(bytes) = patched {
-                raw.bytes = bytes.into();
-            }
-        }
-        Ok(())
     }
 }
 
