@@ -324,7 +324,12 @@ pub fn run_kept(module: &mut Module, options: &Options, results: Option<&dyn Res
 /// Which functions may have a worker, and what it is called by until it is one of the module: those that are only mentioned by calls
 /// without handlers. Of what the table names, and where calls are not copied into, the wrapper would stay, and cost a call.
 fn workers(module: &Module, graph: &CallGraph) -> SecondaryMap<Func, PackedOption<Func>> {
+    let has_pointer = |body: &FuncBody| matches!(body, FuncBody::Ir(body) if body.result_param);
+    if !module.funcs.values().any(|data| has_pointer(&data.body)) {
+        return SecondaryMap::new();
+    }
     let mut calls: SecondaryMap<Func, u32> = SecondaryMap::new();
+    calls.resize(module.funcs.len());
     for (caller, data) in &module.funcs {
         let FuncBody::Ir(body) = &data.body else {
             continue;

@@ -208,7 +208,10 @@ pub fn run<'a>(
         limits = limits.cold();
     }
     let cold = cold_blocks(caller);
-    let hot = looping_blocks(caller);
+    let hot = match limits.in_loops {
+        0 => EntitySet::new(),
+        _ => looping_blocks(caller),
+    };
     let layout = mem::take(&mut caller.layout);
     let mut new_layout = Vec::with_capacity(layout.len());
     for block in layout {
