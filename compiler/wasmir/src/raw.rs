@@ -73,7 +73,7 @@ pub struct RawIndex {
 /// # Errors
 /// If the bytes are not a sequence of known operators.
 pub fn for_each_index(body: &[u8], mut f: impl FnMut(RawIndex)) -> Result<()> {
-    scan(body, |event| {
+    walk(body, |event| {
         if let Event::Index(index) = event {
             f(index);
         }
@@ -85,7 +85,7 @@ pub fn for_each_index(body: &[u8], mut f: impl FnMut(RawIndex)) -> Result<()> {
 /// # Errors
 /// If the bytes are not a sequence of known operators.
 pub fn for_each_opcode(body: &[u8], mut f: impl FnMut(Opcode)) -> Result<()> {
-    scan(body, |event| {
+    walk(body, |event| {
         if let Event::Op(op) = event {
             f(op);
         }
@@ -118,8 +118,30 @@ pub enum NumberForm {
 ///
 /// # Errors
 /// If the bytes are not a sequence of known operators.
-pub fn walk(body: &[u8], f: impl FnMut(Event)) -> Result<()> {
-    scan(body, f)
+pub fn walk(body: &[u8], mut f: impl FnMut(Event)) -> Result<()> {
+    let mut s = Scanner {
+        r: Reader::new(body),
+        f: &mut f,
+    };
+    for _ in 0..s.r.u32()? {
+        s.r.u32()?;
+        s.val_type()?;
+    }
+    while !s.r.at_end() {
+        let byte = s.r.u8()?;
+        let op = match byte {
+            0xfb..=0xfe => {
+                let code = s.r.u32()?;
+                Opcode::from_encoding(byte, code)
+            }
+            crate::op::WASMIR_PREFIX => None,
+            _ => Opcode::from_encoding(0, u32::from(byte)),
+        };
+        let op = op.ok_or(s.r.error("an operator before this point"))?;
+        (s.f)(Event::Op(op));
+        s.immediates(op.info().imm)?;
+    }
+    Ok(())
 }
 
 /// The offset of the first of a body's relocations that does not stand on an index or number of its kind, padded to its greatest
@@ -133,7 +155,7 @@ pub fn misplaced_reloc(body: &[u8], relocs: &[Reloc]) -> Result<Option<u32>> {
     }
     // Places in ascending order.
     let mut places: Vec<(Range<usize>, Place)> = Vec::new();
-    scan(body, |event| match event {
+    walk(body, |event| match event {
         Event::Op(_) => {}
         Event::Index(index) => places.push((index.range, Place::Index(index.space))),
         Event::Number(form, range) => places.push((range, Place::Number(form))),
@@ -218,32 +240,6 @@ pub fn remap(
         }),
         None => Ok(()),
     }
-}
-
-fn scan(body: &[u8], mut f: impl FnMut(Event)) -> Result<()> {
-    let mut s = Scanner {
-        r: Reader::new(body),
-        f: &mut f,
-    };
-    for _ in 0..s.r.u32()? {
-        s.r.u32()?;
-        s.val_type()?;
-    }
-    while !s.r.at_end() {
-        let byte = s.r.u8()?;
-        let op = match byte {
-            0xfb..=0xfe => {
-                let code = s.r.u32()?;
-                Opcode::from_encoding(byte, code)
-            }
-            crate::op::WASMIR_PREFIX => None,
-            _ => Opcode::from_encoding(0, u32::from(byte)),
-        };
-        let op = op.ok_or(s.r.error("an operator before this point"))?;
-        (s.f)(Event::Op(op));
-        s.immediates(op.info().imm)?;
-    }
-    Ok(())
 }
 
 struct Scanner<'a, 'f> {

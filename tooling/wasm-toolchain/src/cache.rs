@@ -200,7 +200,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Every file below `folder`, sorted; links are followed for files and not for folders.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))? {

@@ -101,17 +101,9 @@ fn is_ours(folder: &Path) -> bool {
 
 /// What the files below a folder hold; links are not followed.
 fn size(folder: &Path) -> u64 {
-    let (mut sum, mut folders) = (0, vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
-                Ok(metadata) => sum += metadata.len(),
-                Err(_) => {}
-            }
-        }
-    }
-    sum
+    let files = cache::files_below(folder).unwrap_or_default();
+    let metadata = files.iter().flat_map(fs::symlink_metadata);
+    metadata.map(|metadata| metadata.len()).sum()
 }
 
 #[cfg(test)]

@@ -197,12 +197,18 @@ impl<'m> Lifter<'m> {
         Ok(())
     }
 
+    /// Where control reaches the end of the innermost frame, its results are all that is on the stack above its start.
+    fn check_results(&self) -> Result<(), LiftError> {
+        let left = |frame: &Frame<'_>| frame.height + frame.results.len() == self.stack.len();
+        if self.builder.current().is_some() && !self.frames.last().is_none_or(left) {
+            return Err(self.error("a block that leaves the wrong number of values"));
+        }
+        Ok(())
+    }
+
     pub(super) fn else_(&mut self) -> Result<(), LiftError> {
+        self.check_results()?;
         if self.builder.current().is_some() {
-            let left = |frame: &Frame<'_>| frame.height + frame.results.len();
-            if self.frames.last().map(left) != Some(self.stack.len()) {
-                return Err(self.error("a block that leaves the wrong number of values"));
-            }
             self.carry_and_jump(0)?;
         }
         let misplaced = self.error("an `else` without its `if`");
@@ -217,26 +223,20 @@ impl<'m> Lifter<'m> {
     }
 
     pub(super) fn end(&mut self) -> Result<(), LiftError> {
+        self.check_results()?;
         let reachable = self.builder.current().is_some();
         let empty = self.error("an `end` too many");
         let frame = self.frames.last_mut().ok_or(empty.clone())?;
         if frame.kind == Kind::Function {
             if reachable {
-                if self.stack.len() != frame.results.len() {
-                    return Err(self.error("a function that leaves the wrong number of values"));
-                }
                 self.return_()?;
             }
             self.frames.pop();
             return Ok(());
         }
         let (kind, height) = (frame.kind, frame.height);
-        let results = frame.results.len();
         let pending_else = frame.pending_else.take();
         let outer_handlers = frame.outer_handlers;
-        if reachable && self.stack.len() != height + results {
-            return Err(self.error("a block that leaves the wrong number of values"));
-        }
         if let Some((test, else_to, inputs)) = pending_else {
             return self.end_without_else(test, else_to, &inputs, reachable);
         }

@@ -369,6 +369,9 @@ fn add_workers(
     workers: &SecondaryMap<Func, PackedOption<Func>>,
     made: Vec<OnceLock<Finished>>,
 ) {
+    if made.is_empty() {
+        return;
+    }
     let first = module.funcs.len();
     let mut numbers: Vec<PackedOption<Func>> = vec![None.into(); made.len()];
     let mut made: Vec<Option<Finished>> = made.into_iter().map(OnceLock::into_inner).collect();

@@ -122,7 +122,7 @@ impl Limits {
 
     /// The weight above which no function with several mentions and this many parameters is copied.
     pub fn most(&self, params: usize) -> usize {
-        1 + self.hot().slack + self.known + (1 + self.shrink) * params
+        self.hot().usual(params) + self.known + self.shrink * params
     }
 }
 
@@ -148,34 +148,6 @@ pub struct Candidate<'a> {
 pub struct Stats {
     /// Calls replaced.
     pub calls: usize,
-}
-
-/// The blocks in small loops, as far as edges against the order of the layout show it: those from the target of one to its source.
-fn looping_blocks(body: &Body) -> EntitySet<Block> {
-    let mut place: SecondaryMap<Block, u32> = SecondaryMap::new();
-    place.resize(body.blocks.len());
-    for (i, &block) in body.layout.iter().enumerate() {
-        place[block] = i as u32;
-    }
-    // For each place, the furthest source of an edge back to it.
-    let mut found = EntitySet::with_capacity(body.blocks.len());
-    let mut last = vec![0u32; body.layout.len()];
-    for (i, &block) in body.layout.iter().enumerate() {
-        body.for_each_successor(block, |to| {
-            let to = place[to] as usize;
-            if to <= i && i - to < SMALL_LOOP {
-                last[to] = last[to].max(i as u32 + 1);
-            }
-        });
-    }
-    let mut end = 0;
-    for (i, &block) in body.layout.iter().enumerate() {
-        end = end.max(last[i]);
-        if (i as u32) < end {
-            found.insert(block);
-        }
-    }
-    found
 }
 
 /// Whether a body can be copied at all.
@@ -278,6 +250,34 @@ fn cold_blocks(body: &Body) -> EntitySet<Block> {
     cold
 }
 
+/// The blocks in small loops, as far as edges against the order of the layout show it: those from the target of one to its source.
+fn looping_blocks(body: &Body) -> EntitySet<Block> {
+    let mut place: SecondaryMap<Block, u32> = SecondaryMap::new();
+    place.resize(body.blocks.len());
+    for (i, &block) in body.layout.iter().enumerate() {
+        place[block] = i as u32;
+    }
+    // For each place, what follows the furthest source of an edge back to it: the last one.
+    let mut found = EntitySet::with_capacity(body.blocks.len());
+    let mut last = vec![0u32; body.layout.len()];
+    for (i, &block) in body.layout.iter().enumerate() {
+        body.for_each_successor(block, |to| {
+            let to = place[to] as usize;
+            if to <= i && i - to < SMALL_LOOP {
+                last[to] = i as u32 + 1;
+            }
+        });
+    }
+    let mut end = 0;
+    for (i, &block) in body.layout.iter().enumerate() {
+        end = end.max(last[i]);
+        if (i as u32) < end {
+            found.insert(block);
+        }
+    }
+    found
+}
+
 fn is_direct_call(inst: &Inst) -> bool {
     matches!(
         inst,
@@ -298,10 +298,10 @@ fn grown<I: ExactSizeIterator<Item = Passed>>(
     if callee.wrapper {
         return Some(size + callee.weight);
     }
-    let call = 1 + args().len();
+    let usual = limits.usual(args().len());
     let bound = match callee.single {
         true => limits.single,
-        false => call + limits.slack,
+        false => usual,
     };
     let added = if callee.weight <= bound {
         callee.weight
@@ -310,7 +310,7 @@ fn grown<I: ExactSizeIterator<Item = Passed>>(
     } else {
         // What is not a constant nor in the frame tells nothing, and a body that is far too large will not shrink enough.
         let told = args().filter(|&arg| arg != Passed::Any).count();
-        let bound = call + limits.slack + limits.known * usize::from(told > 0);
+        let bound = usual + limits.known * usize::from(told > 0);
         if told == 0 || callee.weight > bound + limits.shrink * told {
             return None;
         }
