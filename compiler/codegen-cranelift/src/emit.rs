@@ -1,5 +1,6 @@
 //! The pipeline for one function, with memory that is reused from function to function.
 
+use crate::bounds;
 use crate::dead_sets;
 use crate::encode::{Encoder, FunctionBody};
 use crate::env::Environment;
@@ -34,6 +35,7 @@ pub struct Emitter {
     flags: Flags,
     lir: Lir,
     select: select::Scratch,
+    bounds: bounds::Scratch,
     stackify: stackify::Scratch,
     code: Code,
     graph: Graph,
@@ -58,6 +60,7 @@ impl Emitter {
             flags: optimize::flags(),
             lir: Lir::default(),
             select: select::Scratch::default(),
+            bounds: bounds::Scratch::default(),
             stackify: stackify::Scratch::default(),
             code: Code::default(),
             graph: Graph::default(),
@@ -128,6 +131,7 @@ impl Emitter {
         merge::merge(&mut self.lir);
         dead_sets::remove(&mut self.lir);
         self.graph.compute(&self.lir);
+        bounds::simplify(&mut self.lir, &self.graph, &mut self.bounds);
         self.stats.irreducible = irreducible::make_reducible(&mut self.lir, &mut self.graph);
         irreducible::split_switch_edges(&mut self.lir);
         sink::sink(&mut self.lir);

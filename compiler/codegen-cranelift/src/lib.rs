@@ -43,6 +43,7 @@
 //! ```
 
 mod bodies;
+mod bounds;
 pub mod cache;
 pub mod dead_sets;
 mod dwarf;

@@ -325,9 +325,12 @@ impl Inst {
             | Inst::Binary { op, .. }
             | Inst::Ternary { op, .. }
             | Inst::Op { op, .. } => op.traits().removable_if_unused(),
-            Inst::Load { .. } | Inst::Store { .. } | Inst::GlobalSet { .. } | Inst::Call { .. } => {
-                false
+            Inst::Load { op, access, .. } => {
+                access.is_notrap()
+                    && !access.is_volatile()
+                    && !op.traits().contains(crate::op::Traits::ATOMIC)
             }
+            Inst::Store { .. } | Inst::GlobalSet { .. } | Inst::Call { .. } => false,
         }
     }
 }

@@ -32,12 +32,13 @@ impl Operands {
     }
 }
 
-/// Alignment and volatility of a memory access, in one byte.
+/// Alignment of a memory access, whether it is volatile and whether it may trap, in one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Access(u8);
 
 impl Access {
     const VOLATILE: u8 = 0x80;
+    const NOTRAP: u8 = 0x40;
 
     /// An ordinary access aligned to `1 << align_log2` bytes (a hint, as in wasm).
     pub fn new(align_log2: u8) -> Access {
@@ -50,6 +51,12 @@ impl Access {
         Access(self.0 | Access::VOLATILE)
     }
 
+    /// The same access, of which is known that it does not trap. A load may go if nobody reads its result.
+    #[must_use]
+    pub fn notrap(self) -> Access {
+        Access(self.0 | Access::NOTRAP)
+    }
+
     /// The binary logarithm of the alignment.
     pub fn align_log2(self) -> u8 {
         self.0 & 0x3f
@@ -58,6 +65,21 @@ impl Access {
     /// Whether the access is volatile.
     pub fn is_volatile(self) -> bool {
         self.0 & Access::VOLATILE != 0
+    }
+
+    /// Whether the access is known not to trap.
+    pub fn is_notrap(self) -> bool {
+        self.0 & Access::NOTRAP != 0
+    }
+
+    /// The byte that holds it all.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The access that [`Access::bits`] stands for; every byte is one.
+    pub fn from_bits(bits: u8) -> Access {
+        Access(bits)
     }
 }
 
@@ -68,7 +90,7 @@ pub struct MemArg {
     pub memory: Memory,
     /// Added to the address without wrapping.
     pub offset: u64,
-    /// Alignment and volatility.
+    /// Alignment, and what may be done with it.
     pub access: Access,
 }
 

@@ -87,9 +87,11 @@ impl<'a, 'tcx> Builder<'a, 'tcx> {
     /// A load of `size` bytes by the operator `op`.
     pub(crate) fn load_raw(&self, op: Opcode, ty: W, size: u64, at: (Local, u64), align: u8, volatile: bool) -> Local {
         let dst = self.local(ty);
+        let access = Self::access(align, size, volatile);
         self.push(Inst::Load {
             op,
-            access: Self::access(align, size, volatile),
+            // Whoever reads what is not there has undefined behaviour; volatile accesses alone are made whether the value is wanted or not.
+            access: if volatile { access } else { access.notrap() },
             dst,
             addr: at.0,
             memory: self.cx.memory,

@@ -65,17 +65,10 @@ impl Wire for SectionPlace {
 
 impl Wire for Access {
     fn put(&self, out: &mut Vec<u8>) {
-        out.push(self.align_log2() | u8::from(self.is_volatile()) << 7);
+        out.push(self.bits());
     }
     fn get(s: &mut Source<'_>) -> Result<Access> {
-        let bad = s.reader.error("an alignment");
-        let byte = u8::get(s)?;
-        let access = Access::new(byte & 0x3f);
-        match byte & 0xc0 {
-            0 => Ok(access),
-            0x80 => Ok(access.volatile()),
-            _ => Err(bad),
-        }
+        Ok(Access::from_bits(u8::get(s)?))
     }
 }
 

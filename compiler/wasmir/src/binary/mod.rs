@@ -35,7 +35,7 @@ use wire::{Source, Wire};
 pub const BINARY_MAGIC: [u8; 4] = *b"\0wir";
 
 /// The version of the binary form.
-pub const BINARY_VERSION: u32 = 5;
+pub const BINARY_VERSION: u32 = 6;
 
 /// Why bytes are not a module.
 #[derive(Clone, Debug, PartialEq, Eq)]

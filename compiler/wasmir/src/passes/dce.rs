@@ -1,4 +1,5 @@
-//! Dead code elimination: instructions whose results nobody reads, blocks nobody reaches, stack slots nobody names.
+//! Dead code elimination: instructions whose results nobody reads, [loops](super::idle) and blocks nobody reaches, stack slots nobody
+//! names.
 //!
 //! # Algorithm
 //! Uses of each local are counted over the reachable blocks. An instruction that may go when unused
@@ -11,6 +12,7 @@
 //! O(instructions) for each walk. Walks are bounded ([`MAX_WALKS`]; two are usual), and what chains of dead assignments against
 //! the order of blocks are left then is left.
 
+use super::idle;
 use crate::body::Body;
 use crate::entities::{Block, Local, StackSlot};
 use crate::inst::Inst;
@@ -21,6 +23,8 @@ use cranelift_entity::SecondaryMap;
 pub struct Stats {
     /// Instructions.
     pub insts: usize,
+    /// Loops that did nothing.
+    pub loops: usize,
     /// Blocks.
     pub blocks: usize,
     /// Stack slots.
@@ -30,6 +34,7 @@ pub struct Stats {
 impl std::ops::AddAssign for Stats {
     fn add_assign(&mut self, other: Stats) {
         self.insts += other.insts;
+        self.loops += other.loops;
         self.blocks += other.blocks;
         self.slots += other.slots;
     }
@@ -99,6 +104,7 @@ impl Dead {
 /// Runs the pass.
 pub fn run(body: &mut Body) -> Stats {
     let mut stats = Stats {
+        loops: idle::remove(body),
         blocks: unreachable_blocks(body),
         ..Stats::default()
     };
@@ -217,6 +223,7 @@ mod tests {
             run(&mut body),
             Stats {
                 insts: 3,
+                loops: 0,
                 blocks: 1,
                 slots: 0,
             }

@@ -2,8 +2,8 @@
 //!
 //! # Which functions are known
 //! The callees that come before the function in the call graph's order, which are finished when work on it begins; and
-//! of what may be copied from them, the functions that they knew themselves, since a copy calls those (the worker behind a
-//! wrapper is one of them). Whether another function is finished is
+//! of what may be copied from them, the functions that they knew themselves, since a copy calls those. The worker behind a
+//! wrapper counts as a callee of whoever calls the wrapper. Whether another function is finished is
 //! a matter of threads: it is not shown, finished or not.
 //!
 //! # Invariants
@@ -38,16 +38,17 @@ pub(super) struct Made {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) body: Box<Body>,
+    /// Its weight, if those who copy the wrapper may copy it too.
+    pub(super) weight: Option<usize>,
     /// What it does with its parameters.
     pub(super) summary: Option<Summary>,
 }
 
 impl From<Worker> for Made {
-    /// Callers see nothing of a worker but its summary.
     fn from(worker: Worker) -> Made {
         Made {
             body: worker.body,
-            weight: None,
+            weight: worker.weight,
             summary: worker.summary,
             worker: None,
             stats: Stats::default(),
@@ -97,7 +98,7 @@ impl Finished {
 /// A function that is known.
 pub(super) struct Known<'a> {
     pub(super) done: &'a Finished,
-    /// The body itself calls it, and no copy alone.
+    /// The body itself calls it, or a copy of a wrapper: it is asked whether to copy this too.
     called: bool,
     /// It is mentioned once in the program.
     pub(super) single: bool,
@@ -149,6 +150,13 @@ impl<'a> Facts<'a> {
         for callee in callees.filter(|&callee| graph.precedes(callee, func)) {
             if let Some(found) = known(callee, true) {
                 facts.known.insert(callee, found);
+            }
+        }
+        let copied = facts.known.values().filter_map(Known::copied);
+        let workers: Vec<Func> = copied.filter_map(|(done, _)| done.wraps).collect();
+        for worker in workers {
+            if let Some(found) = known(worker, true) {
+                facts.known.insert(worker, found);
             }
         }
         let copied = facts.known.values().filter_map(Known::copied);

@@ -63,9 +63,13 @@ struct Record {
     digest: Key,
     /// The names of the body among those of the inputs.
     places: Vec<u32>,
-    /// Those of the worker, which callers do not see.
+    /// The same of the worker, if there is one.
+    worker_digest: Option<Key>,
     worker_places: Vec<u32>,
 }
+
+/// What was made of a body, and what tells it and its worker from others.
+type Told = (Made, Option<Identity>, Option<Identity>);
 
 type FrameStats = frame::Stats;
 type MemoryStats = memory::Stats;
@@ -79,13 +83,13 @@ wire_enum! {
 wire_struct! {
     Summary { params, returns }
     FrameStats { slots, loads, stores, copies, frames, rebased }
-    DeadStats { insts, blocks, slots }
+    DeadStats { insts, loops, blocks, slots }
     MemoryStats { loads, stores }
     BranchStats { constants, branches, threads }
     Stats { calls, splits, frames, memory, branches, dead }
-    Worker { body, summary }
+    Worker { body, weight, summary }
     Made { body, weight, summary, worker, stats }
-    Record { made, digest, places, worker_places }
+    Record { made, digest, places, worker_digest, worker_places }
 }
 
 /// Results and what all functions of a module have in common.
@@ -131,7 +135,7 @@ impl<'a> Kept<'a> {
         mut body: Box<Body>,
         facts: &Facts<'_>,
         make: impl FnOnce(Box<Body>) -> Made,
-    ) -> (Made, Option<Identity>) {
+    ) -> Told {
         let mut inputs = Names::default();
         if let Some(global) = self.stack_pointer {
             // Frames may use it without a mention.
@@ -156,12 +160,14 @@ impl<'a> Kept<'a> {
             worker_names.rewrite(&mut worker.body);
         }
         let digest = digest(&made);
+        let worker_digest = made.worker.as_deref().map(worker_digest);
         let places = names.within(&inputs).zip(worker_names.within(&inputs));
         if let Some((key, (places, worker_places))) = key.zip(places) {
             let record = Record {
                 made,
                 digest,
                 places,
+                worker_digest,
                 worker_places,
             };
             let mut bytes = Vec::new();
@@ -171,7 +177,11 @@ impl<'a> Kept<'a> {
         }
         let complete = restore(&mut made, &names, &worker_names);
         debug_assert!(complete, "names mean what they were given to");
-        (made, Some(Identity { digest, names }))
+        let worker = worker_digest.map(|digest| Identity {
+            digest,
+            names: worker_names,
+        });
+        (made, Some(Identity { digest, names }), worker)
     }
 
     /// The key of a body in canonical form; adds to its names those of what may be copied into it. `None` if something has no identity.
@@ -211,6 +221,13 @@ fn digest(made: &Made) -> Key {
     Sha256::digest(&text).into()
 }
 
+/// The same of a worker.
+fn worker_digest(worker: &Worker) -> Key {
+    let mut text = Vec::new();
+    worker.put(&mut text);
+    Sha256::digest(&text).into()
+}
+
 /// Puts what is named in the place of the names in what was made; whether all names mean something.
 fn restore(made: &mut Made, names: &Names, worker_names: &Names) -> bool {
     let worker = made.worker.as_mut();
@@ -219,11 +236,15 @@ fn restore(made: &mut Made, names: &Names, worker_names: &Names) -> bool {
 }
 
 /// A record, in the names of these inputs.
-fn read(bytes: &[u8], inputs: &Names) -> Option<(Made, Option<Identity>)> {
+fn read(bytes: &[u8], inputs: &Names) -> Option<Told> {
     let mut record: Record = decode_value(bytes).ok()?;
     let names = Names::from_within(&record.places, inputs)?;
     let worker_names = Names::from_within(&record.worker_places, inputs)?;
-    let digest = record.digest;
     let complete = restore(&mut record.made, &names, &worker_names);
-    complete.then_some((record.made, Some(Identity { digest, names })))
+    let worker = record.worker_digest.map(|digest| Identity {
+        digest,
+        names: worker_names,
+    });
+    let digest = record.digest;
+    complete.then_some((record.made, Some(Identity { digest, names }), worker))
 }

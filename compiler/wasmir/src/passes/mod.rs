@@ -6,6 +6,7 @@ pub mod externref;
 mod facts;
 pub mod fold;
 pub mod frame;
+mod idle;
 pub mod inline;
 pub mod kept;
 pub mod memory;

@@ -144,13 +144,13 @@ impl Work<'_> {
         let replaceable = self.module.is_replaceable(func);
         let worker = self.workers[func].expand();
         let facts = Facts::of(self.graph, &self.finished, func, replaceable, worker);
-        let (mut made, identity) = match &self.kept {
+        let (mut made, identity, workers) = match &self.kept {
             Some(kept) => kept.get_or_make(body, &facts, |body| self.optimised(body, &facts)),
-            None => (self.optimised(body, &facts), None),
+            None => (self.optimised(body, &facts), None, None),
         };
         // Each function is visited once. Who sees the function finished sees its worker finished.
         let wraps = worker.zip(made.worker.take()).map(|(worker, made)| {
-            let made = Finished::new((*made).into(), None, None, &facts);
+            let made = Finished::new((*made).into(), workers, None, &facts);
             let _ = self.finished[worker.index()].set(made);
             worker
         });
@@ -239,6 +239,7 @@ impl Work<'_> {
             body,
             summary: Some(summary.clone()),
             worker: Some(Box::new(Worker {
+                weight: self.copied(facts, &worker),
                 body: worker,
                 summary: Some(made.summary),
             })),

@@ -643,12 +643,14 @@ impl Parser {
     }
 
     pub(super) fn access(&mut self) -> Result<Access> {
-        let access = Access::new(self.align()?);
-        Ok(if self.eat_word("volatile") {
-            access.volatile()
-        } else {
-            access
-        })
+        let mut access = Access::new(self.align()?);
+        if self.eat_word("volatile") {
+            access = access.volatile();
+        }
+        if self.eat_word("notrap") {
+            access = access.notrap();
+        }
+        Ok(access)
     }
 
     pub(super) fn relocs(&mut self) -> Result<Vec<Reloc>> {

@@ -113,10 +113,12 @@ fn call(
 fn access(f: &mut Formatter<'_>, access: Access) -> Result {
     write!(f, " align {}", 1u128 << access.align_log2())?;
     if access.is_volatile() {
-        f.write_str(" volatile")
-    } else {
-        Ok(())
+        f.write_str(" volatile")?;
     }
+    if access.is_notrap() {
+        f.write_str(" notrap")?;
+    }
+    Ok(())
 }
 
 /// Writes immediates as they stand before the operands; `memarg` writes what follows them.

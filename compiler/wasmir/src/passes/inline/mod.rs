@@ -3,7 +3,8 @@
 //! # Input, output
 //! One caller's body and finished bodies of its callees; the caller with some of its calls replaced
 //! by copies. The driver ([`super::pipeline`]) goes callees first, so that what is copied has been inlined into
-//! and shrunk before, and nothing that was copied is looked at again: each call site is decided once.
+//! and shrunk before, and nothing that was copied is looked at again: each call site is decided once. A [wrapper](super::split) is
+//! taken apart before: the call of its worker, with the operands of the call that it stood for, is one more call site.
 //!
 //! # Cost model
 //! The weight of a body is the number of its instructions that cost bytes when emitted: copies and
@@ -35,7 +36,7 @@ mod cost;
 pub use cost::weight;
 
 use super::frame::{ParamUse, Summary};
-use crate::analysis::Assignments;
+use crate::analysis::{Assignments, cold_blocks};
 use crate::body::{BlockData, Body};
 use crate::entities::{Block, Func, Global, Local, StackSlot};
 use crate::inst::*;
@@ -43,6 +44,7 @@ use crate::op::Opcode;
 use crate::types::Type;
 use cost::{Passed, weight_given};
 use cranelift_entity::{EntityRef, EntitySet, SecondaryMap};
+use smallvec::SmallVec;
 use std::mem;
 
 /// A loop of more blocks than this is not a small one. Most of what is called in those is not what takes the time, and in an
@@ -90,7 +92,7 @@ impl Limits {
     pub const FRONT_END: Limits = Limits {
         slack: 12,
         in_loops: 16,
-        known: 8,
+        known: 10,
         shrink: 12,
         single: 800,
         caller: 4000,
@@ -139,7 +141,7 @@ pub struct Candidate<'a> {
     pub summary: Option<&'a Summary>,
     /// The call is the only mention of the function in the program.
     pub single: bool,
-    /// It is what was left of a function for its callers to copy ([`super::split`]).
+    /// It is what was left of a function for its callers to copy ([`super::split`]): a call of its worker, and stores.
     pub wrapper: bool,
 }
 
@@ -203,7 +205,9 @@ pub fn run<'a>(
             current: block,
             layout: &mut new_layout,
         };
-        for (inst, loc) in old.insts.into_iter().zip(old.locs) {
+        let mut rest = old.insts.into_iter().zip(old.locs);
+        let mut unfolded = Vec::new();
+        while let Some((inst, loc)) = unfolded.pop().or_else(|| rest.next()) {
             if let Inst::Call {
                 callee: Callee::Direct(func),
                 operands,
@@ -217,7 +221,10 @@ pub fn run<'a>(
             {
                 size = grown;
                 stats.calls += 1;
-                site.splice(&found, operands, loc);
+                match found.wrapper {
+                    true => site.unfold(found.body, operands, loc, &mut unfolded),
+                    false => site.splice(&found, operands, loc),
+                }
             } else {
                 site.caller.blocks[site.current].push(inst, loc);
             }
@@ -227,27 +234,6 @@ pub fn run<'a>(
     }
     caller.layout = new_layout;
     stats
-}
-
-/// The blocks behind which there is nothing but `unreachable`, as far as one walk against the order of the layout shows it: what
-/// panics, and what it prepares for that.
-fn cold_blocks(body: &Body) -> EntitySet<Block> {
-    let mut cold = EntitySet::with_capacity(body.blocks.len());
-    for &block in body.layout.iter().rev() {
-        let term = &body.blocks[block].term;
-        let mut all = matches!(
-            term,
-            Terminator::Unreachable
-                | Terminator::Jump(_)
-                | Terminator::BrIf { .. }
-                | Terminator::BrTable { .. }
-        );
-        term.for_each_target(&body.pool, |to| all &= cold.contains(to));
-        if all {
-            cold.insert(block);
-        }
-    }
-    cold
 }
 
 /// The blocks in small loops, as far as edges against the order of the layout show it: those from the target of one to its source.
@@ -504,6 +490,37 @@ impl Site<'_> {
         if let Some(behind) = behind {
             self.layout.push(behind);
             self.current = behind;
+        }
+    }
+
+    /// What a wrapper does, with the call's operands in the place of its parameters; the first instruction last.
+    fn unfold(
+        &mut self,
+        wrapper: &Body,
+        call: Operands,
+        loc: SrcLoc,
+        unfolded: &mut Vec<(Inst, SrcLoc)>,
+    ) {
+        let args: SmallVec<[Local; 8]> = SmallVec::from_slice(self.caller.pool.args(call));
+        let first = self.caller.locals.len();
+        let params = wrapper.num_params as usize;
+        for &ty in wrapper.locals.values().skip(params) {
+            self.caller.locals.push(ty);
+        }
+        // Nothing assigns to a wrapper's parameters, nor to the operands while it runs.
+        let of = |local: Local| match args.get(local.index()) {
+            Some(&arg) => arg,
+            None => Local::new(first + local.index() - params),
+        };
+        for inst in wrapper.blocks[wrapper.layout[0]].insts.iter().rev() {
+            let mut inst = *inst;
+            let pool = &mut self.caller.pool;
+            if let Inst::Call { operands, .. } = &mut inst {
+                *operands = pool.operands_of(&wrapper.pool, *operands, of);
+            } else {
+                inst.map_uses(pool, of);
+            }
+            unfolded.push((inst, loc));
         }
     }
 
