@@ -33,6 +33,14 @@ impl Environment {
         }
     }
 
+    /// The same environment with another value of one variable.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str, value: impl Into<OsString>) -> Environment {
+        let mut changed = self.clone();
+        changed.variables.insert(name.into(), value.into());
+        changed
+    }
+
     /// A variable's value; an empty one counts as unset, as Cargo and rustup have it.
     pub fn var(&self, name: &str) -> Option<&OsStr> {
         self.variables

@@ -48,6 +48,14 @@ pub enum Error {
         /// Its release.
         release: String,
     },
+    /// The counts of a front end with counters cannot be read.
+    #[error("a profile of the compiler needs LLVM {major}'s `llvm-profdata`, which was not found")]
+    NoProfdata {
+        /// The release of the rustc in question.
+        release: String,
+        /// The major version of its LLVM.
+        major: String,
+    },
     /// No WebAssembly linker.
     #[error("no WebAssembly linker was found (neither rustup's `rust-lld` nor `lld`)")]
     NoLinker,
@@ -130,6 +138,9 @@ impl Error {
             }
             Error::NoCompilerSource { release, .. } => format!(
                 "install it (Debian: `apt-get install -y rust-web-src`; rustup: `rustup component add --toolchain {release} rustc-dev rust-src`) or set `WASMRUST_RUSTC_SRC` to its folder"
+            ),
+            Error::NoProfdata { release, major } => format!(
+                "install it (Debian: `apt-get install -y llvm-{major}`; rustup: `rustup component add --toolchain {release} llvm-tools`)"
             ),
             Error::NoLinker => "install `lld`, or any rustup toolchain (each carries `rust-lld`)".into(),
             Error::NoWasiLibc => {

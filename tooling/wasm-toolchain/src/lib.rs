@@ -26,6 +26,7 @@ mod environment;
 mod error;
 mod files;
 mod overlay;
+mod pgo;
 mod progress;
 pub mod rustc_wasm;
 mod setup;

@@ -15,6 +15,8 @@
 //! touches and none of rustc's crates. The build folder belongs to one rustc: its name is a digest of what that rustc says
 //! about itself and of where its source lies. A build that was killed goes on where it stopped, because Cargo's folder stays.
 //!
+//! With a [profile](crate::pgo), which [`record_profile`] records on request, all of it is compiled by what the profile says.
+//!
 //! The finished program moves to a folder whose name also covers our sources, by one rename. So a compiler that is running is
 //! never overwritten, and what two versions of `cargo wasm` made does not mix.
 //!
@@ -26,6 +28,7 @@ use crate::cache::{self, Integrity, Lock};
 use crate::discover::Rust;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::pgo::{Profile, Recording};
 use crate::progress::{Progress, Step};
 use crate::sysroot::{link, scrub};
 use crate::target::{Panic, Target};
@@ -124,7 +127,7 @@ impl Standing {
 /// # Errors
 /// There is no cache folder.
 pub fn standing(env: &Environment, rust: &Rust, thorough: bool) -> Result<Standing, Error> {
-    let plan = Plan::of(env, rust)?;
+    let plan = Plan::there(env, rust)?;
     Ok(match cache::check(&plan.finished, &plan.key, thorough) {
         Integrity::Complete => Standing::Ready(Box::new(plan.compiler(rust))),
         Integrity::Damaged(how) => Standing::Damaged(how),
@@ -141,6 +144,23 @@ pub fn standing(env: &Environment, rust: &Rust, thorough: bool) -> Result<Standi
 pub fn set_up(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Toolchain, Error> {
     let compiler = make(env, rust, progress)?;
     Toolchain::checked(env, compiler, &Target::ALL, Panic::Abort, progress, true)
+}
+
+/// Records what the MIR front end for `rust` spends its time on, unless that was done: from then on it is built by that.
+///
+/// # Errors
+/// rustc's source or `llvm-profdata` is not installed, a build fails, or a file cannot be written.
+pub fn record_profile(env: &Environment, rust: &Rust, progress: &Progress) -> Result<(), Error> {
+    let plan = Plan::of(env, rust)?;
+    if plan.profile.is_some() {
+        return Ok(());
+    }
+    let _lock = Lock::take(&plan.home, "rustc-wasm", progress)?;
+    // Another process may have recorded it while this one waited.
+    match Profile::of(&plan.workshop) {
+        Some(_) => Ok(()),
+        None => plan.record(env, rust, progress),
+    }
 }
 
 /// Builds the MIR front end for `rust` unless it is there and whole.
@@ -161,13 +181,13 @@ pub fn make(env: &Environment, rust: &Rust, progress: &Progress) -> Result<Rust,
 
 /// The finished front end's folder, and that in which it is built; they need not exist.
 pub(crate) fn folders(env: &Environment, rust: &Rust) -> Result<[PathBuf; 2], Error> {
-    let plan = Plan::of(env, rust)?;
+    let plan = Plan::there(env, rust)?;
     Ok([plan.finished, plan.workshop])
 }
 
 /// The same toolchain with the MIR front end as its rustc; it need not exist.
 pub(crate) fn compiler(env: &Environment, rust: &Rust) -> Result<Rust, Error> {
-    Ok(Plan::of(env, rust)?.compiler(rust))
+    Ok(Plan::there(env, rust)?.compiler(rust))
 }
 
 /// Where rustc's own source lies: the compiler's crates and the library's, of exactly this release.
@@ -190,6 +210,18 @@ pub fn compiler_source(env: &Environment, rust: &Rust) -> Option<PathBuf> {
     })
 }
 
+/// One run of Cargo over rustc's crates and ours.
+struct Job {
+    /// What it does otherwise than usual, for the user.
+    how: &'static str,
+    /// More flags for rustc.
+    flags: String,
+    /// Cargo's folder.
+    target: PathBuf,
+    /// The name of the log.
+    log: &'static str,
+}
+
 /// What is to be made, and where.
 struct Plan {
     home: PathBuf,
@@ -198,10 +230,35 @@ struct Plan {
     /// The result, one per rustc and version of our sources.
     finished: PathBuf,
     key: String,
+    /// What it is compiled by.
+    profile: Option<Profile>,
 }
 
 impl Plan {
+    /// What is to be made: with the profile, if there is one.
     fn of(env: &Environment, rust: &Rust) -> Result<Plan, Error> {
+        Plan::with(env, rust, Profile::of)
+    }
+
+    /// What is to be used: what was made without the profile, as long as nothing is made with it.
+    fn there(env: &Environment, rust: &Rust) -> Result<Plan, Error> {
+        let plan = Plan::of(env, rust)?;
+        let is_whole =
+            |plan: &Plan| cache::check(&plan.finished, &plan.key, false) == Integrity::Complete;
+        if plan.profile.is_some() && !is_whole(&plan) {
+            let plain = Plan::with(env, rust, |_| None)?;
+            if is_whole(&plain) {
+                return Ok(plain);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn with(
+        env: &Environment,
+        rust: &Rust,
+        profile: impl FnOnce(&Path) -> Option<Profile>,
+    ) -> Result<Plan, Error> {
         let home = env.wasmrust_home().ok_or(Error::NoHome)?.join("rustc-wasm");
         let source = compiler_source(env, rust).unwrap_or_default();
         let parts = [
@@ -211,13 +268,18 @@ impl Plan {
             source.to_string_lossy().into_owned(),
         ];
         let theirs = cache::digest(parts.iter().map(String::as_bytes));
-        let key = cache::digest([theirs.as_bytes(), sources::DIGEST.as_bytes()]);
         let release = &rust.version.release;
+        let workshop = home.join(format!("build-{release}-{}", &theirs[..12]));
+        let profile = profile(&workshop);
+        let mut parts = vec![theirs.as_bytes(), sources::DIGEST.as_bytes()];
+        parts.extend(profile.iter().map(|profile| profile.digest.as_bytes()));
+        let key = cache::digest(parts);
         Ok(Plan {
-            workshop: home.join(format!("build-{release}-{}", &theirs[..12])),
+            workshop,
             finished: home.join(format!("{release}-{}", &key[..12])),
             home,
             key,
+            profile,
         })
     }
 
@@ -247,6 +309,57 @@ impl Plan {
     }
 
     fn build(&self, env: &Environment, rust: &Rust, progress: &Progress) -> Result<(), Error> {
+        let (how, flags) = match &self.profile {
+            Some(profile) => (
+                " by its profile",
+                format!("-Cprofile-use={}", profile.file.display()),
+            ),
+            None => ("", String::new()),
+        };
+        let job = Job {
+            how,
+            flags,
+            target: self.workshop.join("target"),
+            log: "rustc-wasm.log",
+        };
+        self.cargo(env, rust, &job, progress)?;
+        // On the same file system as the destination, so that the last step is a rename.
+        let staging = tempfile::Builder::new()
+            .prefix(".making-")
+            .tempdir_in(&self.home)
+            .map_err(Error::io("create a folder in", &self.home))?;
+        let made = staging.path().join("made");
+        put_together(rust, &job.target, &made.join("bin"))?;
+        cache::install(&made, &self.finished, &self.key)
+    }
+
+    /// Builds the front end with counters, and records a profile with it.
+    fn record(&self, env: &Environment, rust: &Rust, progress: &Progress) -> Result<(), Error> {
+        let recording = Recording::begin(env, rust, &self.workshop)?;
+        let job = Job {
+            how: " with counters",
+            flags: recording.flag(),
+            target: recording.target(),
+            log: "rustc-wasm-counting.log",
+        };
+        self.cargo(env, rust, &job, progress)?;
+        put_together(rust, &job.target, &recording.bin())?;
+        recording.finish(env, rust, &Plan::program(), &self.workshop, progress)
+    }
+
+    /// The folder of our sources.
+    fn sources(&self) -> PathBuf {
+        self.workshop.join("source")
+    }
+
+    /// Unpacks our sources and lets Cargo build the front end.
+    fn cargo(
+        &self,
+        env: &Environment,
+        rust: &Rust,
+        job: &Job,
+        progress: &Progress,
+    ) -> Result<(), Error> {
         let source = compiler_source(env, rust).ok_or_else(|| Error::NoCompilerSource {
             rustc: rust.rustc.clone(),
             release: rust.version.release.clone(),
@@ -254,49 +367,32 @@ impl Plan {
         let home = env.wasmrust_home().ok_or(Error::NoHome)?;
         let logs = home.join("logs");
         fs::create_dir_all(&logs).map_err(Error::io("create", &logs))?;
-        let log = logs.join("rustc-wasm.log");
-        let sources = self.workshop.join("source");
-        unpack(&sources, sources::FILES)?;
-        link_source(&source, &sources.join("compiler/rustc-wasm/rustc-src"))?;
-        let target = self.workshop.join("target");
+        let log = logs.join(job.log);
+        unpack(&self.sources(), sources::FILES)?;
+        let link_at = self.sources().join("compiler/rustc-wasm/rustc-src");
+        link_source(&source, &link_at)?;
         if !progress.is_quiet() {
-            progress.say(&forecast(&target, &log));
+            progress.say(&forecast(job, &log));
         }
         let step = progress.step(format!(
-            "building the MIR front end of rustc {}",
-            rust.version.release
+            "building the MIR front end of rustc {}{}",
+            rust.version.release, job.how
         ));
-        self.compile(
-            env,
-            rust,
-            &sources.join("compiler/rustc-wasm"),
-            &target,
-            &log,
-            &step,
-        )?;
-        // On the same file system as the destination, so that the last step is a rename.
-        let staging = tempfile::Builder::new()
-            .prefix(".making-")
-            .tempdir_in(&self.home)
-            .map_err(Error::io("create a folder in", &self.home))?;
-        let made = staging.path().join("made");
-        let bin = made.join("bin");
-        fs::create_dir_all(&bin).map_err(Error::io("create", &bin))?;
+        let built = job.target.join(BUILT);
+        // Until it is built, nobody knows by which flags what is there was compiled.
+        if fs::read_to_string(&built).is_ok_and(|old| old != job.flags) {
+            cache::remove(&built)?;
+        }
+        self.compile(env, rust, job, &log, &step)?;
         for name in [Plan::program(), Plan::linker()] {
-            let built = target.join("debug").join(&name);
-            if !built.is_file() {
+            if !job.target.join("debug").join(&name).is_file() {
                 return Err(failed(
                     &log,
                     &format!("Cargo reported success, but made no `{name}`"),
                 ));
             }
-            let program = bin.join(name);
-            fs::copy(&built, &program).map_err(Error::io("write", &program))?;
         }
-        let host = bin.join("host-rustc");
-        fs::write(&host, rust.rustc.to_string_lossy().as_bytes())
-            .map_err(Error::io("write", &host))?;
-        cache::install(&made, &self.finished, &self.key)?;
+        fs::write(&built, &job.flags).map_err(Error::io("write", &built))?;
         step.done();
         Ok(())
     }
@@ -305,8 +401,7 @@ impl Plan {
         &self,
         env: &Environment,
         rust: &Rust,
-        folder: &Path,
-        target: &Path,
+        job: &Job,
         log: &Path,
         step: &Step,
     ) -> Result<(), Error> {
@@ -315,8 +410,8 @@ impl Plan {
             .try_clone()
             .map_err(Error::io("make a pipe for", log))?;
         let mut file = File::create(log).map_err(Error::io("create", log))?;
-        let mut cargo = self.command(env, rust, folder, target);
-        let _ = writeln!(file, "# in {}: {cargo:?}", folder.display());
+        let mut cargo = self.command(env, rust, job);
+        let _ = writeln!(file, "# {cargo:?}");
         let cannot_start = |e| Error::Command {
             command: format!("{} build", rust.cargo.display()),
             status: None,
@@ -340,7 +435,7 @@ impl Plan {
 
     /// Cargo with what rustc's own build tells its crates. The version must be that of `rustc -V` to the letter: metadata and
     /// procedural macros are bound to it.
-    fn command(&self, env: &Environment, rust: &Rust, folder: &Path, target: &Path) -> Command {
+    fn command(&self, env: &Environment, rust: &Rust, job: &Job) -> Command {
         let mut cargo = Command::new(&rust.cargo);
         scrub(env, &mut cargo);
         // How the user builds programs is no business of the compiler's.
@@ -364,6 +459,8 @@ impl Plan {
         };
         let version = verbose.lines().next().unwrap_or_default();
         let release = &rust.version.release;
+        let rustflags = format!("-Zforce-unstable-if-unmarked {}", job.flags);
+        let rustflags = rustflags.trim_end();
         let documentation = format!("https://doc.rust-lang.org/{release}");
         let told = [
             ("CFG_VERSION", version.trim_start_matches("rustc ").trim()),
@@ -379,12 +476,14 @@ impl Plan {
             ("RUSTC_BOOTSTRAP", "1"),
             ("RUSTC_WRAPPER", ""),
             // Generics are not shared between rustc's crates: that would build faster, and every later compilation be a tenth slower.
-            ("RUSTFLAGS", "-Zforce-unstable-if-unmarked"),
+            ("RUSTFLAGS", rustflags),
+            // Build scripts and procedural macros with counters: nobody asks what they counted.
+            ("LLVM_PROFILE_FILE", "/dev/null"),
         ];
         cargo
             .args(["build", "--message-format", "json-render-diagnostics"])
-            .current_dir(folder)
-            .env("CARGO_TARGET_DIR", target)
+            .current_dir(self.sources().join("compiler/rustc-wasm"))
+            .env("CARGO_TARGET_DIR", &job.target)
             .env("RUSTC", &rust.rustc)
             .envs(told)
             .stdin(Stdio::null());
@@ -392,11 +491,29 @@ impl Plan {
     }
 }
 
+/// Copies the programs that Cargo made to `bin`, with what they look for beside themselves.
+fn put_together(rust: &Rust, target: &Path, bin: &Path) -> Result<(), Error> {
+    fs::create_dir_all(bin).map_err(Error::io("create", bin))?;
+    for name in [Plan::program(), Plan::linker()] {
+        let program = bin.join(&name);
+        fs::copy(target.join("debug").join(&name), &program)
+            .map_err(Error::io("write", &program))?;
+    }
+    let host = bin.join("host-rustc");
+    fs::write(&host, rust.rustc.to_string_lossy().as_bytes()).map_err(Error::io("write", &host))
+}
+
+/// The file in Cargo's folder that says by which flags all of it was compiled.
+const BUILT: &str = "wasmrust-flags";
+
 /// What is to be expected of a build into `target`.
-fn forecast(target: &Path, log: &Path) -> String {
-    let how_long = if target.join("debug/rustc-wasm").is_file() {
+fn forecast(job: &Job, log: &Path) -> String {
+    let target = &job.target;
+    // What older versions built has no such file, and no flags.
+    let built = fs::read_to_string(target.join(BUILT)).unwrap_or_default();
+    let how_long = if target.join("debug/rustc-wasm").is_file() && built == job.flags {
         "rustc's own crates are there from an earlier build; ours take a minute or two".to_owned()
-    } else if target.exists() {
+    } else if target.exists() && !target.join("debug/rustc-wasm").is_file() {
         "an earlier build was stopped; this one goes on where it was".to_owned()
     } else {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -537,7 +537,7 @@ fn entries(folder: &Path) -> Result<Vec<(OsString, PathBuf)>, Error> {
 }
 
 /// Quotes a path for `sh`.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
@@ -548,7 +548,7 @@ pub(crate) fn link(to: &Path, at: &Path) -> Result<(), Error> {
 }
 
 #[cfg(unix)]
-fn write_program(path: &Path, text: &str) -> Result<(), Error> {
+pub(crate) fn write_program(path: &Path, text: &str) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file =
@@ -575,7 +575,7 @@ pub(crate) fn link(_: &Path, at: &Path) -> Result<(), Error> {
 }
 
 #[cfg(not(unix))]
-fn write_program(path: &Path, _: &str) -> Result<(), Error> {
+pub(crate) fn write_program(path: &Path, _: &str) -> Result<(), Error> {
     Err(Error::Io {
         action: "write",
         path: path.to_owned(),

@@ -21,6 +21,9 @@ pub(crate) fn setup(arguments: &Setup) -> Result<ExitCode> {
         },
         &progress,
     )?;
+    if arguments.pgo {
+        rustc_wasm::record_profile(&env, toolchain.rust(), &progress)?;
+    }
     if arguments.rustc_wasm {
         toolchain = rustc_wasm::set_up(&env, toolchain.rust(), &progress)?;
     }

@@ -267,3 +267,102 @@ fn what_other_versions_left_is_found_and_removed() {
     assert_eq!(make(&env).unwrap(), program);
     assert_eq!(builds(&machine), 1);
 }
+
+/// A machine whose front end, when it runs, says so in the file that its counts are to go to, and whose LLVM can read them.
+fn profiling_machine() -> Machine {
+    let machine = machine();
+    cargo(
+        &machine,
+        &format!(
+            "echo \"$RUSTFLAGS\" >> '{}'\nmkdir -p \"$CARGO_TARGET_DIR/debug\"; cd \"$CARGO_TARGET_DIR/debug\"\n\
+             printf '#!/bin/sh\\necho \"$@\" >> \"$(dirname \"$LLVM_PROFILE_FILE\")/runs\"\\n' > rustc-wasm; chmod +x rustc-wasm\n\
+             echo linker > wasmir-ld; exit 0",
+            machine.path("flags").display()
+        ),
+    );
+    machine.script(
+        "usr/lib/llvm-22/bin/llvm-profdata",
+        "[ \"$1 $2\" = 'merge -o' ] || exit 1\ncat \"$4/runs\" > \"$3\"",
+    );
+    machine
+}
+
+fn record(env: &Environment) -> Result<(), Error> {
+    let rust = discover::find_rust(env).unwrap();
+    rustc_wasm::record_profile(env, &rust, &Progress::new(true))
+}
+
+fn flags(machine: &Machine) -> Vec<String> {
+    let flags = fs::read_to_string(machine.path("flags")).unwrap_or_default();
+    flags.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn with_a_profile_it_is_built_by_what_it_did_before() {
+    let machine = profiling_machine();
+    let env = machine.env();
+    let plain = make(&env).unwrap();
+    record(&env).unwrap();
+    // What is there is used until there is something better.
+    assert_eq!(find(&env), Some(plain.clone()));
+    let profiled = make(&env).unwrap();
+    assert_ne!(profiled, plain);
+    assert_eq!(find(&env), Some(profiled.clone()));
+    let flags = flags(&machine);
+    let [without, counting, with] = &flags[..] else {
+        panic!("{flags:?}")
+    };
+    assert_eq!(without, "-Zforce-unstable-if-unmarked");
+    assert!(counting.contains(" -Cprofile-generate="), "{counting}");
+    let (_, file) = with.split_once(" -Cprofile-use=").unwrap();
+    // The program was compiled three times, and for the target.
+    let runs = fs::read_to_string(file).unwrap();
+    let programs = runs.lines().filter(|run| run.contains("training.rs"));
+    assert!(programs.clone().all(|run| run.contains("wasm32-wasip1")));
+    assert_eq!(programs.count(), 3);
+    // Once is enough, and nothing is left of it but the profile.
+    record(&env).unwrap();
+    assert_eq!(make(&env).unwrap(), profiled);
+    assert_eq!(builds(&machine), 3);
+    let workshop = Path::new(file).ancestors().nth(2).unwrap();
+    assert!(!workshop.join("profiling").exists());
+    assert_eq!(
+        wasm_toolchain::unused(&env).unwrap().folders,
+        [plain.ancestors().nth(2).unwrap()]
+    );
+}
+
+#[test]
+fn a_profile_that_was_not_finished_is_recorded_anew() {
+    let machine = profiling_machine();
+    let env = machine.env();
+    machine.script(
+        "usr/lib/llvm-22/bin/llvm-profdata",
+        "echo 'no space' >&2; exit 1",
+    );
+    let error = record(&env).unwrap_err();
+    assert!(error.to_string().contains("no space"), "{error}");
+    assert!(make(&env).is_ok());
+    assert!(
+        flags(&machine)[1..]
+            .iter()
+            .all(|f| !f.contains("profile-use"))
+    );
+    machine.script("usr/lib/llvm-22/bin/llvm-profdata", "cp \"$4/runs\" \"$3\"");
+    record(&env).unwrap();
+    make(&env).unwrap();
+    assert!(flags(&machine).last().unwrap().contains("profile-use"));
+}
+
+#[test]
+fn without_the_reader_of_counts_nothing_is_built_and_the_package_is_named() {
+    let machine = machine();
+    let error = record(&machine.env()).unwrap_err();
+    assert!(matches!(error, Error::NoProfdata { .. }), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains("llvm-22") && hint.contains("llvm-tools"),
+        "{hint}"
+    );
+    assert_eq!(builds(&machine), 0);
+}
