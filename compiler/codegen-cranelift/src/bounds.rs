@@ -6,8 +6,8 @@
 //! # Algorithm
 //! Each integer has an upper bound, as an unsigned number: an operator's follows from those of its operands, a parameter's is the
 //! largest of what its edges pass, rounded up to one of [`LEVELS`]. Starting from zero for all, blocks are visited in reverse postorder
-//! until nothing that goes back changes. That is sparse in what it computes and optimistic, as conditional constant propagation is
-//! (Wegman and Zadeck 1991), without the conditions. Then one walk replaces operators by their operands.
+//! until nothing that goes back changes: optimistic, as constant propagation of Wegman and Zadeck (1991) is. Then one walk replaces
+//! operators by their operands.
 //!
 //! # Invariants
 //! Instructions stay where they are; those without uses are left to tree building, which drops them.
@@ -40,6 +40,14 @@ pub(crate) struct Scratch {
     stands_for: SecondaryMap<Val, PackedOption<Val>>,
 }
 
+impl Scratch {
+    /// What stands for a value now.
+    fn now(&self, v: Val) -> Val {
+        let same = self.stands_for.get(v).and_then(|same| same.expand());
+        same.unwrap_or(v)
+    }
+}
+
 /// Runs the pass. `graph` is that of `lir`, before any block was given two ways in that do not dominate it.
 pub(crate) fn simplify(lir: &mut Lir, graph: &Graph, s: &mut Scratch) {
     s.bounds.clear();
@@ -58,12 +66,7 @@ pub(crate) fn simplify(lir: &mut Lir, graph: &Graph, s: &mut Scratch) {
         }
     }
     if renamed {
-        lir.rename(|v| {
-            s.stands_for
-                .get(v)
-                .and_then(|same| same.expand())
-                .unwrap_or(v)
-        });
+        lir.rename(|v| s.now(v));
     }
 }
 
@@ -196,13 +199,7 @@ fn rewrite(lir: &mut Lir, inst: Inst, s: &Scratch) -> Option<Val> {
         }
         return None;
     }
-    let now = |v: Val| {
-        s.stands_for
-            .get(v)
-            .and_then(|same| same.expand())
-            .unwrap_or(v)
-    };
-    let arg = |i: usize| now(lir.args(inst)[i]);
+    let arg = |i: usize| s.now(lir.args(inst)[i]);
     let small = |v: Val, most: u64| bound(lir, v, &s.bounds) <= most;
     let constant = |i: usize| lir.int_const(arg(i));
     match data.op {
@@ -242,19 +239,13 @@ fn rewrite(lir: &mut Lir, inst: Inst, s: &Scratch) -> Option<Val> {
 fn negate(lir: &mut Lir, inst: Inst, val: Val, s: &Scratch) -> Option<Val> {
     if let Some(def) = lir.sole_def(val) {
         let data = lir.insts[def];
-        let now = |v: Val| {
-            s.stands_for
-                .get(v)
-                .and_then(|same| same.expand())
-                .unwrap_or(v)
-        };
         if data.op == Op::I32_EQZ {
-            let inner = now(lir.args(def)[0]);
+            let inner = s.now(lir.args(def)[0]);
             if bound(lir, inner, &s.bounds) <= 1 {
                 return Some(inner);
             }
         } else if let Some(op) = data.op.inverted() {
-            let args = [now(lir.args(def)[0]), now(lir.args(def)[1])];
+            let args = [s.now(lir.args(def)[0]), s.now(lir.args(def)[1])];
             change(lir, inst, op, &args);
             return None;
         }
@@ -264,9 +255,9 @@ fn negate(lir: &mut Lir, inst: Inst, val: Val, s: &Scratch) -> Option<Val> {
 }
 
 fn change(lir: &mut Lir, inst: Inst, op: Op, args: &[Val]) {
-    if lir.insts[inst].op != op {
-        lir.insts[inst].op = op;
-        lir.insts[inst].imm = Imm::None;
+    lir.insts[inst].op = op;
+    lir.insts[inst].imm = Imm::None;
+    if lir.args(inst) != args {
         lir.set_args(inst, args);
     }
 }
@@ -277,12 +268,7 @@ fn narrow_store(lir: &mut Lir, inst: Inst, s: &Scratch) {
         Op::I32_STORE8 => 0xff,
         _ => 0xffff,
     };
-    let value = lir.args(inst)[1];
-    let value = s
-        .stands_for
-        .get(value)
-        .and_then(|same| same.expand())
-        .unwrap_or(value);
+    let value = s.now(lir.args(inst)[1]);
     let Some(def) = lir
         .sole_def(value)
         .filter(|&def| lir.insts[def].op == Op::I32_AND)

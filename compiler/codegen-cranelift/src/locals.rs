@@ -342,12 +342,13 @@ impl Allocator<'_> {
                         // With a copy still to come, the parameter begins where the copy reads.
                         if from.is_none() {
                             self.begin_edge(p, pos, end);
-                            live.remove(p);
                         }
+                        live.remove(p);
                     }
                     Item::EdgeGet(v, p) => {
+                        // Edges read all values before they write the first parameter: what one of these parameters holds may be read
+                        // by a later copy, and is live up to here.
                         self.begin_edge(p, pos, end);
-                        live.remove(p);
                         self.add(v, start, pos);
                         keep(&mut live, v);
                     }
