@@ -1,6 +1,7 @@
 //! The pipeline for one function, with memory that is reused from function to function.
 
 use crate::bounds;
+use crate::checker;
 use crate::dead_sets;
 use crate::encode::{Encoder, FunctionBody};
 use crate::env::Environment;
@@ -143,6 +144,12 @@ impl Emitter {
         flow::structure(&self.lir, &self.graph, &self.code, &mut self.flow);
         self.flow.number_labels();
         let locals = locals::allocate(&self.lir, &self.code, &self.graph, &self.flow.steps, abi)?;
+        if cfg!(debug_assertions)
+            && self.stats.irreducible.dispatchers == 0
+            && let Some(wrong) = checker::check(&self.lir, &self.code, &self.graph, &locals)
+        {
+            return Err(ErrorKind::Invalid(wrong));
+        }
         self.stats.locals = locals.runs.iter().map(|r| r.0).sum();
         let encoder = Encoder {
             lir: &self.lir,

@@ -45,6 +45,7 @@
 mod bodies;
 mod bounds;
 pub mod cache;
+mod checker;
 pub mod dead_sets;
 mod dwarf;
 pub mod emit;

@@ -50,6 +50,11 @@ impl Locals {
         self.index[v] - 1
     }
 
+    /// The local of a value, if it has one.
+    pub fn find(&self, v: Val) -> Option<u32> {
+        self.index.get(v).and_then(|index| index.checked_sub(1))
+    }
+
     /// True when both values live in the same local.
     pub fn same(&self, a: Val, b: Val) -> bool {
         self.index[a] == self.index[b]
