@@ -13,6 +13,9 @@ use wasm_toolchain::{Environment, Progress, Target, Toolchain};
 use super::{Limit, Measure, Options, Row, measure};
 use crate::published;
 
+/// How many pairs there are of what takes a fraction of a second.
+const SHORT_ROUNDS: u32 = 15;
+
 /// Tools and a folder for one run of the benchmarks.
 pub struct Session {
     folder: TempDir,
@@ -203,9 +206,35 @@ impl Session {
         Ok(row)
     }
 
+    /// Measures two sides in turn that take a fraction of a second each: often enough for the machine's noise to even out.
+    pub fn compare_short(
+        &self,
+        what: &str,
+        kind: Measure,
+        limit: Limit,
+        subject: &Side<'_>,
+        peer: &Side<'_>,
+    ) -> Result<Row> {
+        let rounds = self.runs.max(SHORT_ROUNDS);
+        let what = format!("{what}, {rounds} pairs");
+        let [row] = self.compare_rounds(rounds, what, [(kind, limit)], subject, peer)?;
+        Ok(row)
+    }
+
     /// Measures two sides in turn, and compares several parts of what they cost.
     pub fn compare_all<const N: usize>(
         &self,
+        what: impl Into<String>,
+        parts: [(Measure, Limit); N],
+        subject: &Side<'_>,
+        peer: &Side<'_>,
+    ) -> Result<[Row; N]> {
+        self.compare_rounds(self.runs, what, parts, subject, peer)
+    }
+
+    fn compare_rounds<const N: usize>(
+        &self,
+        rounds: u32,
         what: impl Into<String>,
         parts: [(Measure, Limit); N],
         subject: &Side<'_>,
@@ -219,7 +248,7 @@ impl Session {
             subject: Vec::new(),
             peer: Vec::new(),
         });
-        for round in 0..self.runs {
+        for round in 0..rounds {
             let (mine, other);
             if round % 2 == 0 {
                 mine = measure(&mut subject(round)?)?;

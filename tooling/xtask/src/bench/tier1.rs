@@ -210,8 +210,8 @@ impl Runs<'_> {
             // Once before, so that compiled code is in the cache.
             measure(&mut run(&ours)?)?;
             measure(&mut run(&peer)?)?;
-            rows.push(self.session.compare(
-                self.what("run time against LLVM's release build"),
+            rows.push(self.session.compare_short(
+                &self.what("run time against LLVM's release build"),
                 Measure::Cpu,
                 RUN,
                 &|_| run(&ours),
