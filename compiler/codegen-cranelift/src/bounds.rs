@@ -136,13 +136,13 @@ fn bound(lir: &Lir, val: Val, bounds: &SecondaryMap<Val, u64>) -> u64 {
     }
     match lir.int_const(val) {
         Some(c) => c as u64 & all(lir.vals[val].ty),
-        None if lir.sole_def(val).is_some_and(|def| lir.is_constant(def)) => all(lir.vals[val].ty),
+        None if lir.is_constant_value(val) => all(lir.vals[val].ty),
         None => bounds[val],
     }
 }
 
 /// All ones up to the highest one of `x`.
-fn ones(x: u64) -> u64 {
+pub(crate) fn ones(x: u64) -> u64 {
     u64::MAX.checked_shr(x.leading_zeros()).unwrap_or(0)
 }
 

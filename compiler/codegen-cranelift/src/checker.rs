@@ -150,12 +150,8 @@ impl Checker<'_> {
         let stays = self.code.entry(edge.to).map(|entry| entry.param);
         let params = &self.lir.blocks[edge.to].params;
         for (&p, &v) in params.iter().zip(self.lir.edge_args(edge)) {
-            let constant = v != Lir::undef()
-                && self
-                    .lir
-                    .sole_def(v)
-                    .is_some_and(|def| self.lir.is_constant(def));
-            if v != Lir::undef() && !constant && self.locals.find(p).is_some() {
+            if v != Lir::undef() && !self.lir.is_constant_value(v) && self.locals.find(p).is_some()
+            {
                 self.reads(block, state, v);
             }
             if stays != Some(p) {

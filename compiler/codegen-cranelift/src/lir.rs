@@ -368,6 +368,14 @@ impl Lir {
         )
     }
 
+    /// Whether a value is one that such an instruction gives; no value at all is not.
+    pub fn is_constant_value(&self, val: Val) -> bool {
+        val != Lir::undef()
+            && self
+                .sole_def(val)
+                .is_some_and(|inst| self.is_constant(inst))
+    }
+
     /// Calls `f` with each edge that leaves `block`.
     pub fn for_each_edge(&self, block: Blk, mut f: impl FnMut(Edge)) {
         match self.blocks[block].term {

@@ -145,18 +145,12 @@ impl Allocator<'_> {
         if let Term::Branch { .. } = self.lir.blocks[block].term {
             self.lir.for_each_edge(block, |e| {
                 for &v in self.lir.edge_args(e) {
-                    if v != Lir::undef() && !self.is_constant(v) {
+                    if v != Lir::undef() && !self.lir.is_constant_value(v) {
                         f(v);
                     }
                 }
             });
         }
-    }
-
-    fn is_constant(&self, v: Val) -> bool {
-        self.lir
-            .sole_def(v)
-            .is_some_and(|i| self.lir.is_constant(i))
     }
 
     fn liveness(&mut self) {
@@ -430,7 +424,7 @@ impl Allocator<'_> {
                     .iter()
                     .zip(&self.lir.blocks[e.to].params)
                 {
-                    if v != Lir::undef() && v != p && !self.is_constant(v) {
+                    if v != Lir::undef() && v != p && !self.lir.is_constant_value(v) {
                         copies.push((hot, k as u32, v, p));
                     }
                 }

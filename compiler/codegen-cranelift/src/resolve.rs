@@ -103,7 +103,9 @@ impl Encoder<'_> {
         let args = self.lir.edge_args(edge).iter();
         args.zip(params)
             .filter(|&(&v, &p)| {
-                v != Lir::undef() && v != p && (self.is_constant(v) || !self.locals.same(v, p))
+                v != Lir::undef()
+                    && v != p
+                    && (self.lir.is_constant_value(v) || !self.locals.same(v, p))
             })
             .map(|(&v, &p)| (v, p))
     }
@@ -111,12 +113,6 @@ impl Encoder<'_> {
     fn has_copies(&self, block: Blk, side: Side) -> bool {
         self.edge(block, side)
             .is_some_and(|edge| self.edge_copies(edge).next().is_some())
-    }
-
-    fn is_constant(&self, v: Val) -> bool {
-        self.lir
-            .sole_def(v)
-            .is_some_and(|i| self.lir.is_constant(i))
     }
 
     fn is_empty(&self, block: Blk) -> bool {

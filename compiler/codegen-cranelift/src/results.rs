@@ -90,9 +90,10 @@ pub fn find(lir: &Lir, graph: &Graph, code: &mut Code, uses: impl Fn(Val) -> u32
 fn brings(lir: &Lir, code: &Code, pred: Blk, block: Blk, param: Val) -> bool {
     let constant = |edge: Edge| {
         edge.to != block
-            || lir.edge_args(edge).first().is_some_and(|&v| {
-                v != Lir::undef() && lir.sole_def(v).is_some_and(|inst| lir.is_constant(inst))
-            })
+            || lir
+                .edge_args(edge)
+                .first()
+                .is_some_and(|&v| lir.is_constant_value(v))
     };
     match lir.blocks[pred].term {
         Term::Jump(_) => code.block(pred).last() == Some(&Item::EdgeSet(param, None)),

@@ -125,7 +125,7 @@ fn ordered(lir: &Lir, mut insts: Vec<Inst>, marks: &mut Marks) -> Vec<Inst> {
 
 /// Whether a value is the next one of `param`, made from the last one and constants.
 fn is_step(lir: &Lir, v: Val, param: Val) -> bool {
-    let constant = |v: Val| lir.sole_def(v).is_some_and(|inst| lir.is_constant(inst));
+    let constant = |v: Val| lir.is_constant_value(v);
     lir.sole_def(v).is_some_and(|inst| {
         let args = lir.args(inst);
         lir.insts[inst].effects.is_none()

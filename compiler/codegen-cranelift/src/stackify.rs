@@ -442,11 +442,7 @@ impl Builder<'_> {
             return;
         };
         let (pa, pb) = (position(self.lir, self.s, a), position(self.lir, self.s, b));
-        let constant = |v: Val| {
-            self.lir
-                .sole_def(v)
-                .is_some_and(|i| self.lir.is_constant(i))
-        };
+        let constant = |v: Val| self.lir.is_constant_value(v);
         let swap = match (constant(a), constant(b)) {
             (true, false) => true,
             (false, true) => false,

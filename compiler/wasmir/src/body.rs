@@ -212,6 +212,15 @@ impl Body {
         term.for_each_target(&self.pool, &mut f);
     }
 
+    /// Calls `f` for every local that `block` reads, once per read.
+    pub fn for_each_use(&self, block: Block, mut f: impl FnMut(Local)) {
+        let data = &self.blocks[block];
+        for inst in &data.insts {
+            inst.for_each_use(&self.pool, &mut f);
+        }
+        data.term.for_each_use(&self.pool, f);
+    }
+
     /// How many instructions (terminators included) the body has.
     pub fn num_insts(&self) -> usize {
         self.layout

@@ -205,7 +205,7 @@ fn is_superuser() -> bool {
 }
 
 /// Runs `command` with its output in a log file that an error names.
-fn logged(
+pub(crate) fn logged(
     env: &Environment,
     mut command: Command,
     what: &str,

@@ -436,12 +436,7 @@ impl Selector<'_> {
             }
             Opcode::Bxor => {
                 let (x, y) = (self.val(a), self.val(b));
-                // The complement of a truth value is a comparison turned round, or one operator instead of two.
-                if ty == types::I32 && self.lir.int_const(y) == Some(1) && self.bound(a, 6) <= 1 {
-                    (self.is_zero(x), Ext::BOTH)
-                } else {
-                    (self.iop(Op::I32_XOR, x, y), ea.and(eb))
-                }
+                (self.iop(Op::I32_XOR, x, y), ea.and(eb))
             }
             Opcode::Ishl => {
                 let (x, y) = (self.val(a), self.shift_amount(b, ty));

@@ -1,6 +1,7 @@
 //! Loads, stores, atomics, globals and addresses.
 
 use super::{Ext, Selector};
+use crate::bounds::ones;
 use crate::env::{NS_CONST, NS_DATA, NS_GLOBAL};
 use crate::error::{ErrorKind, Result};
 use crate::lir::{Imm, Symbol, Ty, Val};
@@ -128,10 +129,7 @@ impl Selector<'_> {
                 args: [a, b],
             } => {
                 let bits = self.bound(a, depth - 1) | self.bound(b, depth - 1);
-                all.min(
-                    bits.checked_next_power_of_two()
-                        .map_or(u64::MAX, |p| if p == bits { p | (p - 1) } else { p - 1 }),
-                )
+                all.min(ones(bits))
             }
             _ => all,
         }

@@ -112,12 +112,7 @@ pub fn run(body: &mut Body) -> Stats {
     let mut seen: SecondaryMap<Local, Seen> = SecondaryMap::new();
     seen.resize(body.locals.len());
     for &block in &body.layout {
-        let data = &body.blocks[block];
-        for inst in &data.insts {
-            inst.for_each_use(&body.pool, |local| seen[local].uses += 1);
-        }
-        data.term
-            .for_each_use(&body.pool, |local| seen[local].uses += 1);
+        body.for_each_use(block, |local| seen[local].uses += 1);
     }
     let mut dead = Dead::of(body);
     for _ in 0..MAX_WALKS {

@@ -54,7 +54,7 @@ pub(super) fn remove(body: &mut Body) -> usize {
         // What is in the loop no longer counts as a way into its header, nor as a use.
         for &block in &chain[1..] {
             body.for_each_successor(block, |to| preds[to] -= 1);
-            for_each_use(body, block, |local| uses[local] -= 1);
+            body.for_each_use(block, |local| uses[local] -= 1);
         }
         if chain.len() == 1 {
             preds[header] -= 1;
@@ -109,16 +109,15 @@ fn loop_at(body: &Body, header: Block, preds: &SecondaryMap<Block, u32>) -> Opti
 
 /// Where a value comes from, copies in the loop seen through. A copy may be one round behind; that changes how many rounds it takes,
 /// and nothing else.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// Nothing in the loop assigns to this local.
-    Before(Local),
-    /// One instruction in the loop, which alone assigns to this local.
-    Loop(Local),
+    /// Nothing in the loop assigns to it.
+    Before,
+    /// This instruction, which alone assigns to this local.
+    Loop(Local, Inst),
 }
 
-/// The origin of `local`, and what computes it in the loop.
-fn origin(body: &Body, chain: &Chain, mut local: Local) -> Option<(Origin, Option<Inst>)> {
+/// The origin of `local`; `None` if there are several.
+fn origin(body: &Body, chain: &Chain, mut local: Local) -> Option<Origin> {
     for _ in 0..LONGEST {
         let mut found: SmallVec<[Inst; 2]> = SmallVec::new();
         for inst in chain.iter().flat_map(|&block| &body.blocks[block].insts) {
@@ -129,9 +128,9 @@ fn origin(body: &Body, chain: &Chain, mut local: Local) -> Option<(Origin, Optio
             });
         }
         match found[..] {
-            [] => return Some((Origin::Before(local), None)),
+            [] => return Some(Origin::Before),
             [Inst::Copy { src, .. }] => local = src,
-            [inst] => return Some((Origin::Loop(local), Some(inst))),
+            [inst] => return Some(Origin::Loop(local, inst)),
             _ => return None,
         }
     }
@@ -149,19 +148,21 @@ fn ends(body: &Body, chain: &Chain) -> bool {
     // The way that goes on in the loop.
     let mut stays_if = then_to == *chain.get(1).unwrap_or(&chain[0]);
     for _ in 0..LONGEST {
-        let computed = origin(body, chain, cond).and_then(|(_, inst)| inst);
+        let Some(Origin::Loop(_, computed)) = origin(body, chain, cond) else {
+            return false;
+        };
         match computed {
-            Some(Inst::Unary {
+            Inst::Unary {
                 op: Opcode::I32Eqz,
                 arg,
                 ..
-            }) => {
+            } => {
                 cond = arg;
                 stays_if = !stays_if;
             }
-            Some(Inst::Binary {
+            Inst::Binary {
                 op, args: [a, b], ..
-            }) => return comes_to_an_end(body, chain, op, stays_if, a, b),
+            } => return comes_to_an_end(body, chain, op, stays_if, a, b),
             _ => return false,
         }
     }
@@ -178,8 +179,8 @@ fn comes_to_an_end(
     b: Local,
 ) -> bool {
     let step = |counter: Local, fixed: Local| match origin(body, chain, fixed)? {
-        (Origin::Before(_), _) => step(body, chain, counter),
-        _ => None,
+        Origin::Before => step(body, chain, counter),
+        Origin::Loop(..) => None,
     };
     match (op, stays_if) {
         (Opcode::I32Eq | Opcode::I64Eq, false) | (Opcode::I32Ne | Opcode::I64Ne, true) => {
@@ -198,38 +199,32 @@ fn comes_to_an_end(
 
 /// By what each round changes a counter: what computes it adds a constant to it.
 fn step(body: &Body, chain: &Chain, counter: Local) -> Option<u64> {
-    let (place, computed) = origin(body, chain, counter)?;
-    let Inst::Binary {
-        op: Opcode::I32Add | Opcode::I64Add,
-        args: [a, b],
-        ..
-    } = computed?
+    let Origin::Loop(
+        place,
+        Inst::Binary {
+            op: Opcode::I32Add | Opcode::I64Add,
+            args: [a, b],
+            ..
+        },
+    ) = origin(body, chain, counter)?
     else {
         return None;
     };
-    let by = |one: Local, other: Local| {
-        let (from, _) = origin(body, chain, one)?;
-        match origin(body, chain, other)? {
-            (_, Some(Inst::Const { bits, .. })) if from == place => Some(bits),
+    let by =
+        |one: Local, other: Local| match (origin(body, chain, one)?, origin(body, chain, other)?) {
+            (Origin::Loop(from, _), Origin::Loop(_, Inst::Const { bits, .. })) if from == place => {
+                Some(bits)
+            }
             _ => None,
-        }
-    };
+        };
     by(a, b).or_else(|| by(b, a))
-}
-
-fn for_each_use(body: &Body, block: Block, mut f: impl FnMut(Local)) {
-    let data = &body.blocks[block];
-    for inst in &data.insts {
-        inst.for_each_use(&body.pool, &mut f);
-    }
-    data.term.for_each_use(&body.pool, f);
 }
 
 fn count_uses(body: &Body) -> SecondaryMap<Local, u32> {
     let mut uses = SecondaryMap::new();
     uses.resize(body.locals.len());
     for &block in &body.layout {
-        for_each_use(body, block, |local| uses[local] += 1);
+        body.for_each_use(block, |local| uses[local] += 1);
     }
     uses
 }
@@ -243,7 +238,7 @@ fn is_used_outside(body: &Body, chain: &Chain, uses: &SecondaryMap<Local, u32>) 
     within.sort_unstable();
     within.dedup();
     for &block in chain {
-        for_each_use(body, block, |local| {
+        body.for_each_use(block, |local| {
             if let Ok(place) = within.binary_search_by_key(&local, |one| one.0) {
                 within[place].1 += 1;
             }

@@ -23,6 +23,7 @@ use crate::discover::Rust;
 use crate::environment::{Environment, program_in};
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::setup::logged;
 use crate::sysroot::{quoted, write_program};
 use crate::target::{Panic, Target};
 use crate::toolchain::Toolchain;
@@ -145,71 +146,48 @@ impl Recording {
             ..rust.clone()
         };
         progress.say("what the compiler spends its time on is recorded while it compiles the standard library");
-        let env = env.with("WASMRUST_HOME", &home);
+        let apart = env.with("WASMRUST_HOME", &home);
         // A toolchain that has std for the target has it for aborting: the other one is compiled in any case.
         let (panic, flag) = match counting.has_target(Target::WasiP1) {
             true => (Panic::Unwind, "-Cpanic=unwind"),
             false => (Panic::Abort, "-Cpanic=abort"),
         };
         let targets = [Target::WasiP1];
-        let toolchain = Toolchain::checked(&env, counting, &targets, panic, progress, false)?;
-        let step = progress.step("recording: compiling and linking a program");
+        let toolchain = Toolchain::checked(&apart, counting, &targets, panic, progress, false)?;
         for round in 0..ROUNDS {
-            self.compile_program(&toolchain, flag, round)?;
+            let command = self.program(&toolchain, flag, round)?;
+            let what = format!(
+                "compiling and linking a program ({} of {ROUNDS})",
+                round + 1
+            );
+            logged(env, command, &what, "rustc-wasm-profile.log", progress)?;
         }
-        step.done();
-        let step = progress.step("putting the counts together");
         let file = made.join("rustc-wasm.profdata");
-        run(Command::new(&self.profdata)
-            .args(["merge", "-o"])
-            .args([&file, &counts]))?;
+        let mut merge = Command::new(&self.profdata);
+        merge.args(["merge", "-o"]).args([&file, &counts]);
+        let what = "putting the counts together";
+        logged(env, merge, what, "rustc-wasm-profile.log", progress)?;
         let contents = fs::read(&file).map_err(Error::io("read", &file))?;
         let digest = made.join("digest");
         fs::write(&digest, cache::digest([&*contents])).map_err(Error::io("write", &digest))?;
         let profile = workshop.join("profile");
         fs::rename(&made, &profile).map_err(Error::io("move the profile to", &profile))?;
-        cache::remove(&self.folder)?;
-        step.done();
-        Ok(())
+        cache::remove(&self.folder)
     }
 
-    /// Compiles the program as Cargo compiles a package that is being worked on; each round, one line is new.
-    fn compile_program(
-        &self,
-        toolchain: &Toolchain,
-        panic: &str,
-        round: usize,
-    ) -> Result<(), Error> {
+    /// The command that compiles the program as Cargo compiles a package that is being worked on; each round, one line is new.
+    fn program(&self, toolchain: &Toolchain, panic: &str, round: usize) -> Result<Command, Error> {
         let source = self.folder.join("training.rs");
         let text = format!("{PROGRAM}\npub const ROUND: usize = {round};\n");
         fs::write(&source, text).map_err(Error::io("write", &source))?;
         let incremental = self.folder.join("home/incremental");
-        run(Command::new(toolchain.rustc())
+        let mut rustc = Command::new(toolchain.rustc());
+        rustc
             .arg(&source)
             .args(["--edition", "2024", "--target", Target::WasiP1.triple()])
             .args([panic, "-Cdebuginfo=2", "--out-dir"])
             .arg(self.folder.join("home"))
-            .arg(format!("-Cincremental={}", incremental.display())))
+            .arg(format!("-Cincremental={}", incremental.display()));
+        Ok(rustc)
     }
-}
-
-/// Runs a command to its end.
-fn run(command: &mut Command) -> Result<(), Error> {
-    let line = format!("{command:?}");
-    let output = command.output().map_err(|e| Error::Command {
-        command: line.clone(),
-        status: None,
-        source: Some(e),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Command {
-        command: format!(
-            "{line}\n{}",
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        ),
-        status: Some(output.status),
-        source: None,
-    })
 }
