@@ -28,9 +28,13 @@ fn main() -> io::Result<()> {
         let manifests =
             ["Cargo.toml", "Cargo.lock", "build.rs"].map(|file| Path::new(name).join(file));
         files.extend(manifests.into_iter().filter(|f| root.join(f).is_file()));
-        let sources = Path::new(name).join("src");
-        println!("cargo::rerun-if-changed={}", root.join(&sources).display());
-        collect(&root, &sources, &mut files)?;
+        for part in ["src", "dylib"] {
+            let sources = Path::new(name).join(part);
+            if root.join(&sources).is_dir() {
+                println!("cargo::rerun-if-changed={}", root.join(&sources).display());
+                collect(&root, &sources, &mut files)?;
+            }
+        }
     }
     files.sort_by_key(|file| file.to_string_lossy().replace('\\', "/"));
     let mut text = String::from("pub(crate) static FILES: &[(&str, &[u8])] = &[\n");

@@ -12,7 +12,7 @@ use crate::archive::Archives;
 use crate::builder::Builder;
 use crate::cx::CodegenCx;
 use crate::times::{Clock, Part};
-use crate::{allocator, checker, emit};
+use crate::{allocator, checker, driver, emit};
 use rustc_codegen_ssa::assert_module_sources::{CguReuse, assert_module_sources};
 use rustc_codegen_ssa::back::link::link_binary;
 use rustc_codegen_ssa::back::write::produce_final_output_artifacts;
@@ -42,6 +42,7 @@ const BASE_FEATURES: &[&str] =
     &["bulk-memory", "multivalue", "mutable-globals", "nontrapping-fptoint", "reference-types", "sign-ext"];
 
 /// WasmRust's code generation backend.
+#[derive(Default)]
 pub(crate) struct WasmBackend {
     /// Tells code generation from the front end.
     pub(crate) clock: Clock,
@@ -98,7 +99,7 @@ impl CodegenBackend for WasmBackend {
     fn codegen_crate<'tcx>(&self, tcx: TyCtxt<'tcx>, _crate_info: &CrateInfo) -> Box<dyn Any> {
         // What is to be compiled, and its MIR, are the front end's work, whoever asks for it first.
         let units = tcx.collect_and_partition_mono_items(()).codegen_units;
-        if tcx.crate_types().iter().any(|kind| matches!(kind, CrateType::Executable | CrateType::Cdylib)) {
+        if tcx.crate_types().iter().any(|kind| is_linked(*kind)) {
             let items = units.iter().flat_map(|unit| unit.items().keys());
             let reached: DefIdSet = items.map(|item| item.def_id()).collect();
             checker::unreached_effects(tcx, |function| reached.contains(&function));
@@ -174,6 +175,11 @@ impl CodegenBackend for WasmBackend {
         metadata: EncodedMetadata,
         outputs: &OutputFilenames,
     ) {
+        if crate_info.crate_types.iter().any(|kind| is_linked(*kind))
+            && let Some(error) = driver::linker_error(sess)
+        {
+            sess.dcx().fatal(error);
+        }
         let exported = crate_info.exported_symbols.get(&CrateType::StaticLib);
         let exported = exported.into_iter().flatten().map(|(name, _)| name.clone()).collect();
         let archives = Archives { exported };
@@ -181,6 +187,11 @@ impl CodegenBackend for WasmBackend {
             link_binary(sess, &archives, compiled_modules, crate_info, metadata, outputs, self.name());
         });
     }
+}
+
+/// Whether such a crate is what a linker makes.
+fn is_linked(kind: CrateType) -> bool {
+    matches!(kind, CrateType::Executable | CrateType::Cdylib)
 }
 
 /// What a unit's object is called among its work products.

@@ -3,7 +3,7 @@
 use crate::backend::WasmBackend;
 use crate::checker;
 use crate::times::{self, Clock};
-use rustc_driver_impl::{Callbacks, Compilation};
+use rustc_driver::{Callbacks, Compilation};
 use rustc_interface::interface;
 use rustc_middle::ty::TyCtxt;
 use rustc_session::config::{DebugInfo, MirStripDebugInfo, OutputType};
@@ -114,6 +114,13 @@ fn choose_linker(options: &mut rustc_session::config::Options) -> Result<(), Str
     Ok(())
 }
 
+/// Why the linker of a session that this driver did not configure cannot link what the backend makes.
+pub(crate) fn linker_error(session: &rustc_session::Session) -> Option<String> {
+    let linker = session.opts.cg.linker.as_deref();
+    let is_ours = linker.and_then(|path| path.file_stem()).is_some_and(|stem| stem == LINKER);
+    (!is_ours).then(|| format!("objects hold WasmIR, which `{LINKER}` links: name it (`-Clinker=<path>/{LINKER}`)"))
+}
+
 /// Whether the arguments ask for a wasm32 target. Target specifications in files are left to the host's rustc.
 fn is_for_wasm(args: &[OsString]) -> bool {
     let mut args = args.iter().filter_map(|arg| arg.to_str());
@@ -182,17 +189,17 @@ fn host_sysroot() -> Result<String, String> {
 }
 
 /// Runs the compiler this invocation is for.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let start = Instant::now();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !is_for_wasm(&args) {
         return run_host(&args);
     }
     let early = rustc_session::EarlyDiagCtxt::new(rustc_session::config::ErrorOutputType::default());
-    rustc_driver_impl::init_rustc_env_logger(&early);
-    rustc_driver_impl::install_ice_hook("https://github.com/wasmrust/wasmrust/issues", |_| ());
-    rustc_driver_impl::install_ctrlc_handler();
-    let mut args = rustc_driver_impl::args::raw_args(&early);
+    rustc_driver::init_rustc_env_logger(&early);
+    rustc_driver::install_ice_hook("https://github.com/wasmrust/wasmrust/issues", |_| ());
+    rustc_driver::install_ctrlc_handler();
+    let mut args = rustc_driver::args::raw_args(&early);
     let has_sysroot = args.iter().any(|arg| arg == "--sysroot" || arg.starts_with("--sysroot="));
     if !has_sysroot {
         match host_sysroot() {
@@ -202,7 +209,7 @@ pub(crate) fn main() -> ExitCode {
     }
     let clock = Clock::default();
     let mut callbacks = WithBackend { clock: clock.clone(), ..WithBackend::default() };
-    let code = rustc_driver_impl::catch_with_exit_code(|| rustc_driver_impl::run_compiler(&args, &mut callbacks));
+    let code = rustc_driver::catch_with_exit_code(|| rustc_driver::run_compiler(&args, &mut callbacks));
     let name = args.iter().position(|arg| arg == "--crate-name").and_then(|at| args.get(at + 1));
     if let (Some(name), Some(file)) = (name, std::env::var_os(times::VARIABLE))
         && let Err(error) = clock.write(&file, name, start.elapsed())

@@ -403,7 +403,7 @@ pub(crate) struct Setup {
     /// Also build the compiler of `--frontend rustc-wasm`, and std with it; takes long the first time
     #[arg(long)]
     pub(crate) rustc_wasm: bool,
-    /// Build it by a profile of itself: takes three times as long, once, and dev builds are a tenth faster from then on
+    /// Where it is built from rustc's source: by a profile of itself. Takes three times as long, once; dev builds are a tenth faster from then on
     #[arg(long, requires = "rustc_wasm")]
     pub(crate) pgo: bool,
     /// Remove compilers and standard libraries of other versions from the cache

@@ -62,6 +62,8 @@ pub struct Rust {
     pub origin: Origin,
     /// The folder that holds `lib/rustlib`.
     pub sysroot: PathBuf,
+    /// Whether std is taken from there, where it is. Otherwise this compiler compiles std itself.
+    pub takes_std: bool,
 }
 
 impl Rust {
@@ -70,9 +72,16 @@ impl Rust {
         self.sysroot.join("lib/rustlib")
     }
 
-    /// Whether its own sysroot holds std for `target`.
+    /// Whether its own sysroot holds std for `target`, for it to be taken.
     pub fn has_target(&self, target: Target) -> bool {
-        has_std(&self.rustlib().join(target.triple()).join("lib"))
+        self.takes_std && has_std(&self.rustlib().join(target.triple()).join("lib"))
+    }
+
+    /// The folder with the start files and the libc of WASI that rustup's target brings.
+    pub(crate) fn wasi_libc(&self) -> Option<PathBuf> {
+        let target = self.rustlib().join(Target::WasiP1.triple());
+        let folder = target.join("lib/self-contained");
+        is_wasi_libc(&folder).then_some(folder)
     }
 
     /// The standard library's source, when installed.
@@ -266,6 +275,7 @@ fn complete(
         origin,
         sysroot,
         rustc,
+        takes_std: true,
     })
 }
 

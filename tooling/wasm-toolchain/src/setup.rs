@@ -4,7 +4,7 @@
 //! targets, when they are there, make every package needless.
 
 use crate::binaryen;
-use crate::discover::{find_linker, find_rust, find_wasi_libc};
+use crate::discover::{Origin, find_linker, find_rust, find_wasi_libc};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::Progress;
@@ -12,14 +12,14 @@ use crate::rustc_wasm::compiler_source;
 use crate::target::{Panic, Target};
 use crate::toolchain::Toolchain;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Brings everything on a machine whose rustup can download.
 pub(crate) const RUSTUP_COMMAND: &str =
     "rustup toolchain install 1.96.0 --profile minimal -t wasm32-unknown-unknown -t wasm32-wasip1";
-/// What brings rustc's own source in addition.
-const RUSTUP_SOURCE: &str = " -c rustc-dev";
+/// What brings rustc's crates in addition, compiled and as source.
+const RUSTUP_SOURCE: &str = " -c rustc-dev -c rust-src";
 /// Brings everything on Debian and what descends from it.
 pub(crate) const APT_COMMAND: &str =
     "apt-get update && apt-get install -y rustc-web cargo-web rust-web-src wasi-libc";
@@ -46,9 +46,17 @@ pub fn setup(
     let mut missing = missing(env);
     if options.rustc_source
         && let Ok(rust) = find_rust(env)
-        && compiler_source(env, &rust).is_none()
     {
-        missing.push(format!("the source of rustc {}", rust.version.release));
+        if compiler_source(env, &rust).is_none() {
+            missing.push(format!("the source of rustc {}", rust.version.release));
+        }
+        // What the compiler makes std of.
+        if rust.library_source().is_none() && missing.is_empty() {
+            missing.push(format!(
+                "the standard library's source for `{}`",
+                rust.rustc.display()
+            ));
+        }
     }
     if !missing.is_empty() {
         let plan = Plan::of(env);
@@ -111,11 +119,17 @@ enum Plan {
 }
 
 impl Plan {
+    /// rustup's toolchains are completed by rustup, all else by the distribution where it can.
     fn of(env: &Environment) -> Option<Plan> {
-        if env.which("apt-get").is_some() {
+        let rustup = env.which("rustup").is_some();
+        let has_its_toolchain =
+            || find_rust(env).is_ok_and(|rust| matches!(rust.origin, Origin::Rustup(_)));
+        if rustup && has_its_toolchain() {
+            Some(Plan::Rustup)
+        } else if env.which("apt-get").is_some() {
             Some(Plan::Apt)
         } else {
-            env.which("rustup").map(|_| Plan::Rustup)
+            rustup.then_some(Plan::Rustup)
         }
     }
 
@@ -128,31 +142,49 @@ impl Plan {
 }
 
 fn install(env: &Environment, options: SetupOptions, progress: &Progress) -> Result<(), Error> {
-    let rustup = env.which("rustup");
-    if let Some(apt) = env.which("apt-get") {
-        let result = apt_install(env, &apt, progress);
-        // A distribution without these packages is no dead end where rustup can download.
-        match (result, &rustup) {
-            (Ok(()), _) => return Ok(()),
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(_)) => {
-                progress.say(&format!("note: {error}\nnote: trying rustup instead"))
-            }
+    let order = match Plan::of(env) {
+        Some(Plan::Apt) => ["apt-get", "rustup"],
+        Some(Plan::Rustup) | None => ["rustup", "apt-get"],
+    };
+    let mut failure = None;
+    for program in order {
+        let Some(path) = env.which(program) else {
+            continue;
+        };
+        // A distribution without these packages is no dead end where rustup can download, and the other way round.
+        if let Some(error) = failure.take() {
+            progress.say(&format!("note: {error}\nnote: trying `{program}` instead"));
+        }
+        let result = match program {
+            "rustup" => rustup_install(env, &path, options, progress),
+            _ => apt_install(env, &path, progress),
+        };
+        match result {
+            Ok(()) => return Ok(()),
+            Err(error) => failure = Some(error),
         }
     }
-    let Some(rustup) = rustup else {
-        return Err(Error::NotAllowed {
-            missing: missing(env),
-            command: RUSTUP_COMMAND.into(),
-        });
-    };
+    Err(failure.unwrap_or_else(|| Error::NotAllowed {
+        missing: missing(env),
+        command: RUSTUP_COMMAND.into(),
+    }))
+}
+
+fn rustup_install(
+    env: &Environment,
+    rustup: &Path,
+    options: SetupOptions,
+    progress: &Progress,
+) -> Result<(), Error> {
     let mut command = Command::new(rustup);
+    let components = match options.rustc_source {
+        true => RUSTUP_SOURCE,
+        // For programs whose panics unwind std is compiled, wherever it is installed.
+        false => " -c rust-src",
+    };
     command
         .args(RUSTUP_COMMAND.split(' ').skip(1))
-        .args(["-c", "rust-src"]);
-    if options.rustc_source {
-        command.args(RUSTUP_SOURCE.split_whitespace());
-    }
+        .args(components.split_whitespace());
     logged(
         env,
         command,
@@ -162,7 +194,7 @@ fn install(env: &Environment, options: SetupOptions, progress: &Progress) -> Res
     )
 }
 
-fn apt_install(env: &Environment, apt: &PathBuf, progress: &Progress) -> Result<(), Error> {
+fn apt_install(env: &Environment, apt: &Path, progress: &Progress) -> Result<(), Error> {
     let command = |arguments: &[&str]| {
         // Packages are the superuser's business.
         let mut command = match env.which("sudo") {

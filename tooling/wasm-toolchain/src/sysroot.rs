@@ -72,7 +72,9 @@ impl Composed {
         let linker = discover::find_linker(env, Some(rust))
             .ok_or(Error::NoLinker)?
             .path;
-        let wasi_libc = discover::find_wasi_libc(env).map(|tool| tool.path);
+        let named = env.var("WASMRUST_WASI_LIBC").is_some();
+        let own = rust.wasi_libc().filter(|_| !named);
+        let wasi_libc = own.or_else(|| discover::find_wasi_libc(env).map(|tool| tool.path));
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let parts = [
             RECIPE.to_owned(),

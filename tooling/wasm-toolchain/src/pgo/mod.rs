@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use crate::setup::logged;
 use crate::sysroot::{quoted, write_program};
-use crate::target::{Panic, Target};
+use crate::target::Target;
 use crate::toolchain::Toolchain;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -109,12 +109,12 @@ impl Recording {
         format!("-Cprofile-generate={}", self.folder.join("own").display())
     }
 
-    /// Where the front end with counters is to stand: a folder of its own, with all that it looks for beside itself.
-    pub(crate) fn bin(&self) -> PathBuf {
-        self.folder.join("bin")
+    /// Where the front end with counters is to stand: a folder of its own, with all that it looks for.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    /// Lets `program` in [`Recording::bin`] compile, and puts what was counted in its place.
+    /// Lets `program` in the folder's `bin` compile, and puts what was counted in its place.
     pub(crate) fn finish(
         self,
         env: &Environment,
@@ -134,28 +134,25 @@ impl Recording {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
         // One file for all runs of a program, however many there are.
-        let launcher = self.bin().join("counting");
+        let launcher = self.folder.join("bin").join("counting");
         let text = format!(
             "#!/bin/sh\nLLVM_PROFILE_FILE={} exec {} \"$@\"\n",
             quoted(&counts.join("%m.profraw")),
-            quoted(&self.bin().join(program)),
+            quoted(&self.folder.join("bin").join(program)),
         );
         write_program(&launcher, &text)?;
         let counting = Rust {
             rustc: launcher,
+            // std is what it is to compile.
+            takes_std: false,
             ..rust.clone()
         };
         progress.say("what the compiler spends its time on is recorded while it compiles the standard library");
         let apart = env.with("WASMRUST_HOME", &home);
-        // A toolchain that has std for the target has it for aborting: the other one is compiled in any case.
-        let (panic, flag) = match counting.has_target(Target::WasiP1) {
-            true => (Panic::Unwind, "-Cpanic=unwind"),
-            false => (Panic::Abort, "-Cpanic=abort"),
-        };
         let targets = [Target::WasiP1];
-        let toolchain = Toolchain::checked(&apart, counting, &targets, panic, progress, false)?;
+        let toolchain = Toolchain::complete(&apart, counting, &targets, progress)?;
         for round in 0..ROUNDS {
-            let command = self.program(&toolchain, flag, round)?;
+            let command = self.program(&toolchain, round)?;
             let what = format!(
                 "compiling and linking a program ({} of {ROUNDS})",
                 round + 1
@@ -176,7 +173,7 @@ impl Recording {
     }
 
     /// The command that compiles the program as Cargo compiles a package that is being worked on; each round, one line is new.
-    fn program(&self, toolchain: &Toolchain, panic: &str, round: usize) -> Result<Command, Error> {
+    fn program(&self, toolchain: &Toolchain, round: usize) -> Result<Command, Error> {
         let source = self.folder.join("training.rs");
         let text = format!("{PROGRAM}\npub const ROUND: usize = {round};\n");
         fs::write(&source, text).map_err(Error::io("write", &source))?;
@@ -185,7 +182,7 @@ impl Recording {
         rustc
             .arg(&source)
             .args(["--edition", "2024", "--target", Target::WasiP1.triple()])
-            .args([panic, "-Cdebuginfo=2", "--out-dir"])
+            .args(["-Cpanic=abort", "-Cdebuginfo=2", "--out-dir"])
             .arg(self.folder.join("home"))
             .arg(format!("-Cincremental={}", incremental.display()));
         Ok(rustc)

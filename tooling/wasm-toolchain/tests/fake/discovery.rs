@@ -155,7 +155,7 @@ fn linker_libc_and_optimiser_are_found_where_they_usually_are() {
         find_linker(&machine.env(), None).unwrap().origin,
         Origin::Rustup(_)
     ));
-    machine.wasi_libc();
+    machine.wasi_libc("usr/lib/wasm32-wasi");
     assert_eq!(
         find_wasi_libc(&machine.env()).unwrap().path,
         machine.path("usr/lib/wasm32-wasi")

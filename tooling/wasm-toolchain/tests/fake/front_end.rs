@@ -2,6 +2,7 @@
 //! Cargo is a script here: the real build takes minutes.
 
 use crate::machine::Machine;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
 use wasm_toolchain::rustc_wasm::Standing;
@@ -9,6 +10,10 @@ use wasm_toolchain::{Environment, Error, Progress, Target, Unused, discover, rus
 
 /// What the fake Cargo does when it is to build the front end; `more` runs first.
 fn cargo(machine: &Machine, more: &str) {
+    cargo_at(machine, "usr", more);
+}
+
+fn cargo_at(machine: &Machine, toolchain: &str, more: &str) {
     let body = format!(
         "case \" $* \" in *' json-render-diagnostics '*)\n{more}\n\
          echo '{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"rustc_middle\"}},\"fresh\":false}}'\n\
@@ -18,7 +23,7 @@ fn cargo(machine: &Machine, more: &str) {
         machine.path("seen").display(),
         machine.path("folders").display(),
     );
-    machine.cargo("usr", &body);
+    machine.cargo(toolchain, &body);
 }
 
 /// A distribution with rustc's own source.
@@ -189,25 +194,132 @@ fn without_rustcs_source_the_package_is_named() {
     assert!(error.hint().unwrap().contains("rust-web-src"));
 }
 
-#[test]
-fn rustups_component_has_what_is_needed() {
+/// A machine with rustup's toolchain and its component `rustc-dev`: rustc's crates as a library, and their source.
+fn machine_with_rustc_dev() -> Machine {
     let machine = Machine::new();
-    let at = "rustup/toolchains/1.96.0-x86_64-unknown-linux-gnu";
+    let at = RUSTUPS;
     machine.rust(at, "1.96.0");
     machine.linker(at);
     for target in Target::ALL {
         machine.target(at, target.triple());
     }
-    let rust = discover::find_rust(&machine.env()).unwrap();
-    assert_eq!(rustc_wasm::compiler_source(&machine.env(), &rust), None);
     // No manifest of the workspace and no version: `rustc-dev` has the crates alone.
-    let source = format!("{at}/lib/rustlib/rustc-src/rust");
-    let driver = "compiler/rustc_driver_impl/Cargo.toml";
-    machine.write(&format!("{source}/{driver}"), "");
+    let source = format!("{at}/lib/rustlib/rustc-src/rust/compiler");
+    machine.write(&format!("{source}/rustc_driver_impl/Cargo.toml"), "");
+    let lib = format!("{at}/lib/rustlib/x86_64-unknown-linux-gnu/lib");
+    let (prefix, suffix) = (DLL_PREFIX, DLL_SUFFIX);
+    machine.write(&format!("{lib}/{prefix}rustc_driver-1a2b{suffix}"), "");
+    machine.write(&format!("{lib}/librustc_codegen_ssa-3c4d.rmeta"), "");
+    machine
+}
+
+const RUSTUPS: &str = "rustup/toolchains/1.96.0-x86_64-unknown-linux-gnu";
+
+#[test]
+fn rustups_component_has_what_is_needed() {
+    let machine = machine_with_rustc_dev();
+    let rust = discover::find_rust(&machine.env()).unwrap();
+    let source = format!("{RUSTUPS}/lib/rustlib/rustc-src");
     assert_eq!(
         rustc_wasm::compiler_source(&machine.env(), &rust),
-        Some(machine.path(&source))
+        Some(machine.path(&format!("{source}/rust")))
     );
+    fs::remove_dir_all(machine.path(&source)).unwrap();
+    assert_eq!(rustc_wasm::compiler_source(&machine.env(), &rust), None);
+}
+
+#[test]
+fn where_rustcs_crates_are_a_library_ours_alone_are_compiled() {
+    let machine = machine_with_rustc_dev();
+    let cargo = |library: &str| {
+        let body = format!(
+            "printf '%s\\n' \"$*\" \"$CARGO_ENCODED_RUSTFLAGS\" | tr '\\037' ' ' >> '{}'\n\
+             mkdir -p \"$CARGO_TARGET_DIR/debug\"; cd \"$CARGO_TARGET_DIR/debug\"\n\
+             echo program > rustc-wasm; echo linker > wasmir-ld; {library}",
+            machine.path("seen").display(),
+        );
+        machine.cargo(RUSTUPS, &body);
+    };
+    cargo("");
+    let error = make(&machine.env()).unwrap_err();
+    assert!(error.to_string().contains("made no `lib"), "{error}");
+    cargo(&format!(
+        "echo library > {DLL_PREFIX}rustc_codegen_wasm{DLL_SUFFIX}"
+    ));
+    // Nobody compiles rustc's crates, so there is nothing to compile by a profile.
+    record(&machine.env()).unwrap();
+    let program = make(&machine.env()).unwrap();
+    let lib = program.parent().unwrap().with_file_name("lib");
+    let library = lib.join(format!("{DLL_PREFIX}rustc_codegen_wasm{DLL_SUFFIX}"));
+    assert_eq!(fs::read_to_string(library).unwrap(), "library\n");
+    let seen = fs::read_to_string(machine.path("seen")).unwrap();
+    let last: Vec<&str> = seen.lines().skip(2).collect();
+    let [command, flags] = &last[..] else {
+        panic!("{seen}")
+    };
+    assert!(command.contains("--package rustc-wasm-dylib"), "{command}");
+    assert!(!flags.contains("profile"), "{flags}");
+    // The program finds our library beside itself and rustc's in the toolchain.
+    let toolchain = machine.path(RUSTUPS).join("lib");
+    for folder in [
+        &toolchain,
+        &toolchain.join("rustlib/x86_64-unknown-linux-gnu/lib"),
+    ] {
+        let flag = format!(
+            "-Clink-arg=-rpath -Clink-arg=-Xlinker -Clink-arg={}",
+            folder.display()
+        );
+        assert!(flags.contains(&flag), "{flags}");
+    }
+    assert!(flags.contains("/../lib "), "{flags}");
+    assert!(flags.contains("-Cmetadata="), "{flags}");
+}
+
+#[test]
+fn it_compiles_std_itself_where_the_toolchain_has_one() {
+    let machine = machine_with_rustc_dev();
+    let library = format!("{DLL_PREFIX}rustc_codegen_wasm{DLL_SUFFIX}");
+    let make_library = format!(
+        "mkdir -p \"$CARGO_TARGET_DIR/debug\"; echo library > \"$CARGO_TARGET_DIR/debug/{library}\""
+    );
+    cargo_at(&machine, RUSTUPS, &make_library);
+    let env = machine.env();
+    let rust = discover::find_rust(&env).unwrap();
+    let set_up = || rustc_wasm::set_up(&env, &rust, &Progress::new(true)).unwrap();
+    let std_builds = || {
+        let builds = machine.builds();
+        builds
+            .iter()
+            .filter(|what| what.starts_with("wasm32-"))
+            .count()
+    };
+    // Without its source it takes the toolchain's.
+    assert_eq!(set_up().sysroot(), rust.sysroot);
+    assert_eq!(std_builds(), 0);
+    machine.source(RUSTUPS);
+    let libc = format!("{RUSTUPS}/lib/rustlib/wasm32-wasip1/lib/self-contained");
+    machine.wasi_libc(&libc);
+    machine.write(&format!("{libc}/crt1-command.o"), "of rustup's target");
+    let toolchain = set_up();
+    assert_eq!(std_builds(), Target::ALL.len());
+    let made = toolchain.sysroot().join("lib/rustlib/wasm32-wasip1/lib");
+    let start = fs::read_to_string(made.join("self-contained/crt1-command.o")).unwrap();
+    assert_eq!(start, "of rustup's target");
+    // The stock rustc keeps to its own.
+    let stock = wasm_toolchain::Toolchain::ready(&env, &Target::ALL, &Progress::new(true)).unwrap();
+    assert_eq!(stock.rustc(), rust.rustc);
+}
+
+#[test]
+fn whoever_names_rustcs_source_wants_it_compiled() {
+    let machine = machine_with_rustc_dev();
+    cargo_at(&machine, RUSTUPS, "");
+    let source = machine.path(&format!("{RUSTUPS}/lib/rustlib/rustc-src/rust"));
+    let env = machine.env_with(&[("WASMRUST_RUSTC_SRC", &source)]);
+    let program = make(&env).unwrap();
+    assert!(!program.parent().unwrap().with_file_name("lib").exists());
+    // What was made so is not taken for what is made of the library.
+    assert!(matches!(standing(&machine.env()), Standing::Outdated));
 }
 
 #[test]
@@ -274,7 +386,7 @@ fn profiling_machine() -> Machine {
     cargo(
         &machine,
         &format!(
-            "echo \"$RUSTFLAGS\" >> '{}'\nmkdir -p \"$CARGO_TARGET_DIR/debug\"; cd \"$CARGO_TARGET_DIR/debug\"\n\
+            "printf '%s\n' \"$CARGO_ENCODED_RUSTFLAGS\" | tr '\\037' ' ' >> '{}'\nmkdir -p \"$CARGO_TARGET_DIR/debug\"; cd \"$CARGO_TARGET_DIR/debug\"\n\
              printf '#!/bin/sh\\necho \"$@\" >> \"$(dirname \"$LLVM_PROFILE_FILE\")/runs\"\\n' > rustc-wasm; chmod +x rustc-wasm\n\
              echo linker > wasmir-ld; exit 0",
             machine.path("flags").display()

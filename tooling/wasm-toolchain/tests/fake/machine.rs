@@ -117,8 +117,8 @@ impl Machine {
         self.script(&format!("{at}/lib/rustlib/{HOST}/bin/rust-lld"), "exit 0");
     }
 
-    /// Installs a wasi-libc whose archive defines all that std needs.
-    pub(crate) fn wasi_libc(&self) {
+    /// Installs a wasi-libc whose archive defines all that std needs in the folder `at`.
+    pub(crate) fn wasi_libc(&self, at: &str) {
         let names = [
             "chmod",
             "fchmod",
@@ -150,9 +150,9 @@ impl Machine {
             .into_bytes(),
         );
         archive.extend(index);
-        self.write("usr/lib/wasm32-wasi/libc.a", archive);
-        self.write("usr/lib/wasm32-wasi/crt1-command.o", "command");
-        self.write("usr/lib/wasm32-wasi/crt1-reactor.o", "reactor");
+        self.write(&format!("{at}/libc.a"), archive);
+        self.write(&format!("{at}/crt1-command.o"), "command");
+        self.write(&format!("{at}/crt1-reactor.o"), "reactor");
     }
 
     /// A distribution with everything but the compiled targets.
@@ -161,7 +161,7 @@ impl Machine {
         machine.rust("usr", "1.96.0");
         machine.source("usr");
         machine.linker("rustup/toolchains/stable-x86_64-unknown-linux-gnu");
-        machine.wasi_libc();
+        machine.wasi_libc("usr/lib/wasm32-wasi");
         machine
     }
 

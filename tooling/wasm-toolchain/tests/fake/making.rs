@@ -1,6 +1,6 @@
 //! Sysroots are made once, noticed when damaged, and made by one process at a time. The Cargo here is a script.
 
-use crate::machine::Machine;
+use crate::machine::{HOST, Machine};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -286,6 +286,37 @@ fn rustcs_own_source_is_missed_only_where_it_is_asked_for() {
         &Progress::new(true),
     )
     .unwrap();
+}
+
+#[test]
+fn rustups_toolchain_is_completed_by_rustup() {
+    let machine = Machine::new();
+    let at = format!("rustup/toolchains/1.96.0-{HOST}");
+    machine.rust(&at, "1.96.0");
+    machine.linker(&at);
+    for target in Target::ALL {
+        machine.target(&at, target.triple());
+    }
+    for program in ["rustup", "apt-get"] {
+        machine.script(
+            &format!("path/{program}"),
+            &format!("echo {program} \"$@\" >> \"$(dirname \"$0\")/../ran\""),
+        );
+    }
+    let options = SetupOptions {
+        install: true,
+        rustc_source: true,
+        ..SetupOptions::default()
+    };
+    setup(&machine.env(), options, &Progress::new(true)).unwrap();
+    let ran = fs::read_to_string(machine.path("ran")).unwrap();
+    assert!(ran.starts_with("rustup toolchain install 1.96.0"), "{ran}");
+    assert!(ran.contains("rustc-dev") && !ran.contains("apt"), "{ran}");
+    // Where rustup cannot, the distribution is asked.
+    machine.script("path/rustup", "exit 1");
+    setup(&machine.env(), options, &Progress::new(true)).unwrap();
+    let ran = fs::read_to_string(machine.path("ran")).unwrap();
+    assert!(ran.contains("apt-get install"), "{ran}");
 }
 
 #[test]
