@@ -131,11 +131,7 @@ impl<'tcx> CodegenCx<'tcx> {
             shared: false,
             init: None,
             import: Some(Import { module: "env".to_owned(), name: "__tls_base".to_owned() }),
-            symbol: Symbol {
-                name: Some("__tls_base".to_owned()),
-                linkage: Linkage::Undefined,
-                ..Symbol::default()
-            },
+            symbol: Symbol { name: Some("__tls_base".to_owned()), linkage: Linkage::Undefined, ..Symbol::default() },
         });
         self.thread_block.set(Some(global));
         global

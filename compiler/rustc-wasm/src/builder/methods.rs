@@ -1,7 +1,7 @@
 //! The interface through which `rustc_codegen_ssa` lowers MIR, in terms of the steps of this folder.
 
-use super::{Builder, Funclet};
 use super::memory::align_log2;
+use super::{Builder, Funclet};
 use crate::cx::CodegenCx;
 use crate::ops::{FloatOp, IntOp};
 use crate::value::{Scalar, SigId, Type, Value};

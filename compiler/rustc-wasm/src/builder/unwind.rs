@@ -38,8 +38,8 @@ use rustc_middle::ty::layout::FnAbiOf;
 use rustc_middle::ty::{self, Instance};
 use wasmir::entity::packed_option::PackedOption;
 use wasmir::{
-    Block, FuncType, Handler, HandlersId, Inst, Item, Linkage, Local, Operands, RefType, Symbol, Tag, TagData, Terminator,
-    Type as W,
+    Block, FuncType, Handler, HandlersId, Inst, Item, Linkage, Local, Operands, RefType, Symbol, Tag, TagData,
+    Terminator, Type as W,
 };
 
 /// The tag of panics, and of C++'s exceptions.
