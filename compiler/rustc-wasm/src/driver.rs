@@ -1,34 +1,22 @@
-//! The command line: which compiler an invocation is for, and where the host's compiler is.
+//! The command line: which compiler an invocation is for, and what is done beyond rustc's own work.
 
 use crate::backend::WasmBackend;
 use crate::checker;
+use crate::host;
 use crate::times::{self, Clock};
 use rustc_driver::{Callbacks, Compilation};
 use rustc_interface::interface;
 use rustc_middle::ty::TyCtxt;
 use rustc_session::config::{DebugInfo, MirStripDebugInfo, OutputType};
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
-
-/// Names the host's rustc: the one whose front end this is, with the same version.
-const HOST_RUSTC: &str = "RUSTC_WASM_HOST_RUSTC";
-
-/// A file beside this program that names the host's rustc, where the variable does not.
-const HOST_RUSTC_FILE: &str = "host-rustc";
 
 /// The linker beside this program.
 const LINKER: &str = "wasmir-ld";
 
 /// Names a file for the times of the linker's stages.
 const TIMINGS: &str = "RUSTC_WASM_LINK_TIMINGS";
-
-/// What `-vV` adds to the words of the host's rustc. Cargo rebuilds what another compiler made, and tells compilers apart by
-/// these words; metadata and procedural macros are bound to the first line only, which stays.
-const VERSION_LINE: &str = match option_env!("RUSTC_WASM_SOURCES") {
-    Some(sources) => sources,
-    None => env!("CARGO_PKG_VERSION"),
-};
 
 /// What is done beyond rustc's own work.
 #[derive(Default)]
@@ -137,63 +125,12 @@ fn is_for_wasm(args: &[OsString]) -> bool {
     false
 }
 
-fn host_rustc() -> OsString {
-    if let Some(rustc) = std::env::var_os(HOST_RUSTC).filter(|name| !name.is_empty()) {
-        return rustc;
-    }
-    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(HOST_RUSTC_FILE));
-    match beside.and_then(|file| std::fs::read_to_string(file).ok()) {
-        Some(path) => path.trim_end().into(),
-        None => "rustc".into(),
-    }
-}
-
-/// Whether the arguments ask for the version at length, as Cargo does to tell compilers apart.
-fn asks_for_version(args: &[OsString]) -> bool {
-    let is = |names: &[&str]| args.iter().any(|arg| names.iter().any(|name| arg == name));
-    is(&["-vV", "-Vv"]) || (is(&["-V", "--version"]) && is(&["-v", "--verbose"]))
-}
-
-/// Runs the host's rustc with the same arguments.
-fn run_host(args: &[OsString]) -> ExitCode {
-    let rustc = host_rustc();
-    match Command::new(&rustc).args(args).status() {
-        Ok(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
-            Some(code) => {
-                if code == 0 && asks_for_version(args) {
-                    println!("wasm32 code generator: WasmRust {VERSION_LINE}");
-                }
-                ExitCode::from(code)
-            }
-            None => ExitCode::from(101),
-        },
-        Err(error) => {
-            eprintln!("error: cannot run the host's compiler `{}`: {error}", rustc.display());
-            eprintln!("help: name it in the environment variable `{HOST_RUSTC}`");
-            ExitCode::from(101)
-        }
-    }
-}
-
-/// The sysroot of the host's rustc, where an invocation names none.
-fn host_sysroot() -> Result<String, String> {
-    let rustc = host_rustc();
-    let output = Command::new(&rustc)
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|error| format!("cannot run `{}`: {error}", rustc.display()))?;
-    if !output.status.success() {
-        return Err(format!("`{} --print sysroot` failed", rustc.display()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 /// Runs the compiler this invocation is for.
 pub fn main() -> ExitCode {
     let start = Instant::now();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !is_for_wasm(&args) {
-        return run_host(&args);
+        return host::run(&args);
     }
     let early = rustc_session::EarlyDiagCtxt::new(rustc_session::config::ErrorOutputType::default());
     rustc_driver::init_rustc_env_logger(&early);
@@ -202,7 +139,7 @@ pub fn main() -> ExitCode {
     let mut args = rustc_driver::args::raw_args(&early);
     let has_sysroot = args.iter().any(|arg| arg == "--sysroot" || arg.starts_with("--sysroot="));
     if !has_sysroot {
-        match host_sysroot() {
+        match host::sysroot() {
             Ok(sysroot) => args.extend(["--sysroot".to_owned(), sysroot]),
             Err(error) => early.early_fatal(error),
         }

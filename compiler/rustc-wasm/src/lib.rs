@@ -51,6 +51,7 @@ mod cx;
 mod debuginfo;
 mod driver;
 mod emit;
+mod host;
 mod intrinsics;
 mod ops;
 mod simd;

@@ -13,6 +13,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+/// Size and modification time (nanoseconds, 0 where there is none) of an executable, by which it is known again.
+pub(crate) fn stamp(program: &Path) -> std::io::Result<(u64, u128)> {
+    let metadata = fs::metadata(program)?;
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos());
+    Ok((metadata.len(), modified))
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     size: u64,
@@ -47,13 +58,7 @@ impl VersionCache {
 
     /// The version of `rustc`, remembered or asked for.
     pub(crate) fn version(&mut self, rustc: &Path) -> Result<RustcVersion, String> {
-        let metadata = fs::metadata(rustc).map_err(|e| e.to_string())?;
-        let modified = metadata
-            .modified()
-            .ok()
-            .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
-            .map_or(0, |d| d.as_nanos());
-        let size = metadata.len();
+        let (size, modified) = stamp(rustc).map_err(|e| e.to_string())?;
         let known = self
             .entries
             .get(rustc)

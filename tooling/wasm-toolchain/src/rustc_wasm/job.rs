@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::{Progress, Step};
 use crate::sysroot::scrub;
+use crate::version_cache::stamp;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -107,7 +108,7 @@ impl Job<'_> {
             fs::copy(self.made().join(&name), &file).map_err(Error::io("write", &file))?;
         }
         let host = folder.join("bin/host-rustc");
-        fs::write(&host, rust.rustc.to_string_lossy().as_bytes()).map_err(Error::io("write", &host))
+        fs::write(&host, host_rustc(rust)?).map_err(Error::io("write", &host))
     }
 
     /// The folder that Cargo puts programs in.
@@ -254,6 +255,14 @@ impl Job<'_> {
         }
         flags
     }
+}
+
+/// The text by which the front end knows its host's rustc: the path, by what the executable is known again, and its answer to `-vV`.
+fn host_rustc(rust: &Rust) -> Result<String, Error> {
+    let path = &rust.rustc;
+    let (size, modified) = stamp(path).map_err(Error::io("read", path))?;
+    let words = &rust.version.verbose;
+    Ok(format!("{}\n{size} {modified}\n{words}", path.display()))
 }
 
 fn failed(log: &Path, reason: &str) -> Error {

@@ -75,10 +75,13 @@ fn it_is_built_once_and_knows_its_rustc() {
     let program = make(&machine.env()).unwrap();
     assert_eq!(fs::read_to_string(&program).unwrap(), "program\n");
     let host = program.with_file_name("host-rustc");
-    assert_eq!(
-        Path::new(&fs::read_to_string(host).unwrap()),
-        machine.path("usr/bin/rustc")
-    );
+    let host = fs::read_to_string(host).unwrap();
+    let mut lines = host.lines();
+    let rustc = lines.next().map(Path::new);
+    assert_eq!(rustc, Some(&*machine.path("usr/bin/rustc")));
+    let size = fs::metadata(machine.path("usr/bin/rustc")).unwrap().len();
+    assert!(lines.next().unwrap().starts_with(&format!("{size} ")));
+    assert!(lines.next().unwrap().starts_with("rustc 1.96.0 ("));
     assert_eq!(find(&machine.env()), Some(program.clone()));
     assert_eq!(make(&machine.env()).unwrap(), program);
     assert_eq!(builds(&machine), 1);
