@@ -13,8 +13,21 @@ use super::session::{Project, Session, copy};
 const PACKAGE: &str = "sqlparser";
 const VERSION: &str = "0.59.0";
 
-/// What the program needs of what the package's own manifest says.
-const MANIFEST: &str = "edition = \"2021\"\n\n[features]\ndefault = [\"std\"]\nstd = []\n\n[dependencies]\nlog = \"0.4\"\n";
+/// What the program needs of what the package's own manifest says. Features that are not taken are named all the same: rustc warns at
+/// every mention of one that the manifest does not know, nine hundred of them.
+const MANIFEST: &str = r#"edition = "2021"
+
+[features]
+default = ["std"]
+std = []
+bigdecimal = []
+recursive-protection = []
+serde = []
+visitor = []
+
+[dependencies]
+log = "0.4"
+"#;
 
 /// Reads SQL; `--repeat N` says how often it is parsed and written.
 const MAIN: &str = r#"
