@@ -91,15 +91,15 @@ impl Report {
                 amount(row.measure, row.theirs()),
             );
         }
-        let pairs = section
-            .rows
-            .iter()
-            .map(|row| row.subject.len())
-            .max()
-            .unwrap_or(0);
+        let pairs = section.rows.iter().map(|row| row.subject.len());
+        let pairs = match pairs.min().unwrap_or(0) {
+            1 => "One pair".to_owned(),
+            // Rows of which more were measured say so.
+            pairs => format!("Medians of {pairs} pairs"),
+        };
         let _ = writeln!(
             out,
-            "\nMedians of {pairs} pairs; {}; our tools built with `{}`.",
+            "\n{pairs}; {}; our tools built with `{}`.",
             self.machine, self.profile
         );
         out
