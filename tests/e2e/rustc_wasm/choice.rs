@@ -4,6 +4,7 @@ use super::{Fixture, OUTPUT, ready};
 use crate::support::{Output, Project};
 use std::fs;
 use std::process::Command;
+use wasm_toolchain::rustc_wasm::{self, Standing};
 
 /// What `cargo wasm` with these words says of the compiler it takes.
 fn chosen(fixture: &Fixture, words: &[&str], variable: Option<&str>) -> String {
@@ -156,4 +157,53 @@ fn a_compiler_for_another_rustc_is_never_used() {
         "cargo wasm setup --rustc-wasm",
         "--frontend stock",
     ]);
+}
+
+#[test]
+fn the_hosts_version_is_remembered_as_long_as_the_host_is_the_same() {
+    if !ready() {
+        return;
+    }
+    let env = wasm_toolchain::Environment::from_process();
+    let rust = wasm_toolchain::discover::find_rust(&env).expect("a rustc");
+    let standing = rustc_wasm::standing(&env, &rust, false).expect("a cache folder");
+    let Standing::Ready(made) = standing else {
+        panic!("{standing:?}")
+    };
+    // The compiler in a folder of its own, with another host.
+    let project = Project::new(
+        "host",
+        "",
+        &[("bin/host", "#!/bin/sh\necho \"asked $*\"\n")],
+    );
+    let bin = project.path().join("bin");
+    let (host, program) = (bin.join("host"), bin.join("rustc-wasm"));
+    let mode = Command::new("chmod").arg("+x").arg(&host).status();
+    assert!(mode.expect("chmod runs").success());
+    if fs::hard_link(&made.rustc, &program).is_err() {
+        fs::copy(&made.rustc, &program).expect("the compiler can be copied");
+    }
+    let library = made.rustc.parent().expect("a folder").with_file_name("lib");
+    if library.is_dir() {
+        std::os::unix::fs::symlink(library, project.path().join("lib")).expect("links");
+    }
+    let says = |stamp: &str, words: &[&str]| {
+        let text = format!("{}\n{stamp}\nremembered\n", host.display());
+        project.write("bin/host-rustc", &text);
+        let said = Output::of(Command::new(&program).args(words)).succeeded();
+        said.stdout.lines().next().unwrap_or_default().to_owned()
+    };
+    let metadata = fs::metadata(&host).expect("it was written");
+    let modified = metadata.modified().expect("files have times");
+    let modified = modified
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970");
+    let stamp = format!("{} {}", metadata.len(), modified.as_nanos());
+    assert_eq!(says(&stamp, &["-vV"]), "remembered");
+    assert_eq!(
+        says(&stamp, &["--print", "sysroot"]),
+        "asked --print sysroot"
+    );
+    assert_eq!(says("1 1", &["-vV"]), "asked -vV");
+    assert_eq!(says("", &["-Vv"]), "asked -Vv");
 }

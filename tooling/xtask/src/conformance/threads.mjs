@@ -17,7 +17,7 @@ function say(thread, { bump, last, wide, shared }) {
 
 if (isMainThread) {
     const file = process.argv[2];
-    const memory = new WebAssembly.Memory({ initial: 2, maximum: 16, shared: true });
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 1024, shared: true });
     const main = start(file, memory, 0);
     console.log(say(0, main));
     for (const thread of [1, 2]) {
