@@ -4,7 +4,7 @@
 //! targets, when they are there, make every package needless.
 
 use crate::binaryen;
-use crate::discover::{Origin, find_linker, find_rust, find_wasi_libc};
+use crate::discover::{Origin, Rust, find_linker, find_rust, find_wasi_libc};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::progress::Progress;
@@ -52,10 +52,7 @@ pub fn setup(
         }
         // What the compiler makes std of.
         if rust.library_source().is_none() && missing.is_empty() {
-            missing.push(format!(
-                "the standard library's source for `{}`",
-                rust.rustc.display()
-            ));
+            missing.push(library_source_of(&rust));
         }
     }
     if !missing.is_empty() {
@@ -96,10 +93,7 @@ pub fn missing(env: &Environment) -> Vec<String> {
     let lacks = |target: &Target| !rust.has_target(*target);
     if Target::ALL.iter().any(lacks) {
         if rust.library_source().is_none() {
-            missing.push(format!(
-                "the standard library's source for `{}`",
-                rust.rustc.display()
-            ));
+            missing.push(library_source_of(&rust));
         }
         if lacks(&Target::WasiP1) && find_wasi_libc(env).is_none() {
             missing.push("wasi-libc".into());
@@ -109,6 +103,12 @@ pub fn missing(env: &Environment) -> Vec<String> {
         missing.push("a WebAssembly linker (`rust-lld` or `lld`)".into());
     }
     missing
+}
+
+/// How a missing source of the standard library is named.
+fn library_source_of(rust: &Rust) -> String {
+    let rustc = rust.rustc.display();
+    format!("the standard library's source for `{rustc}`")
 }
 
 /// A way to install what is missing.

@@ -134,11 +134,12 @@ impl Recording {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
         // One file for all runs of a program, however many there are.
-        let launcher = self.folder.join("bin").join("counting");
+        let bin = self.folder.join("bin");
+        let launcher = bin.join("counting");
         let text = format!(
             "#!/bin/sh\nLLVM_PROFILE_FILE={} exec {} \"$@\"\n",
             quoted(&counts.join("%m.profraw")),
-            quoted(&self.folder.join("bin").join(program)),
+            quoted(&bin.join(program)),
         );
         write_program(&launcher, &text)?;
         let counting = Rust {

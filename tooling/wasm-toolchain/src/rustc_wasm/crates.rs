@@ -37,12 +37,12 @@ impl Crates {
 
 /// Whether a folder holds the dynamic library of rustc's crates, and their metadata.
 fn is_rustc_dev(folder: &Path) -> bool {
+    let library = format!("{DLL_PREFIX}rustc_driver-");
     let mut found = [false; 2];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        found[0] |=
-            name.starts_with(&format!("{DLL_PREFIX}rustc_driver-")) && name.ends_with(DLL_SUFFIX);
+        found[0] |= name.starts_with(&library) && name.ends_with(DLL_SUFFIX);
         found[1] |= name.starts_with("librustc_codegen_ssa-")
             && (name.ends_with(".rmeta") || name.ends_with(".rlib"));
     }

@@ -215,6 +215,7 @@ impl Job<'_> {
             .stdin(Stdio::null());
         cargo
     }
+
     /// How Cargo is told what to build: the workspace's first package, or the other one.
     fn package(&self) -> &'static [&'static str] {
         match self.crates {
