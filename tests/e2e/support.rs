@@ -194,6 +194,15 @@ impl Project {
         fs::write(path, text).expect("files can be written");
     }
 
+    /// Writes a script that can be run, and says where it is.
+    pub(crate) fn script(&self, path: &str, text: &str) -> PathBuf {
+        self.write(path, text);
+        let path = self.path().join(path);
+        let mode = Command::new("chmod").arg("+x").arg(&path).status();
+        assert!(mode.expect("chmod runs").success());
+        path
+    }
+
     /// `cargo wasm ARGS` in the package's folder, with a target folder shared by all tests' packages of that name.
     pub(crate) fn cargo_wasm<S: AsRef<OsStr>>(
         &self,

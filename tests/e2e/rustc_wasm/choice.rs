@@ -139,15 +139,12 @@ fn a_compiler_for_another_rustc_is_never_used() {
     let project = Project::new("other", "", &[("src/main.rs", "fn main() {}\n")]);
     // The same rustc, with the words of a later commit.
     let real = rust.rustc.display();
-    project.write(
+    let other = project.script(
         "rustc",
         &format!(
             "#!/bin/sh\ncase \"$*\" in\n-vV|-Vv) '{real}' -vV | sed -e 's/^\\(rustc [^ ]*\\).*/\\1 (0000000 2027-01-01)/' -e 's/^\\(commit-hash:\\).*/\\1 0000000/' ;;\n*) exec '{real}' \"$@\" ;;\nesac\n"
         ),
     );
-    let other = project.path().join("rustc");
-    let mode = Command::new("chmod").arg("+x").arg(&other).status();
-    assert!(mode.expect("chmod runs").success());
     let mut command = project.cargo_wasm(["build", "--frontend", "rustc-wasm"]);
     command
         .env("WASMRUST_RUSTC", &other)
@@ -171,15 +168,9 @@ fn the_hosts_version_is_remembered_as_long_as_the_host_is_the_same() {
         panic!("{standing:?}")
     };
     // The compiler in a folder of its own, with another host.
-    let project = Project::new(
-        "host",
-        "",
-        &[("bin/host", "#!/bin/sh\necho \"asked $*\"\n")],
-    );
-    let bin = project.path().join("bin");
-    let (host, program) = (bin.join("host"), bin.join("rustc-wasm"));
-    let mode = Command::new("chmod").arg("+x").arg(&host).status();
-    assert!(mode.expect("chmod runs").success());
+    let project = Project::new("host", "", &[]);
+    let host = project.script("bin/host", "#!/bin/sh\necho \"asked $*\"\n");
+    let program = host.with_file_name("rustc-wasm");
     if fs::hard_link(&made.rustc, &program).is_err() {
         fs::copy(&made.rustc, &program).expect("the compiler can be copied");
     }
